@@ -1,0 +1,95 @@
+package access
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// Indefinite is the length of access that does not end by itself.
+const Indefinite time.Duration = 0
+
+// Policy says under which rules a role is given.
+type Policy struct {
+	ID           PolicyID
+	Name         string
+	Longest      time.Duration // Indefinite: access need not end
+	Usual        time.Duration // offered when nobody says how long; Indefinite: Longest
+	ReasonNeeded bool
+	OnBehalf     bool   // anybody may ask for somebody else; administrators always may
+	Steps        []Step // in this order; none: granted at once
+	Version      int    // 1, 2, …; a request keeps the one it was filed under
+	CreatedAt    time.Time
+}
+
+// Step is one round of approval. Any one of its approvers decides.
+type Step struct {
+	Approvers    []Approver
+	SelfApproval bool // a person may decide on access that they gain from
+}
+
+// Approver is who may decide in a step: a person, or the owners of the app.
+type Approver struct {
+	Person   identity.PersonID
+	AppOwner bool
+}
+
+// maxSteps bounds a policy: nobody waits for more rounds than this.
+const maxSteps = 10
+
+// check returns the policy with its defaults, or what is wrong with it.
+func (p Policy) check() (Policy, error) {
+	p.Name = strings.TrimSpace(p.Name)
+	var faults []*fault.Error
+	if p.Name == "" {
+		faults = append(faults, fault.Field("name", "A name is required."))
+	}
+	if p.Longest < 0 || p.Usual < 0 {
+		faults = append(faults, fault.Field("longest", "A length of time cannot be negative."))
+	}
+	if p.Longest != Indefinite && p.Usual > p.Longest {
+		faults = append(faults, fault.Field("usual", "The usual length is longer than the longest one."))
+	}
+	if len(p.Steps) > maxSteps {
+		faults = append(faults, fault.Field("steps", "A policy has at most %d steps.", maxSteps))
+	}
+	for i, s := range p.Steps {
+		if len(s.Approvers) == 0 {
+			faults = append(faults, fault.Field("steps", "Step %d has no approver: nobody could ever decide.", i+1))
+		}
+	}
+	return p, fault.Join(faults...)
+}
+
+// usual returns the length that is meant when nobody says how long.
+func (p Policy) usual() time.Duration {
+	if p.Usual != Indefinite {
+		return p.Usual
+	}
+	return p.Longest
+}
+
+// checkLength refuses a length that the policy does not allow.
+func (p Policy) checkLength(d time.Duration) error {
+	switch {
+	case d < 0:
+		return fault.Field("duration", "A length of time cannot be negative.")
+	case p.Longest == Indefinite:
+		return nil
+	case d == Indefinite:
+		return fault.Field("duration", "The policy %s gives access for at most %s; say for how long.", p.Name, p.Longest)
+	case d > p.Longest:
+		return fault.Field("duration", "The policy %s gives access for at most %s.", p.Name, p.Longest)
+	}
+	return nil
+}
+
+// admits says whether the step lets who decide for app.
+func (s Step) admits(who identity.Actor, app App) bool {
+	return slices.ContainsFunc(s.Approvers, func(a Approver) bool {
+		return (a.Person != "" && a.Person == who.Person) || (a.AppOwner && app.ownedBy(who.Person))
+	})
+}

@@ -1,0 +1,151 @@
+package access
+
+import (
+	"context"
+
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// App returns one app.
+func (s *Service) App(ctx context.Context, id AppID) (a App, err error) {
+	err = s.store.View(ctx, func(tx Reader) error { a, err = tx.App(ctx, id); return err })
+	return a, wrap("read app", err)
+}
+
+// Apps returns all apps by name.
+func (s *Service) Apps(ctx context.Context) (apps []App, err error) {
+	err = s.store.View(ctx, func(tx Reader) error { apps, err = tx.Apps(ctx); return err })
+	return apps, wrap("list apps", err)
+}
+
+// Role returns one role.
+func (s *Service) Role(ctx context.Context, id RoleID) (r Role, err error) {
+	err = s.store.View(ctx, func(tx Reader) error { r, err = tx.Role(ctx, id); return err })
+	return r, wrap("read role", err)
+}
+
+// Roles returns the roles of an app.
+func (s *Service) Roles(ctx context.Context, app AppID) (roles []Role, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if _, err := tx.App(ctx, app); err != nil {
+			return err
+		}
+		roles, err = tx.Roles(ctx, app)
+		return err
+	})
+	return roles, wrap("list roles", err)
+}
+
+// Policy returns one policy.
+func (s *Service) Policy(ctx context.Context, id PolicyID) (p Policy, err error) {
+	err = s.store.View(ctx, func(tx Reader) error { p, err = tx.Policy(ctx, id); return err })
+	return p, wrap("read policy", err)
+}
+
+// Policies returns all policies by name.
+func (s *Service) Policies(ctx context.Context) (ps []Policy, err error) {
+	err = s.store.View(ctx, func(tx Reader) error { ps, err = tx.Policies(ctx); return err })
+	return ps, wrap("list policies", err)
+}
+
+// Request returns one request that who may see.
+func (s *Service) Request(ctx context.Context, who identity.Actor, id RequestID) (Request, error) {
+	var r Request
+	err := s.store.View(ctx, func(tx Reader) error {
+		var err error
+		if r, err = tx.Request(ctx, id); err != nil {
+			return err
+		}
+		app, err := tx.App(ctx, r.App)
+		if err != nil {
+			return err
+		}
+		if !r.visibleTo(who, app) {
+			return NoRequest(id)
+		}
+		return nil
+	})
+	return r, wrap("read request", err)
+}
+
+// Requests returns the requests that who may see, newest first. With decidable,
+// only those that who may decide on now.
+func (s *Service) Requests(ctx context.Context, who identity.Actor, f RequestFilter, decidable bool) ([]Request, error) {
+	var seen []Request
+	limit := f.Limit
+	f.Limit = 0 // what may not be seen is left out after reading, so the limit counts what is shown
+	err := s.store.View(ctx, func(tx Reader) error {
+		all, err := tx.Requests(ctx, f)
+		if err != nil {
+			return err
+		}
+		apps, err := appsByID(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			app := apps[r.App]
+			if !r.visibleTo(who, app) || decidable && r.mayDecide(who, app) != nil {
+				continue
+			}
+			if seen = append(seen, r); len(seen) == limit {
+				break
+			}
+		}
+		return nil
+	})
+	return seen, wrap("list requests", err)
+}
+
+// Grant returns one grant that who may see.
+func (s *Service) Grant(ctx context.Context, who identity.Actor, id GrantID) (Grant, error) {
+	var g Grant
+	err := s.store.View(ctx, func(tx Reader) error {
+		var app App
+		var err error
+		if g, app, err = grantAndApp(ctx, tx, id); err != nil {
+			return err
+		}
+		if !g.visibleTo(who, app) {
+			return NoGrant(id)
+		}
+		return nil
+	})
+	return g, wrap("read grant", err)
+}
+
+// Grants returns the grants that who may see, newest first.
+func (s *Service) Grants(ctx context.Context, who identity.Actor, f GrantFilter) ([]Grant, error) {
+	var seen []Grant
+	limit := f.Limit
+	f.Limit = 0
+	err := s.store.View(ctx, func(tx Reader) error {
+		all, err := tx.Grants(ctx, f)
+		if err != nil {
+			return err
+		}
+		apps, err := appsByID(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, g := range all {
+			if !g.visibleTo(who, apps[g.App]) {
+				continue
+			}
+			if seen = append(seen, g); len(seen) == limit {
+				break
+			}
+		}
+		return nil
+	})
+	return seen, wrap("list grants", err)
+}
+
+func appsByID(ctx context.Context, tx Reader) (map[AppID]App, error) {
+	all, err := tx.Apps(ctx)
+	apps := make(map[AppID]App, len(all))
+	for _, a := range all {
+		apps[a.ID] = a
+	}
+	return apps, err
+}

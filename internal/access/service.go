@@ -1,0 +1,528 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// Service is the one way to change access: UI, API, CLI, the clock and the runs
+// all come through it, so no rule can be bypassed.
+type Service struct {
+	store Store
+	rules RoleRules
+	now   func() time.Time
+	newID func(prefix string) string
+}
+
+// RoleRules knows what a role must look like for the workflows that will carry
+// it out.
+type RoleRules interface {
+	// Complete returns app with the workflows that are meant when it names none,
+	// or refuses workflows that do not exist or do not fit.
+	Complete(ctx context.Context, who identity.Actor, app App) (App, error)
+	// CheckRole refuses a role that the workflows of app cannot carry out.
+	CheckRole(ctx context.Context, app App, role Role) error
+}
+
+// NewService returns the service on a store. newID makes a new sortable id
+// behind a prefix ("req" → "req_…").
+func NewService(store Store, rules RoleRules, now func() time.Time, newID func(prefix string) string) *Service {
+	return &Service{store: store, rules: rules, now: now, newID: newID}
+}
+
+// Events of the set-up.
+const (
+	AppSaved    audit.Kind = "app.saved"
+	RoleSaved   audit.Kind = "role.saved"
+	PolicySaved audit.Kind = "policy.saved"
+)
+
+// SaveApp creates or changes an app.
+func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App, error) {
+	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+		return App{}, err
+	}
+	app, err := app.check()
+	if err != nil {
+		return App{}, err
+	}
+	if app, err = s.rules.Complete(ctx, who, app); err != nil {
+		return App{}, err
+	}
+	if app.ID == "" {
+		app.ID, app.CreatedAt = AppID(s.newID("app")), s.now()
+	}
+	err = s.store.Change(ctx, func(tx Tx) error {
+		if app.Policy != "" {
+			if _, err := tx.Policy(ctx, app.Policy); err != nil {
+				return err
+			}
+		}
+		for _, owner := range app.Owners {
+			if _, err := tx.Person(ctx, owner); err != nil {
+				return err
+			}
+		}
+		if err := tx.SaveApp(ctx, app); err != nil {
+			return err
+		}
+		return tx.Record(ctx, event(AppSaved, who, "app:"+string(app.ID), s.now(), "name", app.Name, "connection", app.Connection,
+			"policy", string(app.Policy), "provision", app.Workflows.Provision, "deprovision", app.Workflows.Deprovision))
+	})
+	return app, wrap("save app", err)
+}
+
+// SaveRole creates or changes a role of an app. A name that the app's workflows
+// cannot carry out is refused here, not at the first grant.
+func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (Role, error) {
+	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+		return Role{}, err
+	}
+	app, err := s.App(ctx, role.App)
+	if err != nil {
+		return Role{}, err
+	}
+	if err := s.rules.CheckRole(ctx, app, role); err != nil {
+		return Role{}, err
+	}
+	if _, err := policyOf(app, role); err != nil {
+		return Role{}, err
+	}
+	if role.ID == "" {
+		role.ID, role.CreatedAt = RoleID(s.newID("rol")), s.now()
+	}
+	err = s.store.Change(ctx, func(tx Tx) error {
+		if role.Policy != "" {
+			if _, err := tx.Policy(ctx, role.Policy); err != nil {
+				return err
+			}
+		}
+		if err := tx.SaveRole(ctx, role); err != nil {
+			return err
+		}
+		return tx.Record(ctx, event(RoleSaved, who, "role:"+string(role.ID), s.now(), "name", role.Name, "app", string(role.App),
+			"policy", string(role.Policy)))
+	})
+	return role, wrap("save role", err)
+}
+
+// SavePolicy creates a policy or a new version of one. Requests that are under
+// way keep the version they were filed under.
+func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) (Policy, error) {
+	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+		return Policy{}, err
+	}
+	p, err := p.check()
+	if err != nil {
+		return Policy{}, err
+	}
+	fresh := p.ID == ""
+	if fresh {
+		p.ID, p.CreatedAt = PolicyID(s.newID("pol")), s.now()
+	}
+	err = s.store.Change(ctx, func(tx Tx) error {
+		p.Version = 1
+		if !fresh {
+			before, err := tx.Policy(ctx, p.ID)
+			if err != nil {
+				return err
+			}
+			p.Version, p.CreatedAt = before.Version+1, before.CreatedAt
+		}
+		for _, step := range p.Steps {
+			for _, a := range step.Approvers {
+				if a.AppOwner {
+					continue
+				}
+				if _, err := tx.Person(ctx, a.Person); err != nil {
+					return err
+				}
+			}
+		}
+		if err := tx.SavePolicy(ctx, p); err != nil {
+			return err
+		}
+		return tx.Record(ctx, event(PolicySaved, who, "policy:"+string(p.ID), s.now(), "name", p.Name,
+			"version", fmt.Sprint(p.Version), "longest", lengthText(p.Longest), "steps", fmt.Sprint(len(p.Steps))))
+	})
+	return p, wrap("save policy", err)
+}
+
+// Ask is what a person asks for.
+type Ask struct {
+	Role   RoleID
+	Person identity.PersonID // whom it is for; "": who asks
+	Length *time.Duration    // nil: the policy's usual length; Indefinite: without an end
+	Reason string
+}
+
+// File files a request. When its policy has no step, it is approved and granted
+// in the same transaction.
+func (s *Service) File(ctx context.Context, who identity.Actor, ask Ask) (Request, error) {
+	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+		return Request{}, err
+	}
+	if ask.Person == "" {
+		ask.Person = who.Person
+	}
+	var filed Request
+	err := s.store.Change(ctx, func(tx Tx) error {
+		role, err := tx.Role(ctx, ask.Role)
+		if err != nil {
+			return err
+		}
+		app, err := tx.App(ctx, role.App)
+		if err != nil {
+			return err
+		}
+		person, err := tx.Person(ctx, ask.Person)
+		if err != nil {
+			return err
+		}
+		if person.Disabled {
+			return fault.New(fault.Conflict, "%s is disabled and cannot be given access.", person.Name).WithCode("person_disabled")
+		}
+		id, err := policyOf(app, role)
+		if err != nil {
+			return err
+		}
+		policy, err := tx.Policy(ctx, id)
+		if err != nil {
+			return err
+		}
+		req := Request{ID: RequestID(s.newID("req")), Person: ask.Person, Reason: ask.Reason, Policy: policy, Length: policy.usual()}
+		if ask.Length != nil {
+			req.Length = *ask.Length
+		}
+		now := s.now()
+		req, events, err := req.file(who, app, role, now)
+		if err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, events...); err != nil {
+			return err
+		}
+		if len(policy.Steps) == 0 {
+			req, events = req.approveByPolicy(now)
+			if err := tx.Record(ctx, events...); err != nil {
+				return err
+			}
+		}
+		filed, err = s.keep(ctx, tx, req, app, now)
+		return err
+	})
+	return filed, wrap("file request", err)
+}
+
+// keep saves the request and, once it is approved, its grant and the job that
+// carries it out.
+func (s *Service) keep(ctx context.Context, tx Tx, req Request, app App, now time.Time) (Request, error) {
+	if req.State != RequestApproved {
+		return req, tx.SaveRequest(ctx, req)
+	}
+	req.Grant = GrantID(s.newID("grt"))
+	grant, events := grantOf(req, app, req.Grant, s.newID("run"), now)
+	if err := tx.SaveRequest(ctx, req); err != nil {
+		return req, err
+	}
+	return req, s.put(ctx, tx, grant, events, new(grant.job(JobProvision, "request:"+string(req.ID), 0)))
+}
+
+// put saves the grant with its events and its job, if it has one.
+func (s *Service) put(ctx context.Context, tx Tx, g Grant, events []audit.Event, job *Job) error {
+	if err := tx.SaveGrant(ctx, g); err != nil {
+		return err
+	}
+	if err := tx.Record(ctx, events...); err != nil {
+		return err
+	}
+	if job == nil {
+		return nil
+	}
+	return tx.Enqueue(ctx, *job)
+}
+
+// decide runs one decision on a request.
+func (s *Service) decide(ctx context.Context, id RequestID, rule func(r Request, app App, now time.Time) (Request, []audit.Event, error)) (Request, error) {
+	var decided Request
+	err := s.store.Change(ctx, func(tx Tx) error {
+		req, err := tx.Request(ctx, id)
+		if err != nil {
+			return err
+		}
+		app, err := tx.App(ctx, req.App)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		req, events, err := rule(req, app, now)
+		if err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, events...); err != nil {
+			return err
+		}
+		decided, err = s.keep(ctx, tx, req, app, now)
+		return err
+	})
+	return decided, err
+}
+
+// Approve decides the waiting step of a request. length, if given, shortens
+// what was asked for.
+func (s *Service) Approve(ctx context.Context, who identity.Actor, id RequestID, length *time.Duration, reason string) (Request, error) {
+	if err := who.Need(identity.ScopeApprovalsWrite); err != nil {
+		return Request{}, err
+	}
+	r, err := s.decide(ctx, id, func(r Request, app App, now time.Time) (Request, []audit.Event, error) {
+		return r.approve(who, app, length, reason, now)
+	})
+	return r, s.refused(ctx, who, "request:"+string(id), "approve", wrap("approve request", err))
+}
+
+// Deny turns a request down.
+func (s *Service) Deny(ctx context.Context, who identity.Actor, id RequestID, reason string) (Request, error) {
+	if err := who.Need(identity.ScopeApprovalsWrite); err != nil {
+		return Request{}, err
+	}
+	r, err := s.decide(ctx, id, func(r Request, app App, now time.Time) (Request, []audit.Event, error) {
+		return r.deny(who, app, reason, now)
+	})
+	return r, s.refused(ctx, who, "request:"+string(id), "deny", wrap("deny request", err))
+}
+
+// Withdraw takes a request back.
+func (s *Service) Withdraw(ctx context.Context, who identity.Actor, id RequestID) (Request, error) {
+	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+		return Request{}, err
+	}
+	r, err := s.decide(ctx, id, func(r Request, _ App, now time.Time) (Request, []audit.Event, error) {
+		return r.withdraw(who, now)
+	})
+	return r, s.refused(ctx, who, "request:"+string(id), "withdraw", wrap("withdraw request", err))
+}
+
+// ActRefused is recorded when somebody tried what they may not do.
+const ActRefused audit.Kind = "act.refused"
+
+// refused records an attempt that was forbidden and returns its error.
+func (s *Service) refused(ctx context.Context, who identity.Actor, subject, act string, err error) error {
+	if !errors.Is(err, fault.Forbidden) {
+		return err
+	}
+	recorded := s.store.Change(ctx, func(tx Tx) error {
+		return tx.Record(ctx, event(ActRefused, who, subject, s.now(), "act", act, "code", fault.Public(err).Code))
+	})
+	return errors.Join(err, recorded)
+}
+
+// Revoke ends a grant before its time.
+func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
+	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+		return Grant{}, err
+	}
+	var revoked Grant
+	err := s.store.Change(ctx, func(tx Tx) error {
+		g, app, err := grantAndApp(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		g, events, err := g.revoke(who, app, note, s.newID("run"), s.now())
+		if err != nil {
+			return err
+		}
+		revoked = g
+		return s.put(ctx, tx, g, events, new(g.job(JobDeprovision, ReasonRevoked, 0)))
+	})
+	return revoked, s.refused(ctx, who, "grant:"+string(id), "revoke", wrap("revoke grant", err))
+}
+
+// Retry makes a new run for a grant whose last run did not carry it out.
+func (s *Service) Retry(ctx context.Context, who identity.Actor, id GrantID) (Grant, error) {
+	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+		return Grant{}, err
+	}
+	var retried Grant
+	err := s.store.Change(ctx, func(tx Tx) error {
+		g, app, err := grantAndApp(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if !who.Admin && !app.ownedBy(who.Person) {
+			return fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
+		}
+		g, kind, events, err := g.retry(who, s.newID("run"), s.now())
+		if err != nil {
+			return err
+		}
+		retried = g
+		return s.put(ctx, tx, g, events, new(g.job(kind, "retry", 0)))
+	})
+	return retried, s.refused(ctx, who, "grant:"+string(id), "retry", wrap("retry grant", err))
+}
+
+// ExpireDue ends the grants whose time is over, at most limit of them, and
+// returns how many it ended.
+func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
+	n := 0
+	err := s.store.Change(ctx, func(tx Tx) error {
+		n = 0
+		now := s.now()
+		due, err := tx.Grants(ctx, GrantFilter{States: []GrantState{GrantActive}, DueBy: now, Limit: limit})
+		if err != nil {
+			return err
+		}
+		for _, g := range due {
+			g, events, ok := g.expire(s.newID("run"), now)
+			if !ok {
+				continue
+			}
+			if err := s.put(ctx, tx, g, events, new(g.job(JobDeprovision, "expiry", 0))); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, wrap("expire grants", err)
+}
+
+// Due says whether a grant's time is over, without taking the writer's turn.
+func (s *Service) Due(ctx context.Context) (bool, error) {
+	var due []Grant
+	err := s.store.View(ctx, func(tx Reader) (err error) {
+		due, err = tx.Grants(ctx, GrantFilter{States: []GrantState{GrantActive}, DueBy: s.now(), Limit: 1})
+		return err
+	})
+	return len(due) > 0, wrap("look for due grants", err)
+}
+
+// Outcome is what came of a run.
+type Outcome struct {
+	Run     string
+	Kind    JobKind
+	Grant   GrantID
+	Proof   Proof
+	Problem *Problem // nil: the run did what it should
+}
+
+// Report takes the outcome of a run into its grant. A run that the grant no
+// longer waits for changes nothing; that is recorded too. A failed end is tried
+// again, without end.
+func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
+	var reported Grant
+	err := s.store.Change(ctx, func(tx Tx) error {
+		g, err := tx.Grant(ctx, o.Grant)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		var events []audit.Event
+		var job *Job
+		switch {
+		case g.Run != o.Run:
+			events = []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", o.Run, "state", string(g.State))}
+		case o.Problem != nil:
+			g, events = g.fail(o.Kind, *o.Problem, now)
+			if g.State == GrantOverdue {
+				delay := retryDelay(g.Attempts)
+				g.Run, g.Attempts = s.newID("run"), g.Attempts+1
+				job = new(g.job(JobDeprovision, "retry", delay))
+			}
+		case o.Kind == JobProvision:
+			g, events = g.confirm(o.Proof, now)
+		default:
+			g, events = g.finish(o.Proof, now)
+		}
+		reported = g
+		return s.put(ctx, tx, g, events, job)
+	})
+	return reported, wrap("report run", err)
+}
+
+// Facts is all that a workflow is told about the grant it carries out.
+type Facts struct {
+	Grant     Grant
+	App       App
+	Role      Role
+	Person    identity.Person
+	Requester identity.Person
+	Request   Request
+	Remaining []Grant // the person's other live grants in the same app
+}
+
+// Facts reads what a run of the kind must know. It returns ErrSuperseded when
+// the grant does not wait for that run any more.
+func (s *Service) Facts(ctx context.Context, run string, kind JobKind, id GrantID) (Facts, error) {
+	var f Facts
+	err := s.store.View(ctx, func(tx Reader) error {
+		var err error
+		if f.Grant, f.App, err = grantAndApp(ctx, tx, id); err != nil {
+			return err
+		}
+		if f.Grant.Run != run || !f.Grant.wants(kind) {
+			return ErrSuperseded
+		}
+		if f.Role, err = tx.Role(ctx, f.Grant.Role); err != nil {
+			return err
+		}
+		if f.Person, err = tx.Person(ctx, f.Grant.Person); err != nil {
+			return err
+		}
+		if f.Request, err = tx.Request(ctx, f.Grant.Request); err != nil {
+			return err
+		}
+		if f.Requester, err = tx.Person(ctx, f.Request.Requester); err != nil {
+			return err
+		}
+		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, App: f.Grant.App, States: []GrantState{GrantActive, GrantSettingUp}})
+		for _, g := range live {
+			if g.ID != id {
+				f.Remaining = append(f.Remaining, g)
+			}
+		}
+		return err
+	})
+	return f, wrap("read the facts of a run", err)
+}
+
+// ErrSuperseded says that a later decision has overtaken a run: it must write
+// nothing any more.
+var ErrSuperseded = fault.New(fault.Conflict, "A later decision has overtaken this run.").WithCode("superseded")
+
+// StillWanted returns ErrSuperseded when the grant does not wait for the run any
+// more. A run asks before each write.
+func (s *Service) StillWanted(ctx context.Context, run string, kind JobKind, id GrantID) error {
+	return s.store.View(ctx, func(tx Reader) error {
+		g, err := tx.Grant(ctx, id)
+		if err != nil {
+			return err
+		}
+		if g.Run != run || !g.wants(kind) {
+			return ErrSuperseded
+		}
+		return nil
+	})
+}
+
+func grantAndApp(ctx context.Context, tx Reader, id GrantID) (Grant, App, error) {
+	g, err := tx.Grant(ctx, id)
+	if err != nil {
+		return Grant{}, App{}, err
+	}
+	app, err := tx.App(ctx, g.App)
+	return g, app, err
+}
+
+func wrap(act string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", act, err)
+}

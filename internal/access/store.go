@@ -1,0 +1,78 @@
+package access
+
+import (
+	"context"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// Store keeps what this package decides.
+type Store interface {
+	// Change runs fn in one write transaction. All of it is kept, or nothing
+	// when fn returns an error. Writers run one at a time, so what fn reads is
+	// still true when it is kept; fn may run more than once.
+	Change(ctx context.Context, fn func(tx Tx) error) error
+	// View runs fn with reads only.
+	View(ctx context.Context, fn func(tx Reader) error) error
+}
+
+// Reader reads. What is not there is a fault.NotFound that names it.
+type Reader interface {
+	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
+	App(ctx context.Context, id AppID) (App, error)
+	Apps(ctx context.Context) ([]App, error)
+	Role(ctx context.Context, id RoleID) (Role, error)
+	Roles(ctx context.Context, app AppID) ([]Role, error)
+	Policy(ctx context.Context, id PolicyID) (Policy, error)
+	Policies(ctx context.Context) ([]Policy, error)
+	Request(ctx context.Context, id RequestID) (Request, error)
+	Requests(ctx context.Context, f RequestFilter) ([]Request, error)
+	Grant(ctx context.Context, id GrantID) (Grant, error)
+	Grants(ctx context.Context, f GrantFilter) ([]Grant, error)
+}
+
+// Tx reads and writes in one transaction.
+type Tx interface {
+	Reader
+	SaveApp(ctx context.Context, a App) error
+	SaveRole(ctx context.Context, r Role) error
+	SavePolicy(ctx context.Context, p Policy) error
+	SaveRequest(ctx context.Context, r Request) error
+	SaveGrant(ctx context.Context, g Grant) error
+	// Record appends events to the audit chain.
+	Record(ctx context.Context, events ...audit.Event) error
+	// Enqueue records the job: it exists if and only if the transaction is kept.
+	Enqueue(ctx context.Context, job Job) error
+}
+
+// RequestFilter picks requests; its zero value picks all. Newest first.
+type RequestFilter struct {
+	State  RequestState
+	Person identity.PersonID // whom it is for, or who asked
+	Limit  int               // 0: no limit
+	Before RequestID         // only those older than this one
+}
+
+// GrantFilter picks grants; its zero value picks all. Newest first, except with
+// DueBy.
+type GrantFilter struct {
+	States []GrantState
+	Person identity.PersonID
+	App    AppID
+	DueBy  time.Time // only active ones whose end is not after this time, the first to end first
+	Limit  int       // 0: no limit
+	Before GrantID   // only those older than this one
+}
+
+// NoRequest is the fault for a request that is not there, or not to be seen.
+func NoRequest(id RequestID) error { return missing("request", string(id)) }
+
+// NoGrant is the fault for a grant that is not there, or not to be seen.
+func NoGrant(id GrantID) error { return missing("grant", string(id)) }
+
+func missing(what, id string) error {
+	return fault.New(fault.NotFound, "There is no %s %s.", what, id).WithCode(what + "_missing")
+}

@@ -1,0 +1,140 @@
+// Package identity holds who people are and what each may do.
+//
+// A Person is somebody in Margay's directory; a Token lets a program act as a
+// person, within scopes. Whoever asks for something is an Actor, which every
+// rule takes as an argument: nothing reads the caller from a context. The
+// package knows no HTTP and no SQL; store keeps its rows and api builds Actors
+// from bearer tokens.
+package identity
+
+import (
+	"net/mail"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+)
+
+// PersonID names a person: "usr_…".
+type PersonID string
+
+// Person is somebody in Margay's directory. Never to be mixed up with a Tableau
+// user, which is always called so.
+type Person struct {
+	ID        PersonID
+	Email     string // what the person is found by in Tableau; compared without regard to case
+	Name      string
+	Admin     bool // may manage everything; decides on requests only where a policy says so
+	Disabled  bool // cannot sign in, ask or decide
+	CreatedAt time.Time
+}
+
+// NewPerson returns a person with a clean e-mail address and name, or a field
+// error.
+func NewPerson(id PersonID, email, name string, admin bool, now time.Time) (Person, error) {
+	email, err := cleanEmail(email)
+	if err != nil {
+		return Person{}, err
+	}
+	name = strings.TrimSpace(name)
+	if name == "" {
+		name = email
+	}
+	if len(name) > 255 {
+		return Person{}, fault.Field("name", "A name has at most 255 characters.")
+	}
+	return Person{ID: id, Email: email, Name: name, Admin: admin, CreatedAt: now}, nil
+}
+
+func cleanEmail(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return "", fault.Field("email", "An e-mail address is required.")
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Name != "" || a.Address != s || len(s) > 254 {
+		return "", fault.Field("email", "%q is not an e-mail address.", s)
+	}
+	return s, nil
+}
+
+// Scope is something that a token may be used for.
+type Scope string
+
+// The scopes. ScopeAdmin holds all others; what its owner may not do, it cannot
+// do either.
+const (
+	ScopeAccessRead       Scope = "access:read"
+	ScopeRequestsWrite    Scope = "requests:write"
+	ScopeApprovalsWrite   Scope = "approvals:write"
+	ScopeConnectionsWrite Scope = "connections:write"
+	ScopeTableauRead      Scope = "tableau:read"
+	ScopeTableauWrite     Scope = "tableau:write"
+	ScopeAuditRead        Scope = "audit:read"
+	ScopeAdmin            Scope = "admin"
+)
+
+// Scopes lists every scope there is.
+func Scopes() []Scope {
+	return []Scope{
+		ScopeAccessRead, ScopeRequestsWrite, ScopeApprovalsWrite, ScopeConnectionsWrite,
+		ScopeTableauRead, ScopeTableauWrite, ScopeAuditRead, ScopeAdmin,
+	}
+}
+
+// PersonalScopes are what a person who is no administrator needs: see, ask and
+// decide.
+func PersonalScopes() []Scope {
+	return []Scope{ScopeAccessRead, ScopeRequestsWrite, ScopeApprovalsWrite}
+}
+
+// Actor is who asks for something to be done.
+type Actor struct {
+	Person PersonID
+	Name   string
+	Admin  bool
+	Scopes []Scope
+	Via    string // how: "token:tok_…", "system"
+}
+
+// System is Margay itself: the clock, the runs.
+func System() Actor { return Actor{Name: "Margay", Via: "system"} }
+
+// IsSystem says whether the actor is Margay itself.
+func (a Actor) IsSystem() bool { return a.Via == "system" }
+
+// String names the actor in the audit log: "usr_…" or "system".
+func (a Actor) String() string {
+	if a.IsSystem() {
+		return "system"
+	}
+	return string(a.Person)
+}
+
+// Can says whether the actor's token has the scope.
+func (a Actor) Can(s Scope) bool {
+	return a.IsSystem() || slices.Contains(a.Scopes, s) || slices.Contains(a.Scopes, ScopeAdmin)
+}
+
+// Need returns a fault.Forbidden that names the scope when the actor lacks it.
+func (a Actor) Need(s Scope) error {
+	if a.Can(s) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "This token may not do that: it lacks the scope %s.", s).
+		WithCode("scope_missing").WithHint("Make a token with --scope %s.", s)
+}
+
+// NeedAdmin returns a fault.Forbidden unless the actor is an administrator who
+// uses a token with the scope.
+func (a Actor) NeedAdmin(s Scope) error {
+	if err := a.Need(s); err != nil {
+		return err
+	}
+	if a.Admin || a.IsSystem() {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "Only an administrator may do that.").WithCode("admin_needed").
+		WithHint("Ask an administrator of Margay.")
+}
