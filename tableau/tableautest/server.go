@@ -1,0 +1,124 @@
+package tableautest
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Server is a simulated Tableau that listens with HTTPS, under a certificate
+// authority of its own. It is its own first [Site].
+type Server struct {
+	*Site
+
+	URL  string // "https://127.0.0.1:port"
+	Host string // "127.0.0.1:port"
+
+	ca   *authority
+	http *http.Server
+	done chan struct{}
+	once sync.Once
+}
+
+// Start makes a site by [New] and serves it until [Server.Close].
+func Start(cfg Config) (*Server, error) { return serve(New(cfg)) }
+
+// StartSite serves a site that exists already, with its installation.
+func StartSite(s *Site) (*Server, error) { return serve(s) }
+
+func serve(site *Site) (*Server, error) {
+	cfg := site.in.cfg
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	srv := &Server{Site: site, done: make(chan struct{})}
+	if err := srv.start(ln); err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	return srv, nil
+}
+
+func (s *Server) start(ln net.Listener) error {
+	cfg := s.in.cfg
+	// Clients judge a certificate by the true time, whatever the simulated one is.
+	now := time.Now() //nolint:forbidigo // see above
+	var err error
+	if s.ca, err = newAuthority(now); err != nil {
+		return err
+	}
+	hosts := []string{"127.0.0.1", "::1", "localhost"}
+	host, port, err := net.SplitHostPort(cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+	}
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		hosts = append(hosts, host)
+	} else {
+		host = "127.0.0.1"
+	}
+	cert, err := s.ca.issue(now, hosts, cfg.TLS)
+	if err != nil {
+		return err
+	}
+	if port == "" || port == "0" {
+		_, port, _ = net.SplitHostPort(ln.Addr().String())
+	}
+	s.Host = net.JoinHostPort(host, port)
+	s.URL = "https://" + s.Host
+	s.http = &http.Server{
+		Handler: s.Site, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
+		TLSConfig: &tls.Config{
+			Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12,
+			MaxVersion: cfg.TLS.MaxVersion, ClientAuth: cfg.TLS.ClientAuth,
+		},
+	}
+	if v := cfg.TLS.MaxVersion; v != 0 && v < tls.VersionTLS12 {
+		s.http.TLSConfig.MinVersion = v //nolint:gosec // an old protocol is one of the faults to simulate
+	}
+	if cfg.DisableHTTP2 {
+		s.http.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	}
+	go func() {
+		defer close(s.done)
+		_ = s.http.ServeTLS(ln, "", "") // ends by Close
+	}()
+	return nil
+}
+
+// CAPEM returns the certificate of the authority, to be trusted by clients.
+func (s *Server) CAPEM() []byte { return s.ca.pem() }
+
+// CertPool returns a pool that holds the authority alone.
+func (s *Server) CertPool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.ca.cert)
+	return pool
+}
+
+// Client returns a client that trusts the server and follows no redirect.
+func (s *Server) Client() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig:   &tls.Config{RootCAs: s.CertPool(), MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: !s.in.cfg.DisableHTTP2,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Close ends the server and every connection.
+func (s *Server) Close() {
+	s.once.Do(func() {
+		_ = s.http.Close() // closing is all that is wanted
+		<-s.done
+	})
+}
