@@ -1,0 +1,344 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/dbos-inc/dbos-transact-golang/dbos"
+)
+
+// retryAfter is how long to wait before the database is asked again.
+const retryAfter = time.Second
+
+// runs is what this process executes.
+type runs struct {
+	mu    sync.Mutex
+	all   map[*Run]struct{}
+	empty chan struct{} // closed when all becomes empty; nil while nobody waits
+}
+
+func (s *runs) add(r *Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = make(map[*Run]struct{})
+	}
+	s.all[r] = struct{}{}
+}
+
+func (s *runs) remove(r *Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, r)
+	if len(s.all) == 0 && s.empty != nil {
+		close(s.empty)
+		s.empty = nil
+	}
+}
+
+// drained waits until nothing runs, or ctx ends.
+func (s *runs) drained(ctx context.Context) {
+	s.mu.Lock()
+	if len(s.all) == 0 {
+		s.mu.Unlock()
+		return
+	}
+	if s.empty == nil {
+		s.empty = make(chan struct{})
+	}
+	empty := s.empty
+	s.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+}
+
+// list returns the runs for which keep holds.
+func (s *runs) list(keep func(*Run) bool) []*Run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []*Run
+	for r := range s.all {
+		if keep(r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (s *runs) of(id string) []*Run {
+	return s.list(func(r *Run) bool { return r.id == id })
+}
+
+// run executes a job that DBOS has claimed for this node. What it returns is
+// recorded as the job's outcome only while the claim holds.
+func (e *Engine) run(ctx dbos.Context, kind string, fn Handler, input json.RawMessage) (json.RawMessage, error) {
+	id, err := ctx.GetWorkflowID()
+	if err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	select {
+	case <-e.draining:
+		// Claimed in the moment of the stop: left as it is.
+		<-ctx.Done()
+		return nil, ErrStopped
+	default:
+	}
+	var ord order
+	if err := json.Unmarshal(input, &ord); err != nil {
+		return e.failed(&StepError{Code: CodeFailed, Message: "The input of the job cannot be read.", Detail: err.Error()})
+	}
+	r := &Run{engine: e, id: id, kind: kind, key: ord.Key, input: ord.Input, dbos: ctx, fenced: make(chan struct{})}
+	r.ctx, r.end = context.WithCancelCause(ctx)
+	defer r.end(nil)
+	for _, older := range e.runs.of(id) {
+		// A job can be claimed twice by one node only if it was handed on between.
+		older.end(ErrLost)
+		older.closeFence()
+	}
+	e.runs.add(r)
+	defer e.runs.remove(r)
+
+	ready, err := e.ready(r)
+	if !ready {
+		return e.failed(err)
+	}
+	value, err := r.call(fn)
+	r.steps.Wait()
+	return e.conclude(r, value, err)
+}
+
+// ready looks, before the handler runs, at what the claim does not say: how
+// often the job was taken up, whether it was cancelled, and whether its key is
+// free. When the job is not to run it returns the error to record, if any.
+func (e *Engine) ready(r *Run) (bool, error) {
+	for {
+		e.node.waitTrusted(r.ctx)
+		claim, err := e.claim(r)
+		switch {
+		case r.ctx.Err() != nil:
+			_, err := e.conclude(r, nil, r.cause())
+			return false, err
+		case err != nil:
+			e.log.WarnContext(r.ctx, "a job was not started yet", "job", r.id, "error", err)
+			pause(r.ctx, retryAfter) //nolint:errcheck,gosec // the loop looks at the context
+			continue
+		case !claim.ours:
+			return false, ErrLost
+		case claim.keyTaken:
+			e.giveBack(r, 0)
+			return false, ErrLost
+		case claim.cancelled:
+			r.end(ErrCancelled)
+			_, err := e.conclude(r, nil, ErrCancelled)
+			return false, err
+		case claim.attempt > maxAttempts:
+			return false, &StepError{
+				Code: CodeCrashed, Message: "The job was given up: the process ended each time it was run.",
+				Detail: fmt.Sprintf("%d attempts", claim.attempt-1),
+			}
+		}
+		r.attempt = claim.attempt
+		r.started.Store(true)
+		return true, nil
+	}
+}
+
+// claim is the row of a job that DBOS has claimed.
+type claim struct {
+	ours      bool
+	keyTaken  bool
+	cancelled bool
+	attempt   int
+}
+
+func (e *Engine) claim(r *Run) (claim, error) {
+	// Two nodes may claim two jobs of one key in the same instant, when a job
+	// held back becomes due between their looks at the queue. Each sees the
+	// other's claim here, or has it behind itself: the later one gives way.
+	pick := []dbos.ListWorkflowsOption{dbos.WithFilterWorkflowIDs(r.id)}
+	if e.db.postgres && r.key != "" {
+		pick = []dbos.ListWorkflowsOption{
+			dbos.WithFilterAttributes(map[string]any{attrKey: "key:" + r.key}), dbos.WithFilterStatus(dbos.WorkflowStatusPending),
+		}
+	}
+	rows, err := e.rows(r.ctx, append(pick, dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))...)
+	if err != nil {
+		return claim{}, err
+	}
+	var c claim
+	for _, row := range rows {
+		if row.ID != r.id {
+			c.keyTaken = true
+			continue
+		}
+		c.ours = row.Status == dbos.WorkflowStatusPending && row.ExecutorID == e.cfg.Node
+		c.cancelled = row.Attributes[attrCancel] == true
+		c.attempt = attemptsOf(row)
+	}
+	return c, nil
+}
+
+// attemptsOf counts those that DBOS forgets when a job is handed on.
+func attemptsOf(row dbos.WorkflowStatus) int {
+	before, _ := row.Attributes[attrBefore].(float64)
+	return row.Attempts + int(before)
+}
+
+// rows lists jobs as DBOS knows them.
+func (e *Engine) rows(ctx context.Context, opts ...dbos.ListWorkflowsOption) ([]dbos.WorkflowStatus, error) {
+	return dbos.ListWorkflows(e.client(ctx), opts...)
+}
+
+// call runs the handler. The process survives its panic.
+func (r *Run) call(fn Handler) (value json.RawMessage, err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		stack := debug.Stack()
+		if c, ok := p.(*crash); ok {
+			p, stack = c.value, c.stack
+		}
+		r.engine.log.ErrorContext(r.ctx, "a job crashed", "job", r.id, "kind", r.kind, "panic", fmt.Sprint(p), "stack", string(stack))
+		value, err = nil, &StepError{Code: CodeCrashed, Message: "The job crashed.", Detail: fmt.Sprintf("%T", p)}
+	}()
+	return fn(r.ctx, r)
+}
+
+// conclude turns the end of an execution into what DBOS is told.
+func (e *Engine) conclude(r *Run, value json.RawMessage, err error) (json.RawMessage, error) {
+	if r.ctx.Err() == nil || r.dbos.Err() == nil && err == nil && errors.Is(context.Cause(r.ctx), ErrCancelled) {
+		// A job that was done before it noticed that it was cancelled is done.
+		if err != nil {
+			return e.failed(err)
+		}
+		text := encodeOutcome(value, nil)
+		_, err = decodeOutcome(text)
+		return text, mark(err)
+	}
+	cause := r.cause()
+	switch {
+	case r.dbos.Err() != nil:
+		// The engine stops: DBOS leaves the job as it is.
+	case errors.Is(cause, ErrCancelled):
+		// The handler has returned: only now is the key free.
+		if err := dbos.CancelWorkflow(e.client(r.dbos), r.id); err != nil && r.dbos.Err() == nil {
+			e.log.WarnContext(r.dbos, "a job was not marked as cancelled yet", "job", r.id, "error", err)
+			e.giveBack(r, retryAfter)
+		}
+	case errors.Is(cause, errBadRecord):
+		e.giveBack(r, retryAfter)
+	default:
+		r.settle()
+	}
+	return nil, cause
+}
+
+func (e *Engine) failed(err error) (json.RawMessage, error) {
+	return encodeOutcome(nil, err), mark(err)
+}
+
+// mark is the error that DBOS gets for a job that failed. The error itself is in
+// the outcome; this one tells DBOS that it is one, in a type that it can store.
+func mark(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := asStepError(err)
+	return &dbos.PortableWorkflowError{Name: e.Code, Message: e.Message}
+}
+
+// giveBack puts a job of this execution back into the queue, after which the
+// database takes nothing more of it.
+func (e *Engine) giveBack(r *Run, wait time.Duration) {
+	for {
+		if pause(r.dbos, wait) != nil {
+			return
+		}
+		rows, err := e.rows(r.dbos, dbos.WithFilterWorkflowIDs(r.id), dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))
+		if err == nil {
+			err = e.release(r.dbos, rows)
+		}
+		if err == nil {
+			r.closeFence()
+			return
+		}
+		e.log.WarnContext(r.dbos, "a job was not given back yet", "job", r.id, "error", err)
+		wait = retryAfter
+	}
+}
+
+// release puts jobs that were claimed back into the queue. Executions of them
+// that still go on are fenced off.
+func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus) error {
+	var ids []string
+	client := e.client(ctx)
+	for _, row := range rows {
+		if row.Status != dbos.WorkflowStatusPending {
+			continue
+		}
+		// DBOS counts from 0 again when it resumes a job.
+		err := dbos.SetWorkflowAttributes(client, row.ID, map[string]any{attrBefore: attemptsOf(row)}, dbos.WithMergeAttributes())
+		if err != nil {
+			return fmt.Errorf("release job %s: %w", row.ID, err)
+		}
+		ids = append(ids, row.ID)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if _, err := dbos.ResumeWorkflows[json.RawMessage](client, ids, dbos.WithResumeQueue(queueName)); err != nil {
+		return fmt.Errorf("release %d jobs: %w", len(ids), err)
+	}
+	return nil
+}
+
+// sweepEvery is how often jobs are looked for that this node has claimed and
+// does not run: those whose outcome the database did not take.
+const sweepEvery = 15 * time.Second
+
+func (e *Engine) sweep(ctx context.Context) {
+	known := make(map[string]bool)
+	for _, entry := range e.dbos.ListRegisteredWorkflows(e.dbos) {
+		known[entry.Name] = true
+	}
+	suspects := make(map[string]bool)
+	for pause(ctx, sweepEvery) == nil {
+		rows, err := e.mine(ctx)
+		if err != nil {
+			continue
+		}
+		next := make(map[string]bool)
+		var stranded []dbos.WorkflowStatus
+		for _, row := range rows {
+			if !known[row.Name] || len(e.runs.of(row.ID)) > 0 {
+				continue
+			}
+			if next[row.ID] = true; suspects[row.ID] {
+				stranded = append(stranded, row)
+			}
+		}
+		suspects = next
+		if len(stranded) == 0 {
+			continue
+		}
+		e.log.WarnContext(ctx, "jobs whose outcome was not recorded are taken up again", "jobs", len(stranded))
+		if err := e.release(ctx, stranded); err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "jobs were not released", "error", err)
+		}
+	}
+}
+
+// mine lists the jobs that are claimed by this node.
+func (e *Engine) mine(ctx context.Context) ([]dbos.WorkflowStatus, error) {
+	return e.rows(ctx, dbos.WithFilterStatus(dbos.WorkflowStatusPending), dbos.WithFilterExecutorIDs(e.cfg.Node),
+		dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))
+}
