@@ -1,0 +1,60 @@
+package script
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/go-sourcemap/sourcemap"
+)
+
+// placer finds the place in the TypeScript that a place in the running
+// JavaScript came from.
+type placer struct {
+	places *sourcemap.Consumer
+	name   string // of the workflow's own file
+	skip   int    // lines before the bundle
+}
+
+// find returns the place of a line and column, each from 1, or false when they
+// are not in the TypeScript: in the prelude, or in what the bundler added.
+func (p placer) find(line, column int) (Frame, bool) {
+	if line <= p.skip || column < 1 {
+		return Frame{}, false
+	}
+	path, _, l, c, ok := p.places.Source(line-p.skip, column-1)
+	if !ok || path == "" {
+		return Frame{}, false
+	}
+	path = fileOf(path, p.name)
+	if path == entry || path == hostModule {
+		return Frame{}, false
+	}
+	return Frame{File: path, Line: l, Column: c + 1}, true
+}
+
+// stackLine is "    at name (<eval>:3:16)", as the engine writes it.
+var stackLine = regexp.MustCompile(`^\s*at (.*?) ?\(?<eval>:(\d+):(\d+)\)?$`)
+
+// frames returns the places of a stack of the engine's, innermost first.
+func (p placer) frames(stack string) []Frame {
+	var frames []Frame
+	for line := range strings.Lines(stack) {
+		m := stackLine.FindStringSubmatch(strings.TrimRight(line, "\n"))
+		if m == nil {
+			continue
+		}
+		l, errLine := strconv.Atoi(m[2])
+		c, errColumn := strconv.Atoi(m[3])
+		if errLine != nil || errColumn != nil {
+			continue
+		}
+		if f, ok := p.find(l, c); ok {
+			if m[1] != "<anonymous>" && m[1] != "<eval>" {
+				f.Function = m[1]
+			}
+			frames = append(frames, f)
+		}
+	}
+	return frames
+}
