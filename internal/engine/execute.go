@@ -87,7 +87,7 @@ func (e *Engine) run(ctx dbos.Context, kind string, fn Handler, input json.RawMe
 	case <-e.draining:
 		// Claimed in the moment of the stop: left as it is.
 		<-ctx.Done()
-		return nil, ErrStopped
+		return nil, mark(ErrStopped)
 	default:
 	}
 	var ord order
@@ -239,7 +239,7 @@ func (e *Engine) conclude(r *Run, value json.RawMessage, err error) (json.RawMes
 	default:
 		r.settle()
 	}
-	return nil, cause
+	return nil, mark(cause)
 }
 
 func (e *Engine) failed(err error) (json.RawMessage, error) {

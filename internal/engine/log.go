@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"log/slog"
+	"strings"
 )
 
 // quiet passes the log of DBOS on: its warnings and errors as warnings, the
@@ -29,7 +30,7 @@ func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 // Handle implements [slog.Handler].
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	l := level(r.Level)
-	if r.Message == notOwned {
+	if r.Message == notOwned || interrupted(r) {
 		l = slog.LevelDebug
 	}
 	if !q.next.Enabled(ctx, l) {
@@ -58,6 +59,16 @@ func (q quiet) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements [slog.Handler].
 func (q quiet) WithGroup(name string) slog.Handler { return quiet{next: q.next.WithGroup(name)} }
+
+// interrupted reports whether r tells of what a stop, or a caller that gave up,
+// interrupted.
+func interrupted(r slog.Record) (yes bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		yes = a.Key == "error" && strings.Contains(a.Value.String(), context.Canceled.Error())
+		return !yes
+	})
+	return yes
+}
 
 func unwanted(key string) bool {
 	switch key {

@@ -1,0 +1,193 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/margay-access/margay/internal/engine"
+)
+
+// TestStopWaitsForJobs is O03 where the job ends in time.
+func TestStopWaitsForJobs(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p place) {
+		b := opened(t, p.config(t, "n1"), p)
+		running, stopping := make(chan struct{}), make(chan struct{})
+		b.Handle("k", func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+			close(running)
+			<-stopping
+			return run.Step(ctx, "s", nothing)
+		})
+		b.start()
+		b.enqueue(engine.Job{ID: "j", Kind: "k"})
+		until(t, "run", running)
+		time.AfterFunc(200*time.Millisecond, func() { close(stopping) })
+		b.stop(time.Minute)
+
+		again := opened(t, p.config(t, "n1"), p)
+		if s, err := again.Job(t.Context(), "j"); err != nil || s.State != engine.Done {
+			t.Errorf("%+v, %v", s, err)
+		}
+	})
+}
+
+// TestStopHandsBack is O03 where the job does not end in time: nothing is marked
+// as failed, and the next start goes on, repeating only the step in flight.
+func TestStopHandsBack(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p place) {
+		var one, two atomic.Int32
+		var inTwo = make(chan struct{}, 2)
+		handler := func(hold bool) engine.Handler {
+			return func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+				_, err := run.Step(ctx, "one", func(ctx context.Context) (json.RawMessage, error) {
+					one.Add(1)
+					if engine.MayHaveHappened(ctx) {
+						t.Error("step one may not have happened")
+					}
+					return nil, nil
+				})
+				if err != nil {
+					return nil, err
+				}
+				_, err = run.Step(ctx, "two", func(ctx context.Context) (json.RawMessage, error) {
+					two.Add(1)
+					if engine.MayHaveHappened(ctx) == hold {
+						t.Errorf("step two in attempt %d: may have happened = %v", run.Attempt(), !hold)
+					}
+					inTwo <- struct{}{}
+					if hold {
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					return nil, nil
+				})
+				if hold && !errors.Is(err, engine.ErrStopped) {
+					t.Errorf("the stopped step returned %v", err)
+				}
+				if err != nil {
+					return nil, err
+				}
+				return run.Step(ctx, "three", func(ctx context.Context) (json.RawMessage, error) {
+					return text(map[string]any{"again": engine.MayHaveHappened(ctx), "attempt": run.Attempt()}), nil
+				})
+			}
+		}
+		b := opened(t, p.config(t, "n1"), p)
+		b.Handle("k", handler(true))
+		b.start()
+		b.enqueue(engine.Job{ID: "j", Kind: "k", Key: "a"})
+		until(t, "step two", inTwo)
+		b.stop(10 * time.Millisecond)
+
+		again := opened(t, p.config(t, "n1"), p)
+		s, err := again.Job(t.Context(), "j")
+		if err != nil || s.State.Ended() {
+			t.Fatalf("after the stop: %+v, %v", s, err)
+		}
+		again.Handle("k", handler(false))
+		again.start()
+		s = again.ended("j")
+		if s.State != engine.Done || string(s.Output) != `{"again":false,"attempt":2}` || s.Attempts != 2 {
+			t.Errorf("%+v", s)
+		}
+		if one.Load() != 1 || two.Load() != 2 {
+			t.Errorf("step one ran %d times, step two %d; want 1 and 2", one.Load(), two.Load())
+		}
+	})
+}
+
+func TestSleepOutlivesAStop(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p place) {
+		var asleep = make(chan struct{}, 2)
+		handler := func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+			asleep <- struct{}{}
+			return nil, run.Sleep(ctx, 3*time.Second)
+		}
+		b := opened(t, p.config(t, "n1"), p)
+		b.Handle("k", handler)
+		b.start()
+		b.enqueue(engine.Job{ID: "j", Kind: "k"})
+		until(t, "sleep", asleep)
+		first, err := b.Job(t.Context(), "j")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.stop(500 * time.Millisecond)
+		again := opened(t, p.config(t, "n1"), p)
+		again.Handle("k", handler)
+		again.start()
+		s := again.ended("j")
+		if took := s.EndedAt.Sub(first.StartedAt); s.State != engine.Done || took < 2900*time.Millisecond || took > 5*time.Second {
+			t.Errorf("slept %v, want 3 s in all: %+v", took, s)
+		}
+	})
+}
+
+// TestStopLeavesNoGoroutine must not run beside others, so it is not parallel.
+func TestStopLeavesNoGoroutine(t *testing.T) {
+	for name, fresh := range map[string]func(testing.TB) place{"sqlite": newSQLite, "postgres": newPostgres} {
+		t.Run(name, func(t *testing.T) {
+			p := fresh(t)
+			before := runtime.NumGoroutine()
+			for range 3 {
+				e, err := engine.Open(t.Context(), p.config(t, "n1"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				running := make(chan struct{}, 2)
+				e.Handle("k", func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+					running <- struct{}{}
+					wait := run.Go(ctx, "s", func(ctx context.Context) (json.RawMessage, error) { <-ctx.Done(); return nil, ctx.Err() })
+					return wait()
+				})
+				if err := e.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				func() {
+					db := p.db(t)
+					defer db.Close()
+					b := &bench{Engine: e, tb: t, db: db}
+					b.enqueue(engine.Job{ID: "j", Kind: "k"})
+				}()
+				until(t, "run", running)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+				if err := e.Stop(ctx); err != nil {
+					t.Error(err)
+				}
+				cancel()
+			}
+			deadline := time.After(10 * time.Second)
+			for tick := time.NewTicker(10 * time.Millisecond); ; <-tick.C {
+				if engineGoroutines() == 0 {
+					break
+				}
+				select {
+				case <-deadline:
+					buf := make([]byte, 1<<20)
+					t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
+				default:
+				}
+			}
+		})
+	}
+}
+
+// engineGoroutines counts the goroutines that the engine or DBOS began.
+func engineGoroutines() int {
+	buf := make([]byte, 4<<20)
+	n := 0
+	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(g, "internal/engine.") || strings.Contains(g, "dbos-transact-golang") || strings.Contains(g, "robfig/cron") {
+			n++
+		}
+	}
+	return n
+}
