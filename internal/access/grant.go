@@ -38,6 +38,7 @@ type Problem struct {
 // Proof is what the other system reported when a run was done.
 type Proof struct {
 	Role string    // the role that the person has there now
+	User string    // the id that the other system gives the person
 	Note string    // what was done, or why nothing was
 	At   time.Time // when it was read
 }
@@ -163,6 +164,9 @@ func (g Grant) end(reason, run string) Grant {
 func (g Grant) finish(p Proof, now time.Time) (Grant, []audit.Event) {
 	if !g.wants(JobDeprovision) {
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
+	}
+	if p.User == "" {
+		p.User = g.Proof.User
 	}
 	g.State, g.EndedAt, g.Proof, g.Problem = GrantEnded, now, p, Problem{}
 	return g, []audit.Event{g.event(GrantHasEnded, identity.System(), now, "run", g.Run, "role", g.RoleName,

@@ -412,14 +412,18 @@ type Outcome struct {
 	Problem *Problem // nil: the run did what it should
 }
 
-// Report takes the outcome of a run into its grant. A run that the grant no
-// longer waits for changes nothing; that is recorded too. A failed end is tried
-// again, without end.
+// Report takes the outcome of a run into its grant, once: after a crash it may
+// be asked again. A run that the grant no longer waits for changes nothing; that
+// is recorded too. A failed end is tried again, without end.
 func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 	var reported Grant
 	err := s.store.Change(ctx, func(tx Tx) error {
 		g, err := tx.Grant(ctx, o.Grant)
 		if err != nil {
+			return err
+		}
+		reported = g
+		if first, err := tx.Settle(ctx, o.Run); err != nil || !first {
 			return err
 		}
 		now := s.now()
@@ -454,7 +458,7 @@ type Facts struct {
 	Person    identity.Person
 	Requester identity.Person
 	Request   Request
-	Remaining []Grant // the person's other live grants in the same app
+	Remaining []Grant // the person's other active grants in the same app
 }
 
 // Facts reads what a run of the kind must know. It returns ErrSuperseded when
@@ -481,7 +485,7 @@ func (s *Service) Facts(ctx context.Context, run string, kind JobKind, id GrantI
 		if f.Requester, err = tx.Person(ctx, f.Request.Requester); err != nil {
 			return err
 		}
-		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, App: f.Grant.App, States: []GrantState{GrantActive, GrantSettingUp}})
+		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, App: f.Grant.App, States: []GrantState{GrantActive}})
 		for _, g := range live {
 			if g.ID != id {
 				f.Remaining = append(f.Remaining, g)

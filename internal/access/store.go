@@ -46,6 +46,9 @@ type Tx interface {
 	Record(ctx context.Context, events ...audit.Event) error
 	// Enqueue records the job: it exists if and only if the transaction is kept.
 	Enqueue(ctx context.Context, job Job) error
+	// Settle notes that the outcome of a run has been taken in. It returns false
+	// when that was so already.
+	Settle(ctx context.Context, run string) (first bool, err error)
 }
 
 // RequestFilter picks requests; its zero value picks all. Newest first.

@@ -1,0 +1,425 @@
+// Package wire holds the JSON that the REST API takes and gives. The API's
+// server and its client both speak it; neither's insides show in it.
+package wire
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// List is one page of things.
+type List[T any] struct {
+	Items      []T    `json:"items"`
+	NextCursor string `json:"next_cursor,omitempty" doc:"Give it as cursor to read on; absent on the last page"`
+}
+
+// Integration describes one kind of system.
+type Integration struct {
+	Kind    string        `json:"kind" example:"tableau"`
+	Name    string        `json:"name"`
+	Summary string        `json:"summary"`
+	Beta    bool          `json:"beta"`
+	BetaMsg string        `json:"beta_note,omitempty"`
+	Title   string        `json:"form_title"`
+	Fields  []Field       `json:"fields"`
+	Checks  []CheckName   `json:"checks"`
+	Roles   []string      `json:"roles" doc:"Names of the roles that its bundles carry out, the weakest first"`
+	Bundles []BundleShort `json:"bundles"`
+}
+
+// Field is one input of the form that makes a connection.
+type Field struct {
+	Key       string `json:"key"`
+	Label     string `json:"label"`
+	Help      string `json:"help"`
+	Required  bool   `json:"required"`
+	Secret    bool   `json:"secret"`
+	KeepBlank bool   `json:"keep_blank" doc:"Left blank on an edit, the stored value stays; otherwise blank is saved"`
+}
+
+// CheckName names a health check.
+type CheckName struct {
+	Name string `json:"name"`
+	Help string `json:"help"`
+}
+
+// BundleShort names a bundle.
+type BundleShort struct {
+	Slug    string `json:"slug"`
+	Name    string `json:"name"`
+	Version int    `json:"version"`
+}
+
+// Bundle is a bundle with its workflows.
+type Bundle struct {
+	Integration string           `json:"integration"`
+	Slug        string           `json:"slug"`
+	Name        string           `json:"name"`
+	Version     int              `json:"version"`
+	Workflows   []BundleWorkflow `json:"workflows"`
+}
+
+// BundleWorkflow is one workflow of a bundle; ID is set once it is installed.
+type BundleWorkflow struct {
+	Slug string `json:"slug"`
+	Name string `json:"name"`
+	Type string `json:"type"`
+	ID   string `json:"id,omitempty"`
+}
+
+// Connection is one configured site. Secrets are masked.
+type Connection struct {
+	ID          string            `json:"id"`
+	Integration string            `json:"integration"`
+	DisplayName string            `json:"display_name"`
+	Beta        bool              `json:"beta"`
+	Settings    map[string]string `json:"settings" doc:"Secrets are shown as bullets and their last four characters"`
+	Version     int               `json:"version"`
+	CreatedAt   time.Time         `json:"created_at"`
+	UpdatedAt   time.Time         `json:"updated_at"`
+}
+
+// NewConnection asks for a connection.
+type NewConnection struct {
+	Integration string            `json:"integration" default:"tableau"`
+	Settings    map[string]string `json:"settings"`
+}
+
+// ChangedConnection changes one: fields left out or blank keep what is stored
+// where the integration says so; others are saved as blank.
+type ChangedConnection struct {
+	Settings map[string]string `json:"settings"`
+}
+
+// Check is the result of one health check.
+type Check struct {
+	Name       string    `json:"name"`
+	Status     string    `json:"status" enum:"pass,fail"`
+	Message    string    `json:"message"`
+	Detail     string    `json:"detail"`
+	Hint       string    `json:"hint,omitempty"`
+	At         time.Time `json:"at"`
+	DurationMS int64     `json:"duration_ms"`
+}
+
+// Call is any call of a system's API.
+type Call struct {
+	Method string          `json:"method" example:"GET"`
+	Path   string          `json:"path" example:"/sites/{siteId}/users"`
+	Query  map[string]any  `json:"query,omitempty"`
+	Body   json.RawMessage `json:"body,omitempty" doc:"JSON; a JSON text is sent as it stands, for XML"`
+}
+
+// CallAnswer is what the system said, whatever its status.
+type CallAnswer struct {
+	Status     int               `json:"status"`
+	Headers    map[string]string `json:"headers"`
+	Body       json.RawMessage   `json:"body,omitempty" doc:"JSON as it came, other text as a JSON text"`
+	BodyBase64 string            `json:"body_base64,omitempty" doc:"Instead of body when it is no text"`
+}
+
+// Person is somebody in the directory.
+type Person struct {
+	ID        string    `json:"id"`
+	Email     string    `json:"email"`
+	Name      string    `json:"name"`
+	Admin     bool      `json:"admin"`
+	Disabled  bool      `json:"disabled"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// NewPerson adds somebody.
+type NewPerson struct {
+	Email string `json:"email"`
+	Name  string `json:"name,omitempty"`
+	Admin bool   `json:"admin,omitempty"`
+}
+
+// ChangedPerson changes somebody; what is left out stays.
+type ChangedPerson struct {
+	Name     *string `json:"name,omitempty"`
+	Admin    *bool   `json:"admin,omitempty"`
+	Disabled *bool   `json:"disabled,omitempty"`
+}
+
+// App is what people ask access to.
+type App struct {
+	ID                    string    `json:"id"`
+	Name                  string    `json:"name"`
+	ConnectionID          string    `json:"connection_id"`
+	PolicyID              string    `json:"policy_id"`
+	ProvisionWorkflowID   string    `json:"provision_workflow_id"`
+	DeprovisionWorkflowID string    `json:"deprovision_workflow_id"`
+	OnRevoke              string    `json:"on_revoke" enum:"strongest,unlicensed"`
+	OwnerIDs              []string  `json:"owner_ids"`
+	CreatedAt             time.Time `json:"created_at"`
+}
+
+// NewApp asks for an app. Without workflows it gets those of the bundle that
+// the connection's integration ships.
+type NewApp struct {
+	Name                  string   `json:"name"`
+	ConnectionID          string   `json:"connection_id"`
+	PolicyID              string   `json:"policy_id,omitempty"`
+	ProvisionWorkflowID   string   `json:"provision_workflow_id,omitempty"`
+	DeprovisionWorkflowID string   `json:"deprovision_workflow_id,omitempty"`
+	OnRevoke              string   `json:"on_revoke,omitempty" enum:"strongest,unlicensed"`
+	OwnerIDs              []string `json:"owner_ids,omitempty"`
+}
+
+// ChangedApp changes an app; what is left out stays.
+type ChangedApp struct {
+	Name                  *string   `json:"name,omitempty"`
+	ConnectionID          *string   `json:"connection_id,omitempty"`
+	PolicyID              *string   `json:"policy_id,omitempty"`
+	ProvisionWorkflowID   *string   `json:"provision_workflow_id,omitempty"`
+	DeprovisionWorkflowID *string   `json:"deprovision_workflow_id,omitempty"`
+	OnRevoke              *string   `json:"on_revoke,omitempty"`
+	OwnerIDs              *[]string `json:"owner_ids,omitempty"`
+}
+
+// Role is what is asked for inside an app.
+type Role struct {
+	ID                    string    `json:"id"`
+	AppID                 string    `json:"app_id"`
+	Name                  string    `json:"name"`
+	Description           string    `json:"description"`
+	PolicyID              string    `json:"policy_id"`
+	ProvisionWorkflowID   string    `json:"provision_workflow_id"`
+	DeprovisionWorkflowID string    `json:"deprovision_workflow_id"`
+	Requestable           bool      `json:"requestable"`
+	CreatedAt             time.Time `json:"created_at"`
+}
+
+// NewRole asks for a role.
+type NewRole struct {
+	Name                  string `json:"name" doc:"The name of the site role, exact and case-sensitive"`
+	Description           string `json:"description,omitempty"`
+	PolicyID              string `json:"policy_id,omitempty" doc:"Instead of the app's"`
+	ProvisionWorkflowID   string `json:"provision_workflow_id,omitempty"`
+	DeprovisionWorkflowID string `json:"deprovision_workflow_id,omitempty"`
+}
+
+// ChangedRole changes a role; what is left out stays.
+type ChangedRole struct {
+	Name                  *string `json:"name,omitempty"`
+	Description           *string `json:"description,omitempty"`
+	PolicyID              *string `json:"policy_id,omitempty"`
+	ProvisionWorkflowID   *string `json:"provision_workflow_id,omitempty"`
+	DeprovisionWorkflowID *string `json:"deprovision_workflow_id,omitempty"`
+	Requestable           *bool   `json:"requestable,omitempty"`
+}
+
+// Policy says under which rules a role is given.
+type Policy struct {
+	ID           string       `json:"id"`
+	Name         string       `json:"name"`
+	Longest      Duration     `json:"longest" doc:"null: access need not end"`
+	Usual        Duration     `json:"usual" doc:"null: the longest"`
+	ReasonNeeded bool         `json:"reason_needed"`
+	OnBehalf     bool         `json:"on_behalf"`
+	Steps        []PolicyStep `json:"steps"`
+	Version      int          `json:"version"`
+	CreatedAt    time.Time    `json:"created_at"`
+}
+
+// PolicyStep is one round of approval; any one of its approvers decides.
+type PolicyStep struct {
+	ApproverIDs  []string `json:"approver_ids,omitempty" doc:"Ids of people"`
+	AppOwners    bool     `json:"app_owners,omitempty" doc:"The owners of the app may decide too"`
+	SelfApproval bool     `json:"self_approval,omitempty" doc:"People may decide on their own requests"`
+}
+
+// NewPolicy asks for a policy, or for a new version of one.
+type NewPolicy struct {
+	Name         string       `json:"name"`
+	Longest      Duration     `json:"longest,omitempty" doc:"The longest time that access lasts; null: it need not end"`
+	Usual        Duration     `json:"usual,omitempty" doc:"Offered when nobody says how long; null: the longest"`
+	ReasonNeeded bool         `json:"reason_needed,omitempty"`
+	OnBehalf     bool         `json:"on_behalf,omitempty" doc:"Anybody may ask for somebody else"`
+	Steps        []PolicyStep `json:"steps,omitempty" doc:"In this order; none: granted at once"`
+}
+
+// Request is a person asking for a role for a time.
+type Request struct {
+	ID          string     `json:"id"`
+	AppID       string     `json:"app_id"`
+	RoleID      string     `json:"role_id"`
+	RoleName    string     `json:"role_name"`
+	PersonID    string     `json:"person_id"`
+	RequesterID string     `json:"requester_id"`
+	Duration    Duration   `json:"duration" doc:"null: access that does not end by itself"`
+	Reason      string     `json:"reason"`
+	State       string     `json:"state" enum:"waiting_for_approval,approved,denied,withdrawn"`
+	Policy      Policy     `json:"policy" doc:"As it was when the request was filed"`
+	Approvals   []Approval `json:"approvals"`
+	GrantID     string     `json:"grant_id,omitempty"`
+	Grant       *Grant     `json:"grant,omitempty" doc:"What became of the access"`
+	CreatedAt   time.Time  `json:"created_at"`
+	DecidedAt   *time.Time `json:"decided_at"`
+}
+
+// Approval is one decision in one step.
+type Approval struct {
+	Step     int       `json:"step" doc:"1 is the first"`
+	ByID     string    `json:"by_id"`
+	Approved bool      `json:"approved"`
+	Reason   string    `json:"reason"`
+	At       time.Time `json:"at"`
+}
+
+// NewRequest asks for a role.
+type NewRequest struct {
+	RoleID   string       `json:"role_id"`
+	PersonID string       `json:"person_id,omitempty" doc:"Whom it is for; left out: who asks"`
+	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"ISO 8601, such as PT8H or P30D; null: without an end; left out: the policy's usual time"`
+	Reason   string       `json:"reason,omitempty"`
+}
+
+// Decision approves or denies.
+type Decision struct {
+	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"Approve for less than what was asked for"`
+	Reason   string       `json:"reason,omitempty"`
+}
+
+// Grant is access that was agreed.
+type Grant struct {
+	ID           string     `json:"id"`
+	RequestID    string     `json:"request_id"`
+	AppID        string     `json:"app_id"`
+	ConnectionID string     `json:"connection_id"`
+	RoleID       string     `json:"role_id"`
+	RoleName     string     `json:"role_name"`
+	PersonID     string     `json:"person_id"`
+	Duration     Duration   `json:"duration"`
+	State        string     `json:"state" enum:"setting_up,active,not_set_up,ending,overdue_to_end,ended"`
+	RunID        string     `json:"run_id" doc:"The run of its present change"`
+	Attempts     int        `json:"attempts"`
+	CreatedAt    time.Time  `json:"created_at"`
+	StartsAt     *time.Time `json:"starts_at" doc:"When the access was confirmed"`
+	EndsAt       *time.Time `json:"ends_at"`
+	EndedAt      *time.Time `json:"ended_at"`
+	EndReason    string     `json:"end_reason,omitempty" enum:",revoked,expired"`
+	EndNote      string     `json:"end_note,omitempty"`
+	Problem      *Fault     `json:"problem,omitempty" doc:"Why it could not be carried out"`
+	Proof        *Proof     `json:"proof,omitempty" doc:"What the system reported last"`
+}
+
+// Proof is what the system reported when a run was done.
+type Proof struct {
+	SiteRole string    `json:"site_role"`
+	Note     string    `json:"note"`
+	At       time.Time `json:"at"`
+}
+
+// Revocation ends a grant.
+type Revocation struct {
+	Reason string `json:"reason,omitempty"`
+}
+
+// Fault is why something did not work, for people.
+type Fault struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+	Where   string `json:"where,omitempty" doc:"Place in the workflow's text"`
+}
+
+// Workflow is a workflow without its text.
+type Workflow struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Type        string    `json:"type"`
+	Integration string    `json:"integration"`
+	Bundle      string    `json:"bundle,omitempty"`
+	Version     string    `json:"published_version"`
+	CreatedAt   time.Time `json:"created_at"`
+}
+
+// Run is one execution of a workflow version.
+type Run struct {
+	ID           string          `json:"id"`
+	Kind         string          `json:"kind" enum:"provision,deprovision"`
+	WorkflowID   string          `json:"workflow_id"`
+	Version      string          `json:"workflow_version"`
+	ConnectionID string          `json:"connection_id"`
+	GrantID      string          `json:"grant_id"`
+	PersonID     string          `json:"person_id"`
+	Trigger      string          `json:"trigger"`
+	Attempt      int             `json:"attempt"`
+	State        string          `json:"state" enum:"queued,running,done,failed,superseded"`
+	Output       json.RawMessage `json:"output,omitempty"`
+	Problem      *Fault          `json:"problem,omitempty"`
+	QueuedAt     time.Time       `json:"queued_at"`
+	NotBefore    *time.Time      `json:"not_before"`
+	StartedAt    *time.Time      `json:"started_at"`
+	EndedAt      *time.Time      `json:"ended_at"`
+	Steps        []Step          `json:"steps,omitempty" doc:"When one run is asked for"`
+}
+
+// Step is one call that a run's workflow made.
+type Step struct {
+	Seq       int             `json:"seq"`
+	Name      string          `json:"name"`
+	State     string          `json:"state" enum:"running,done,failed"`
+	Attempt   int             `json:"attempt"`
+	Input     json.RawMessage `json:"input,omitempty"`
+	Output    json.RawMessage `json:"output,omitempty"`
+	Problem   *Fault          `json:"problem,omitempty"`
+	Calls     []StepCall      `json:"calls"`
+	StartedAt time.Time       `json:"started_at"`
+	EndedAt   *time.Time      `json:"ended_at"`
+}
+
+// StepCall is one exchange with the system.
+type StepCall struct {
+	Kind       string    `json:"kind" enum:"sign-in,call,sign-out"`
+	Method     string    `json:"method"`
+	Path       string    `json:"path"`
+	Status     int       `json:"status" doc:"0: no answer came"`
+	Code       string    `json:"code,omitempty"`
+	StartedAt  time.Time `json:"started_at"`
+	DurationMS float64   `json:"duration_ms"`
+	Error      string    `json:"error,omitempty"`
+}
+
+// Event is one row of the audit log.
+type Event struct {
+	Seq     int64             `json:"seq"`
+	ID      string            `json:"id"`
+	At      time.Time         `json:"at"`
+	Kind    string            `json:"kind"`
+	Actor   string            `json:"actor"`
+	Subject string            `json:"subject"`
+	Data    map[string]string `json:"data"`
+	Hash    string            `json:"hash"`
+}
+
+// Verification says whether the audit log holds.
+type Verification struct {
+	OK     bool   `json:"ok"`
+	Events int64  `json:"events" doc:"How many hold, from the first"`
+	Hash   string `json:"hash" doc:"Of the last one that holds"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Problem is an error of the API (RFC 9457).
+type Problem struct {
+	Type      string         `json:"type"`
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	Code      string         `json:"code,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	NextSteps []string       `json:"next_steps,omitempty"`
+	Upstream  string         `json:"upstream,omitempty" doc:"The other system's own words"`
+	Errors    []ProblemField `json:"errors,omitempty"`
+}
+
+// ProblemField is what is wrong with one field.
+type ProblemField struct {
+	Pointer string `json:"pointer" doc:"Where in the body: settings.server_url"`
+	Code    string `json:"code,omitempty"`
+	Detail  string `json:"detail"`
+}

@@ -1,0 +1,230 @@
+package identity
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+)
+
+// Store keeps people and tokens.
+type Store interface {
+	Person(ctx context.Context, id PersonID) (Person, error)
+	// PersonByEmail finds somebody without regard to case, or returns a
+	// fault.NotFound.
+	PersonByEmail(ctx context.Context, email string) (Person, error)
+	// People returns everybody by name.
+	People(ctx context.Context) ([]Person, error)
+	// SavePerson keeps p, new or changed. An e-mail address that somebody else
+	// has is a fault.Conflict.
+	SavePerson(ctx context.Context, p Person, events ...audit.Event) error
+	AddToken(ctx context.Context, t Token, events ...audit.Event) error
+	// TokenByHash returns the token whose value has the hash, or a fault.NotFound.
+	TokenByHash(ctx context.Context, hash string) (Token, error)
+}
+
+// Service keeps the directory and says who is asking.
+type Service struct {
+	store Store
+	now   func() time.Time
+	newID func(prefix string) string
+}
+
+// NewService returns the service.
+func NewService(store Store, now func() time.Time, newID func(prefix string) string) *Service {
+	return &Service{store: store, now: now, newID: newID}
+}
+
+// Events of the directory.
+const (
+	PersonAdded   audit.Kind = "person.added"
+	PersonChanged audit.Kind = "person.changed"
+	TokenCreated  audit.Kind = "token.created"
+)
+
+// AddPerson adds somebody to the directory.
+func (s *Service) AddPerson(ctx context.Context, who Actor, email, name string, admin bool) (Person, error) {
+	if err := who.NeedAdmin(ScopeAdmin); err != nil {
+		return Person{}, err
+	}
+	p, err := NewPerson(PersonID(s.newID("usr")), email, name, admin, s.now())
+	if err != nil {
+		return Person{}, err
+	}
+	return p, s.store.SavePerson(ctx, p, s.event(PersonAdded, who, p))
+}
+
+// Change is what may be changed of a person; nil leaves it as it is.
+type Change struct {
+	Name     *string
+	Admin    *bool
+	Disabled *bool
+}
+
+// ChangePerson changes somebody. The last administrator stays one.
+func (s *Service) ChangePerson(ctx context.Context, who Actor, id PersonID, c Change) (Person, error) {
+	if err := who.NeedAdmin(ScopeAdmin); err != nil {
+		return Person{}, err
+	}
+	p, err := s.store.Person(ctx, id)
+	if err != nil {
+		return Person{}, err
+	}
+	if c.Name != nil {
+		if strings.TrimSpace(*c.Name) == "" {
+			return Person{}, fault.Field("name", "A name is required.")
+		}
+		p.Name = strings.TrimSpace(*c.Name)
+	}
+	if c.Admin != nil {
+		p.Admin = *c.Admin
+	}
+	if c.Disabled != nil {
+		p.Disabled = *c.Disabled
+	}
+	if !p.Admin || p.Disabled {
+		if err := s.keepsAnAdmin(ctx, p.ID); err != nil {
+			return Person{}, err
+		}
+	}
+	return p, s.store.SavePerson(ctx, p, s.event(PersonChanged, who, p))
+}
+
+// keepsAnAdmin refuses when nobody but id is an administrator.
+func (s *Service) keepsAnAdmin(ctx context.Context, id PersonID) error {
+	people, err := s.store.People(ctx)
+	if err != nil {
+		return err
+	}
+	was := false
+	for _, p := range people {
+		if p.Admin && !p.Disabled && p.ID != id {
+			return nil
+		}
+		was = was || p.ID == id && p.Admin && !p.Disabled
+	}
+	if !was {
+		return nil
+	}
+	return fault.New(fault.Conflict, "This is the last administrator.").WithCode("last_admin").WithHint("Make somebody else one first.")
+}
+
+// Person returns one person.
+func (s *Service) Person(ctx context.Context, id PersonID) (Person, error) {
+	return s.store.Person(ctx, id)
+}
+
+// PersonByEmail finds somebody without regard to case.
+func (s *Service) PersonByEmail(ctx context.Context, email string) (Person, error) {
+	return s.store.PersonByEmail(ctx, email)
+}
+
+// People returns everybody by name.
+func (s *Service) People(ctx context.Context) ([]Person, error) { return s.store.People(ctx) }
+
+// Authenticate returns who the bearer of a token's value is.
+func (s *Service) Authenticate(ctx context.Context, value string) (Actor, error) {
+	bad := fault.New(fault.Unauthenticated, "The token is not valid.").WithCode("bad_token").
+		WithHint("Make one with: margay admin token")
+	if !WellFormed(value) {
+		return Actor{}, bad
+	}
+	t, err := s.store.TokenByHash(ctx, HashToken(value))
+	if fault.KindOf(err) == fault.NotFound {
+		return Actor{}, bad
+	}
+	if err != nil {
+		return Actor{}, err
+	}
+	p, err := s.store.Person(ctx, t.Person)
+	if err != nil {
+		return Actor{}, err
+	}
+	if !t.Valid(s.now()) || p.Disabled {
+		return Actor{}, bad
+	}
+	return Actor{Person: p.ID, Name: p.Name, Admin: p.Admin, Scopes: t.Scopes, Via: "token:" + t.ID}, nil
+}
+
+// IssueToken makes a token for the person of the e-mail address, on the word of
+// somebody who has the data folder in hand. Without an address it is for the
+// first administrator. An administrator that is not there is made when the
+// scopes hold ScopeAdmin or there is none at all.
+func (s *Service) IssueToken(ctx context.Context, email string, scopes []Scope) (string, error) {
+	p, err := s.ownerOfToken(ctx, email, scopes)
+	if err != nil {
+		return "", err
+	}
+	if len(scopes) == 0 {
+		scopes = PersonalScopes()
+		if p.Admin {
+			scopes = []Scope{ScopeAdmin}
+		}
+	}
+	t, value, err := NewToken(s.newID("tok"), p.ID, "margay admin token", scopes, s.now())
+	if err != nil {
+		return "", err
+	}
+	e := audit.Event{At: s.now(), Kind: TokenCreated, Actor: System().String(), Subject: "person:" + string(p.ID), Data: map[string]string{
+		"token": t.ID, "scopes": scopeText(scopes), "email": p.Email,
+	}}
+	if err := s.store.AddToken(ctx, t, e); err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
+// firstAdmin is the e-mail address of an administrator that is made without one.
+const firstAdmin = "admin@localhost.localdomain"
+
+func (s *Service) ownerOfToken(ctx context.Context, email string, scopes []Scope) (Person, error) {
+	people, err := s.store.People(ctx)
+	if err != nil {
+		return Person{}, err
+	}
+	var admin *Person
+	for _, p := range people {
+		if email != "" && strings.EqualFold(p.Email, email) {
+			return p, nil
+		}
+		if p.Admin && !p.Disabled && (admin == nil || p.CreatedAt.Before(admin.CreatedAt)) {
+			admin = &p
+		}
+	}
+	if email == "" && admin != nil {
+		return *admin, nil
+	}
+	wantsAdmin := false
+	for _, sc := range scopes {
+		wantsAdmin = wantsAdmin || sc == ScopeAdmin
+	}
+	if admin != nil && !wantsAdmin {
+		return Person{}, fault.New(fault.NotFound, "There is nobody with the e-mail address %s.", email).WithCode("person_missing").
+			WithHint("Add them with: margay person add EMAIL; or make an administrator with --scope admin.")
+	}
+	if email == "" {
+		email = firstAdmin
+	}
+	return s.AddPerson(ctx, System(), email, "", true)
+}
+
+func scopeText(scopes []Scope) string {
+	texts := make([]string, len(scopes))
+	for i, s := range scopes {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, " ")
+}
+
+func (s *Service) event(kind audit.Kind, who Actor, p Person) audit.Event {
+	data := map[string]string{"email": p.Email, "name": p.Name}
+	if p.Admin {
+		data["admin"] = "true"
+	}
+	if p.Disabled {
+		data["disabled"] = "true"
+	}
+	return audit.Event{At: s.now(), Kind: kind, Actor: who.String(), Subject: "person:" + string(p.ID), Data: data}
+}

@@ -1,0 +1,240 @@
+// Package integration is the wall between Margay and the systems it talks to.
+//
+// An Integration describes one kind of system as data: the fields of its form,
+// its health checks, the actions that workflows may call, its bundles of
+// workflows. Forms, API, command line and documentation are drawn from that
+// description; connection opens it with stored settings. The package names no
+// system; each lives in a folder of its own, and all lists them.
+package integration
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+)
+
+// Settings are the values of an integration's fields, by key.
+type Settings map[string]string
+
+// Field is one input of the form that makes a connection.
+type Field struct {
+	Key      string
+	Label    string
+	Help     string
+	Required bool
+	Missing  string // the sentence when a required field is blank
+	Secret   bool   // sealed at rest, masked, never given back
+	// KeepBlank: left blank on an edit, the stored value stays. Otherwise blank
+	// is a value of its own and is always saved.
+	KeepBlank bool
+}
+
+// Integration is the code for one kind of system, described as data.
+type Integration struct {
+	Kind    string // "tableau"
+	Name    string // "Tableau"
+	Summary string
+	Beta    string // what "beta" means here; "": not beta
+	Title   string // of the form
+	Fields  []Field
+	// Clean returns the settings as they are stored, or field errors. It gets
+	// what a person typed; it does not look at whether required fields are there.
+	Clean func(Settings) (Settings, error)
+	// DisplayName names a connection for people.
+	DisplayName func(Settings) string
+	// Roles lists the names of the roles that the system knows and that its
+	// bundles carry out, the weakest first.
+	Roles []string
+	// Open returns a client for one connection. It sends nothing yet.
+	Open    func(Settings, Env) (Client, error)
+	Checks  []Check
+	Actions []Action
+	Bundles []Bundle
+	// Modules are the TypeScript modules that its workflows may import, by
+	// import path.
+	Modules map[string]string
+}
+
+// Env is what an integration gets from the machine it runs on.
+type Env struct {
+	RootCAs   *x509.CertPool // nil: the system's
+	Control   func(network, address string, c syscall.RawConn) error
+	Linger    time.Duration // keep a session this long after its last call
+	UserAgent string
+	Log       *slog.Logger
+}
+
+// Client talks to one connection's system. Safe for concurrent use.
+type Client interface {
+	// Hold makes the calls until release share one session with the system. It
+	// sends nothing itself.
+	Hold(ctx context.Context) (release func())
+	// Call sends any call that the system's API has.
+	Call(ctx context.Context, c Call) (Answer, error)
+	// Close waits for what is sent in the background.
+	Close(ctx context.Context) error
+}
+
+// Call is one call of a system's API.
+type Call struct {
+	Method string
+	Path   string
+	Query  url.Values
+	Header http.Header
+	Body   []byte
+}
+
+// Writes says whether the call may change something.
+func (c Call) Writes() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
+
+// Answer is what the system said. One with a status of 4xx or 5xx is an answer
+// too, not an error.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Check is one health check of a connection. It must only read.
+type Check struct {
+	Name string
+	Help string
+	Run  func(ctx context.Context, c Client, s Settings) CheckResult
+}
+
+// CheckResult is what a check found.
+type CheckResult struct {
+	Pass    bool
+	Message string // the sentence for people
+	Detail  string // the system's own words
+	Hint    string // what to do next
+}
+
+// Action is something that workflows can do with the system, by a typed
+// function of its own.
+type Action struct {
+	Name string // as scripts call it: "tableau.users.setSiteRole"
+	// Run does it. guard must be asked before each write: when it returns an
+	// error, nothing may be written and Run returns that error.
+	Run func(ctx context.Context, c Client, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error)
+}
+
+// Act makes an action from a typed function: its arguments are decoded into In,
+// and what it returns is encoded.
+func Act[In, Out any](name string, run func(ctx context.Context, c Client, in In, guard func(context.Context) error) (Out, error)) Action {
+	return Action{Name: name, Run: func(ctx context.Context, c Client, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error) {
+		var in In
+		if err := json.Unmarshal(args, &in); err != nil {
+			return nil, fault.New(fault.Invalid, "%s was called with arguments that it does not take: %v.", name, err).WithCode("bad_request")
+		}
+		out, err := run(ctx, c, in, guard)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
+	}}
+}
+
+// Bundle is a set of workflows that an integration ships and that are installed
+// as editable copies.
+type Bundle struct {
+	Slug      string // "access-management"
+	Name      string // "Access Management"
+	Version   int
+	Workflows []BundledWorkflow
+}
+
+// BundledWorkflow is one workflow of a bundle.
+type BundledWorkflow struct {
+	Slug   string // "provision"
+	Name   string // "Provision User to Tableau"
+	Type   string // as workflow.Type
+	File   string // "provision.ts"
+	Source string // TypeScript
+}
+
+// Trace is one exchange with a system, for the steps of a run: never a secret,
+// never a session.
+type Trace struct {
+	Kind     string // "sign-in", "call", "sign-out"
+	Method   string
+	Path     string
+	Status   int
+	Code     string // the system's error code
+	Started  time.Time
+	Duration time.Duration
+	Err      string
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context under which each exchange is told to fn. fn may
+// be called from several goroutines.
+func WithTrace(ctx context.Context, fn func(Trace)) context.Context {
+	return context.WithValue(ctx, traceKey{}, fn)
+}
+
+// Traced tells the context's observer of t; integrations call it.
+func Traced(ctx context.Context, t Trace) {
+	if fn, ok := ctx.Value(traceKey{}).(func(Trace)); ok {
+		fn(t)
+	}
+}
+
+// Registry is the list of integrations that a program knows.
+type Registry struct{ list []Integration }
+
+// NewRegistry returns a registry of the integrations.
+func NewRegistry(list ...Integration) *Registry { return &Registry{list: list} }
+
+// All returns the integrations in their order.
+func (r *Registry) All() []Integration { return slices.Clone(r.list) }
+
+// Get returns the integration of the kind, or a fault.NotFound.
+func (r *Registry) Get(kind string) (Integration, error) {
+	for _, i := range r.list {
+		if i.Kind == kind {
+			return i, nil
+		}
+	}
+	return Integration{}, fault.New(fault.NotFound, "There is no integration %q.", kind).WithCode("integration_missing")
+}
+
+// Bundle returns the integration's bundle of the slug, or a fault.NotFound.
+func (i Integration) Bundle(slug string) (Bundle, error) {
+	for _, b := range i.Bundles {
+		if b.Slug == slug {
+			return b, nil
+		}
+	}
+	return Bundle{}, fault.New(fault.NotFound, "%s has no bundle %q.", i.Name, slug).WithCode("bundle_missing")
+}
+
+// Action returns the action of the name, or a fault.NotFound.
+func (i Integration) Action(name string) (Action, error) {
+	for _, a := range i.Actions {
+		if a.Name == name {
+			return a, nil
+		}
+	}
+	return Action{}, fault.New(fault.NotFound, "%s has no action %q.", i.Name, name).WithCode("action_missing")
+}
+
+// Required returns the sentences for required fields that are blank.
+func (i Integration) Required(s Settings) []*fault.Error {
+	var faults []*fault.Error
+	for _, f := range i.Fields {
+		if f.Required && s[f.Key] == "" {
+			faults = append(faults, fault.Field("settings."+f.Key, "%s", f.Missing).WithCode("required"))
+		}
+	}
+	return faults
+}

@@ -1,0 +1,67 @@
+package tableau
+
+import (
+	"errors"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/tableau"
+)
+
+// meaning gives an error of the client's a sentence for people, a code, and
+// what to do next. The client's own sentences stay as they are.
+func meaning(err error) error {
+	if err == nil {
+		return nil
+	}
+	var guard *fault.Error
+	if errors.As(err, &guard) && guard.Code != "egress_blocked" {
+		return err // one of ours already
+	}
+	class := tableau.ClassOf(err)
+	if class == tableau.ClassCanceled {
+		return err
+	}
+	f := fault.New(kindOf(class), "%s", sentence(err)).WithCode(string(class)).WithHint("%s", hints[class]).Because(err)
+	if guard != nil {
+		f = f.WithCode(guard.Code).WithDetail(guard.Message).WithHint("%s", guard.Hint)
+	}
+	if e, ok := errors.AsType[*tableau.Error](err); ok && e.Code != "" {
+		f = f.WithDetail(e.Code + " " + e.Summary + ": " + e.Detail)
+	}
+	return f
+}
+
+// sentence returns the client's sentence for err, without what wraps it.
+func sentence(err error) string {
+	if e, ok := errors.AsType[*tableau.UnreachableError](err); ok {
+		return e.Error()
+	}
+	return err.Error()
+}
+
+func kindOf(c tableau.Class) fault.Kind {
+	switch c { //nolint:exhaustive // the rest is the other system's word
+	case tableau.ClassThrottled, tableau.ClassUnavailable, tableau.ClassSessionLost:
+		return fault.Unavailable
+	case tableau.ClassBadRequest:
+		return fault.Invalid
+	}
+	return fault.Upstream
+}
+
+// hints say what to do next, by class.
+var hints = map[tableau.Class]string{
+	tableau.ClassAuthRejected: "Check that the token's name matches Tableau exactly and that the Site Content URL is right (Tableau gives both the same answer). " +
+		"The token may also have expired (15 days without use) or been revoked: create a new one.",
+	tableau.ClassSessionLost:        "Another program signs in with this Personal Access Token and ends our session: use a token made only for Margay.",
+	tableau.ClassThrottled:          "Tableau asked us to slow down; try again later.",
+	tableau.ClassUnavailable:        "Check the Server URL and the network, then try again.",
+	tableau.ClassNotTableau:         "Is this the right host? A proxy or a login page may be in between.",
+	tableau.ClassTLSUntrusted:       "Add your certificate authority with MARGAY_TABLEAU_CA_FILE; the check is never skipped.",
+	tableau.ClassDenied:             "User management needs a Personal Access Token of a site or server administrator.",
+	tableau.ClassNoSeat:             "Free a seat of this licence in Tableau or buy one, then retry.",
+	tableau.ClassUserAmbiguous:      "Give the person an e-mail address that fits exactly one Tableau user.",
+	tableau.ClassDrift:              "Somebody changed this role in Tableau meanwhile: look at it there, then retry.",
+	tableau.ClassUnsupportedVersion: "REST API 3.24 is needed: Tableau Cloud, or Tableau Server 2025.1 or later.",
+	tableau.ClassTooLarge:           "Narrow the query.",
+}

@@ -1,0 +1,173 @@
+package tableau
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"golang.org/x/net/idna"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/integration"
+	"github.com/margay-access/margay/tableau"
+)
+
+// Keys of the settings.
+const (
+	keyServer    = "server_url"
+	keySite      = "site_content_url"
+	keyPATName   = "pat_name"
+	keyPATSecret = "pat_secret" //nolint:gosec // the key of a field, not a secret
+)
+
+// fields describes the form. Its texts are shown byte for byte.
+func fields() []integration.Field {
+	return []integration.Field{
+		{
+			Key: keyServer, Label: "Server URL", Required: true, KeepBlank: true, Missing: "Server URL is required",
+			Help: "Your Tableau server URL (without https://). For Tableau Cloud, this is typically something like 10ax.online.tableau.com. For Tableau Server, use your server’s hostname.",
+		},
+		{
+			Key: keySite, Label: "Site Content URL",
+			Help: "The content URL of the site to connect to. For the Default site, leave this empty. You can find this in the site URL after /site/.",
+		},
+		{
+			Key: keyPATName, Label: "Personal Access Token Name", Required: true, KeepBlank: true, Missing: "Personal Access Token name is required",
+			Help: "The name of your Tableau Personal Access Token. Create one in Tableau under My Account Settings > Personal Access Tokens.",
+		},
+		{
+			Key: keyPATSecret, Label: "Personal Access Token Secret", Required: true, Secret: true, KeepBlank: true,
+			Missing: "Personal Access Token secret is required",
+			Help:    "The secret value of your Tableau Personal Access Token. This is shown only once when the token is created.",
+		},
+	}
+}
+
+// maxSetting bounds what a person can type into a field.
+const maxSetting = 1000
+
+// clean returns the settings as they are stored, or field errors.
+func clean(in integration.Settings) (integration.Settings, error) {
+	out := integration.Settings{}
+	var faults []*fault.Error
+	for _, f := range fields() {
+		value := strings.TrimSpace(in[f.Key])
+		if len(value) > maxSetting {
+			faults = append(faults, settingFault(f.Key, "%s has at most %d characters.", f.Label, maxSetting))
+			continue
+		}
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			faults = append(faults, settingFault(f.Key, "%s holds a control character, such as a line break.", f.Label))
+			continue
+		}
+		out[f.Key] = value
+	}
+	if out[keyServer] != "" {
+		host, site, err := parseServer(out[keyServer])
+		if err != nil {
+			faults = append(faults, err)
+		}
+		out[keyServer] = host
+		if out[keySite] == "" {
+			out[keySite] = site
+		}
+	}
+	if site := out[keySite]; site != "" && !siteForm.MatchString(site) {
+		faults = append(faults, settingFault(keySite,
+			"%q is not a site's content URL: it is the part of the site's address between /site/ and the next slash.", site))
+	}
+	return out, fault.Join(faults...)
+}
+
+// siteForm is what a content URL may look like. Tableau allows letters, digits,
+// hyphens and underscores; other scripts' letters were seen on old sites.
+var siteForm = regexp.MustCompile(`^[\p{L}\p{N}_.-]{1,255}$`)
+
+// pastedSite finds the content URL in the rest of an address copied from a
+// browser: "#/site/acme/home".
+var pastedSite = regexp.MustCompile(`^/?#/site/([^/?#]+)(?:[/?].*)?$`)
+
+// pastedPage is such a rest on the Default site: "#/home".
+var pastedPage = regexp.MustCompile(`^/?#/[^?]*(\?.*)?$`)
+
+// parseServer returns the host (with its port unless that is 443) of what a
+// person typed or pasted, and the content URL of a pasted address.
+func parseServer(text string) (host, site string, bad *fault.Error) {
+	rest := text
+	for _, scheme := range []string{"https://", "http://"} {
+		if len(rest) >= len(scheme) && strings.EqualFold(rest[:len(scheme)], scheme) {
+			rest = rest[len(scheme):]
+			break
+		}
+	}
+	host, tail := rest, ""
+	if i := strings.IndexAny(rest, `/\?#`); i >= 0 {
+		host, tail = rest[:i], rest[i:]
+	}
+	switch {
+	case strings.Contains(host, "@"):
+		return "", "", settingFault(keyServer, "Server URL must be a host alone: leave out what stands before the @.")
+	case strings.Trim(tail, "/") == "":
+	case pastedSite.MatchString(tail):
+		site = pastedSite.FindStringSubmatch(tail)[1]
+	case pastedPage.MatchString(tail):
+	default:
+		return "", "", settingFault(keyServer, "Server URL must be a host alone, such as 10ax.online.tableau.com: leave out %q.", tail)
+	}
+	host, err := hostOf(host)
+	if err != nil {
+		return "", "", settingFault(keyServer, "%v", err)
+	}
+	return host, site, nil
+}
+
+// hostOf returns the one way to write a host, or a sentence.
+func hostOf(text string) (string, error) {
+	name, port, hasPort := strings.Cut(text, ":")
+	if strings.HasPrefix(text, "[") {
+		return "", fault.New(fault.Invalid, "Server URL must be the server's name, not an IPv6 address.")
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		ascii, err := idna.Lookup.ToASCII(name)
+		if err != nil {
+			return "", fault.New(fault.Invalid, "%q is not a host name.", text)
+		}
+		// Look-alike digits become an address that nobody can see in what was typed.
+		if strings.Trim(ascii, "0123456789.") == "" {
+			return "", fault.New(fault.Invalid, "%q is not a host name.", text)
+		}
+		name = ascii
+	}
+	host := strings.ToLower(strings.TrimSuffix(name, "."))
+	if hasPort && port != "443" {
+		host += ":" + port
+	}
+	// The client knows what may follow https://; it is asked rather than copied.
+	_, err := tableau.New(tableau.Config{Server: host, TokenName: "x", TokenSecret: tableau.NewSecret("x")})
+	if e, ok := errors.AsType[*tableau.ConfigError](err); ok {
+		return "", fault.New(fault.Invalid, "Server URL %s.", e.Reason)
+	}
+	return host, err
+}
+
+func settingFault(key, format string, args ...any) *fault.Error {
+	return fault.Field("settings."+key, format, args...)
+}
+
+// fieldFault turns the client's refusal of its configuration into a field error.
+func fieldFault(err error) error {
+	if e, ok := errors.AsType[*tableau.ConfigError](err); ok {
+		return fault.New(fault.Invalid, "Tableau cannot be opened with these settings: %s %s.", e.Field, e.Reason).Because(err)
+	}
+	return err
+}
+
+// displayName names a connection: by its site, or by its host for the Default
+// site.
+func displayName(s integration.Settings) string {
+	if site := s[keySite]; site != "" {
+		return "Tableau – " + site
+	}
+	return "Tableau – Default site (" + s[keyServer] + ")"
+}

@@ -1,0 +1,131 @@
+// Package tableau is Margay's integration with Tableau: the form of a
+// connection, its four health checks, the actions that workflows call, and the
+// bundle "Access Management".
+//
+// It describes all of this as data (integration.Integration) and gives a
+// meaning to what the Tableau client reports: which sentence people read, and
+// whether a later try may help. How Tableau is spoken to is the public package
+// tableau's; who may do what is access'.
+package tableau
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/margay-access/margay/internal/integration"
+	"github.com/margay-access/margay/tableau"
+)
+
+// Kind names the integration.
+const Kind = "tableau"
+
+// New returns the integration.
+func New() integration.Integration {
+	return integration.Integration{
+		Kind:        Kind,
+		Name:        "Tableau",
+		Summary:     "Tableau Cloud and Tableau Server: site roles, users and any REST call, with a Personal Access Token.",
+		Beta:        "The Tableau integration is marked Beta. Behavior and available capabilities may evolve.",
+		Title:       "Configure Tableau",
+		Fields:      fields(),
+		Clean:       clean,
+		DisplayName: displayName,
+		Roles:       SiteRoles(),
+		Open:        open,
+		Checks:      checks(),
+		Actions:     actions(),
+		Bundles:     bundles(),
+		Modules:     map[string]string{"margay/tableau": moduleSource},
+	}
+}
+
+// SiteRoles lists the site roles that can be granted, the weakest first. The
+// order is that of the licences and rights that they hold; an administrator's
+// role is the strongest (Tableau REST API, Add User to Site).
+func SiteRoles() []string {
+	return []string{"Viewer", "Explorer", "ExplorerCanPublish", "Creator", "SiteAdministratorExplorer"}
+}
+
+// client is an open connection to a Tableau site.
+type client struct {
+	t *tableau.Client
+}
+
+func open(s integration.Settings, env integration.Env) (integration.Client, error) {
+	log := env.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	t, err := tableau.New(tableau.Config{
+		Server:      s[keyServer],
+		Site:        s[keySite],
+		TokenName:   s[keyPATName],
+		TokenSecret: tableau.NewSecret(s[keyPATSecret]),
+		RootCAs:     env.RootCAs,
+		Control:     env.Control,
+		UserAgent:   env.UserAgent,
+		Linger:      env.Linger,
+	})
+	if err != nil {
+		return nil, fieldFault(err)
+	}
+	return &client{t: t}, nil
+}
+
+// Hold implements [integration.Client].
+func (c *client) Hold(ctx context.Context) func() { return c.t.Hold(ctx) }
+
+// Close implements [integration.Client].
+func (c *client) Close(ctx context.Context) error { return c.t.Close(ctx) }
+
+// Call implements [integration.Client].
+func (c *client) Call(ctx context.Context, call integration.Call) (integration.Answer, error) {
+	resp, err := c.t.Do(traced(ctx), tableau.Request{
+		Method: call.Method, Path: call.Path, Query: call.Query, Header: call.Header, Body: call.Body,
+	})
+	if err != nil {
+		return integration.Answer{}, meaning(err)
+	}
+	header := resp.Header
+	if header == nil {
+		header = http.Header{}
+	}
+	return integration.Answer{Status: resp.Status, Header: header, Body: resp.Body}, nil
+}
+
+// traced passes the client's trace on to the integration's observer.
+func traced(ctx context.Context) context.Context {
+	return tableau.WithTrace(ctx, func(c tableau.Call) {
+		t := integration.Trace{
+			Kind: string(c.Kind), Method: c.Method, Path: c.Path, Status: c.Status, Code: c.Code, Started: c.Started, Duration: c.Duration,
+		}
+		if c.Err != nil {
+			t.Err = meaning(c.Err).Error()
+		}
+		integration.Traced(ctx, t)
+	})
+}
+
+// of returns the Tableau client behind c.
+func of(c integration.Client) (*tableau.Client, error) {
+	t, ok := c.(*client)
+	if !ok {
+		return nil, errors.New("tableau: the connection is not one of Tableau's")
+	}
+	return t.t, nil
+}
+
+// decodeBody returns a body as workflows see it: JSON as it is, else as text.
+func decodeBody(body []byte) json.RawMessage {
+	if json.Valid(body) {
+		return body
+	}
+	text, err := json.Marshal(string(body))
+	if err != nil {
+		return json.RawMessage("null")
+	}
+	return text
+}

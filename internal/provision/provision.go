@@ -1,0 +1,350 @@
+// Package provision carries grants out and back.
+//
+// It is the only package that knows both access and workflow: it turns a job of
+// access into a job of the engine, tells the app's workflow the facts of the
+// grant, and reports what came of the run. It holds no rule of its own about
+// who may have what, and knows no system: which names a role may have is asked
+// of the connection's integration.
+package provision
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/engine"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// Access is what provision needs of the rules.
+type Access interface {
+	Facts(ctx context.Context, run string, kind access.JobKind, grant access.GrantID) (access.Facts, error)
+	StillWanted(ctx context.Context, run string, kind access.JobKind, grant access.GrantID) error
+	Report(ctx context.Context, o access.Outcome) (access.Grant, error)
+	ExpireDue(ctx context.Context, limit int) (int, error)
+	Due(ctx context.Context) (bool, error)
+}
+
+// Runs keeps what runs have become.
+type Runs interface {
+	Run(ctx context.Context, id string) (workflow.Run, error)
+	SaveRun(ctx context.Context, r workflow.Run) error
+}
+
+// Executor carries out a workflow version.
+type Executor interface {
+	Execute(ctx context.Context, job *engine.Run, t workflow.Task) (json.RawMessage, error)
+}
+
+// Systems knows the systems behind connections.
+type Systems interface {
+	// RoleNames lists the roles that the system behind a connection knows, the
+	// weakest first.
+	RoleNames(ctx context.Context, connection string) ([]string, error)
+}
+
+// Workflows finds the published version of a workflow.
+type Workflows interface {
+	Published(ctx context.Context, id string) (workflow.Version, error)
+}
+
+// Provisioner carries grants out and back.
+type Provisioner struct {
+	Access    Access
+	Runs      Runs
+	Executor  Executor
+	Systems   Systems
+	Workflows Workflows
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Enqueue records the engine's job for job in tx, the transaction that caused
+// it.
+func Enqueue(ctx context.Context, e *engine.Engine, tx *sql.Tx, job access.Job) error {
+	input, err := json.Marshal(task{Run: job.Run, Kind: job.Kind, Grant: job.Grant})
+	if err != nil {
+		return err
+	}
+	return e.Enqueue(ctx, tx, engine.Job{ID: job.Run, Kind: string(job.Kind), Key: job.Key(), Input: input, Delay: job.Delay})
+}
+
+// task is the input of an engine's job. Jobs outlive an upgrade: fields are
+// added, never changed.
+type task struct {
+	Run   string         `json:"run"`
+	Kind  access.JobKind `json:"kind"`
+	Grant access.GrantID `json:"grant"`
+}
+
+// Handle makes e hand both kinds of job to p.
+func (p *Provisioner) Handle(e *engine.Engine) {
+	e.Handle(string(access.JobProvision), p.carryOut)
+	e.Handle(string(access.JobDeprovision), p.carryOut)
+}
+
+// plan is the first recorded step of a run: what it will do, so that a replay
+// does the same.
+type plan struct {
+	Superseded bool            `json:"superseded,omitempty"`
+	Workflow   string          `json:"workflow,omitempty"`
+	Version    string          `json:"version,omitempty"`
+	Connection string          `json:"connection,omitempty"`
+	Argument   json.RawMessage `json:"argument,omitempty"`
+	Problem    *fault.Error    `json:"problem,omitempty"` // why it cannot even begin
+}
+
+// carryOut does one job: plan, script, report.
+func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
+	var t task
+	if err := json.Unmarshal(job.Input(), &t); err != nil {
+		return nil, err
+	}
+	pl, err := step(ctx, job, "plan", func(ctx context.Context) (plan, error) { return p.plan(ctx, t) })
+	if err != nil {
+		return nil, err
+	}
+	output, err := p.execute(ctx, job, t, pl)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // this execution does not count: the job is taken up again
+	}
+	_, err = step(ctx, job, "report", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, p.report(ctx, t, pl, output, err)
+	})
+	return output, err
+}
+
+func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl plan) (json.RawMessage, error) {
+	switch {
+	case pl.Superseded:
+		return nil, access.ErrSuperseded
+	case pl.Problem != nil:
+		return nil, pl.Problem
+	}
+	return p.Executor.Execute(ctx, job, workflow.Task{
+		Run: t.Run, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, Argument: pl.Argument,
+		Guard: func(ctx context.Context) error { return p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant) },
+	})
+}
+
+// plan reads the facts and chooses the workflow version, and notes in the run
+// that it has begun.
+func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
+	run, err := p.Runs.Run(ctx, t.Run)
+	if err != nil {
+		return plan{}, err
+	}
+	facts, err := p.Access.Facts(ctx, t.Run, t.Kind, t.Grant)
+	if errors.Is(err, access.ErrSuperseded) {
+		return plan{Superseded: true}, nil
+	}
+	if err != nil {
+		return plan{}, err
+	}
+	pl := plan{Connection: facts.Grant.Connection}
+	version, argument, err := p.choose(ctx, t, run, facts)
+	if err != nil {
+		pl.Problem = fault.Public(err)
+	} else {
+		pl.Workflow, pl.Version, pl.Argument = version.Workflow, version.Hash, argument
+	}
+	run.State, run.Workflow, run.Version, run.Connection = workflow.RunRunning, pl.Workflow, pl.Version, pl.Connection
+	if run.StartedAt.IsZero() {
+		run.StartedAt = p.Now()
+	}
+	return pl, p.Runs.SaveRun(ctx, run)
+}
+
+func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f access.Facts) (workflow.Version, json.RawMessage, error) {
+	names := access.WorkflowsOf(f.App, f.Role)
+	id := names.Provision
+	if t.Kind == access.JobDeprovision {
+		id = names.Deprovision
+	}
+	version, err := p.Workflows.Published(ctx, id)
+	if err != nil {
+		return version, nil, err
+	}
+	order, err := p.Systems.RoleNames(ctx, f.Grant.Connection)
+	if err != nil {
+		return version, nil, err
+	}
+	argument, err := json.Marshal(argumentOf(t, run, f, order))
+	return version, argument, err
+}
+
+// report takes what came of the run into the run and its grant. It may be run
+// again after a crash: the second time changes nothing.
+func (p *Provisioner) report(ctx context.Context, t task, pl plan, output json.RawMessage, failed error) error {
+	run, err := p.Runs.Run(ctx, t.Run)
+	if err != nil {
+		return err
+	}
+	outcome := access.Outcome{Run: t.Run, Kind: t.Kind, Grant: t.Grant}
+	run.Output, run.EndedAt = string(output), p.Now()
+	f := fault.Public(failed)
+	switch {
+	case failed == nil:
+		run.State = workflow.RunDone
+		outcome.Proof, err = proofOf(output, p.Now())
+		if err != nil {
+			f = fault.Public(err)
+			run.State = workflow.RunFailed
+		}
+	case f.Code == access.ErrSuperseded.Code:
+		run.State = workflow.RunSuperseded
+	default:
+		run.State = workflow.RunFailed
+	}
+	if run.State != workflow.RunDone {
+		if f.Kind == fault.Internal {
+			p.Log.ErrorContext(ctx, "run failed", "run", t.Run, "grant", string(t.Grant), "error", failed)
+		}
+		run.Problem = workflow.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail, Where: workflow.Where(failed)}
+		outcome.Problem = &access.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
+	}
+	if _, err := p.Access.Report(ctx, outcome); err != nil {
+		return err
+	}
+	return p.Runs.SaveRun(ctx, run)
+}
+
+// result is what a workflow of these types returns.
+type result struct {
+	Role           *string `json:"role"`
+	Note           string  `json:"note"`
+	ExternalUserID string  `json:"externalUserId"`
+}
+
+// proofOf reads the proof in what a workflow returned. A run without it did not
+// show what it did, and is not done.
+func proofOf(output json.RawMessage, now time.Time) (access.Proof, error) {
+	var r result
+	if err := json.Unmarshal(output, &r); err != nil || r.Note == "" {
+		return access.Proof{}, fault.New(fault.Upstream, "The workflow ended without saying what it did.").WithCode("no_proof").
+			WithHint("It must return { role, note, changed }: see AccessResult in margay.d.ts.")
+	}
+	proof := access.Proof{Note: r.Note, At: now, User: r.ExternalUserID}
+	if r.Role != nil {
+		proof.Role = *r.Role
+	}
+	return proof, nil
+}
+
+// step makes fn a recorded step.
+func step[T any](ctx context.Context, job *engine.Run, name string, fn func(ctx context.Context) (T, error)) (T, error) {
+	var out T
+	text, err := job.Step(ctx, name, func(ctx context.Context) (json.RawMessage, error) {
+		v, err := fn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(v)
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, json.Unmarshal(text, &out)
+}
+
+// Roles checks roles against the workflows that will carry them out. It
+// implements access.RoleRules.
+type Roles struct {
+	Workflows interface {
+		Workflow(ctx context.Context, id string) (workflow.Workflow, error)
+	}
+	Systems Systems
+	// Installed returns the ids of the workflow pair that the integration behind
+	// a connection ships, installing it when it is not yet.
+	Installed func(ctx context.Context, who identity.Actor, connection string) (access.Workflows, error)
+}
+
+// Complete implements [access.RoleRules].
+func (r Roles) Complete(ctx context.Context, who identity.Actor, app access.App) (access.App, error) {
+	if app.Workflows == (access.Workflows{}) {
+		pair, err := r.Installed(ctx, who, app.Connection)
+		if err != nil {
+			return app, err
+		}
+		app.Workflows = pair
+	}
+	err := errors.Join(
+		r.fits(ctx, "provision_workflow_id", app.Workflows.Provision, workflow.AccessProvisioning),
+		r.fits(ctx, "deprovision_workflow_id", app.Workflows.Deprovision, workflow.AccessDeprovisioning))
+	return app, err
+}
+
+// fits refuses a workflow of another type: only one of the fitting type can be
+// chosen.
+func (r Roles) fits(ctx context.Context, field, id string, want workflow.Type) error {
+	if id == "" {
+		return fault.Field(field, "Choose a workflow: access must be carried out and taken back by one each.")
+	}
+	w, err := r.Workflows.Workflow(ctx, id)
+	if err != nil {
+		return err
+	}
+	if w.Type != want {
+		return fault.Field(field, "The workflow %s is of the type %s; here belongs one of the type %s.", w.Name, w.Type, want)
+	}
+	return nil
+}
+
+// CheckRole implements [access.RoleRules]: a role whose workflows come from a
+// bundle has one of the names that the bundle carries out, byte for byte.
+func (r Roles) CheckRole(ctx context.Context, app access.App, role access.Role) error {
+	w := access.WorkflowsOf(app, role)
+	bound := false
+	for field, id := range map[string]string{"provision_workflow_id": w.Provision, "deprovision_workflow_id": w.Deprovision} {
+		want := workflow.AccessProvisioning
+		if field == "deprovision_workflow_id" {
+			want = workflow.AccessDeprovisioning
+		}
+		if err := r.fits(ctx, field, id, want); err != nil {
+			return err
+		}
+		got, err := r.Workflows.Workflow(ctx, id)
+		if err != nil {
+			return err
+		}
+		bound = bound || got.Origin.Bundle != ""
+	}
+	if !bound {
+		if role.Name == "" {
+			return fault.Field("name", "A name is required.")
+		}
+		return nil
+	}
+	names, err := r.Systems.RoleNames(ctx, app.Connection)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(names, role.Name) {
+		return fault.Field("name", "%q is no role that the workflows of %s carry out. The name is exactly one of %s.",
+			role.Name, app.Name, list(names)).WithCode("role_name")
+	}
+	return nil
+}
+
+// list writes names as "a, b or c".
+func list(names []string) string {
+	text := ""
+	for i, n := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1:
+			text += " or "
+		default:
+			text += ", "
+		}
+		text += n
+	}
+	return text
+}

@@ -1,0 +1,381 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// reader reads with a handle or inside a transaction. It implements
+// [access.Reader].
+type reader struct{ q bun.IDB }
+
+// tx is one write transaction. It implements [access.Tx].
+type tx struct {
+	reader
+	db  *DB
+	sql bun.Tx
+}
+
+var (
+	_ access.Store  = (*DB)(nil)
+	_ access.Tx     = (*tx)(nil)
+	_ access.Reader = reader{}
+)
+
+// Change implements [access.Store].
+func (db *DB) Change(ctx context.Context, fn func(tx access.Tx) error) error {
+	return db.change(ctx, func(tx *tx) error { return fn(tx) })
+}
+
+// View implements [access.Store].
+func (db *DB) View(ctx context.Context, fn func(tx access.Reader) error) error {
+	return db.view(ctx, func(r reader) error { return fn(r) })
+}
+
+type appRow struct {
+	bun.BaseModel         `bun:"table:apps"`
+	ID                    string `bun:",pk"`
+	Name                  string
+	ConnectionID          string
+	PolicyID              string
+	ProvisionWorkflowID   string
+	DeprovisionWorkflowID string
+	OnRevoke              string
+	Owners                string
+	CreatedMs             int64
+}
+
+func appFrom(r appRow) (access.App, error) {
+	owners, err := parse[[]identity.PersonID]("owners", r.Owners)
+	return access.App{
+		ID: access.AppID(r.ID), Name: r.Name, Connection: r.ConnectionID, Policy: access.PolicyID(r.PolicyID),
+		Workflows: access.Workflows{Provision: r.ProvisionWorkflowID, Deprovision: r.DeprovisionWorkflowID},
+		OnRevoke:  access.OnRevoke(r.OnRevoke), Owners: owners, CreatedAt: at(r.CreatedMs),
+	}, err
+}
+
+// App implements [access.Reader].
+func (r reader) App(ctx context.Context, id access.AppID) (access.App, error) {
+	var row appRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.App{}, missing(err, "app", string(id))
+	}
+	return appFrom(row)
+}
+
+// Apps implements [access.Reader].
+func (r reader) Apps(ctx context.Context) ([]access.App, error) {
+	var rows []appRow
+	if err := r.q.NewSelect().Model(&rows).Order("name").Scan(ctx); err != nil {
+		return nil, wrap("list apps", err)
+	}
+	return each(rows, appFrom)
+}
+
+// SaveApp implements [access.Tx].
+func (t *tx) SaveApp(ctx context.Context, a access.App) error {
+	row := appRow{
+		ID: string(a.ID), Name: a.Name, ConnectionID: a.Connection, PolicyID: string(a.Policy),
+		ProvisionWorkflowID: a.Workflows.Provision, DeprovisionWorkflowID: a.Workflows.Deprovision,
+		OnRevoke: string(a.OnRevoke), Owners: text(a.Owners), CreatedMs: ms(a.CreatedAt),
+	}
+	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
+	return taken(err, "save app", "There is an app %s already.", a.Name)
+}
+
+type roleRow struct {
+	bun.BaseModel         `bun:"table:roles"`
+	ID                    string `bun:",pk"`
+	AppID                 string
+	Name                  string
+	Description           string
+	PolicyID              string
+	ProvisionWorkflowID   string
+	DeprovisionWorkflowID string
+	Closed                bool
+	CreatedMs             int64
+}
+
+func roleFrom(r roleRow) (access.Role, error) {
+	return access.Role{
+		ID: access.RoleID(r.ID), App: access.AppID(r.AppID), Name: r.Name, Description: r.Description, Policy: access.PolicyID(r.PolicyID),
+		Workflows: access.Workflows{Provision: r.ProvisionWorkflowID, Deprovision: r.DeprovisionWorkflowID},
+		Closed:    r.Closed, CreatedAt: at(r.CreatedMs),
+	}, nil
+}
+
+// Role implements [access.Reader].
+func (r reader) Role(ctx context.Context, id access.RoleID) (access.Role, error) {
+	var row roleRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.Role{}, missing(err, "role", string(id))
+	}
+	return roleFrom(row)
+}
+
+// Roles implements [access.Reader].
+func (r reader) Roles(ctx context.Context, app access.AppID) ([]access.Role, error) {
+	var rows []roleRow
+	if err := r.q.NewSelect().Model(&rows).Where("app_id = ?", app).Order("id").Scan(ctx); err != nil {
+		return nil, wrap("list roles", err)
+	}
+	return each(rows, roleFrom)
+}
+
+// SaveRole implements [access.Tx].
+func (t *tx) SaveRole(ctx context.Context, r access.Role) error {
+	row := roleRow{
+		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy),
+		ProvisionWorkflowID: r.Workflows.Provision, DeprovisionWorkflowID: r.Workflows.Deprovision, Closed: r.Closed, CreatedMs: ms(r.CreatedAt),
+	}
+	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
+	return taken(err, "save role", "The app has a role %s already.", r.Name)
+}
+
+type policyRow struct {
+	bun.BaseModel `bun:"table:policies"`
+	ID            string `bun:",pk"`
+	Name          string
+	LongestMs     int64
+	UsualMs       int64
+	ReasonNeeded  bool
+	OnBehalf      bool
+	Steps         string
+	Version       int
+	CreatedMs     int64
+}
+
+func policyFrom(r policyRow) (access.Policy, error) {
+	steps, err := parse[[]access.Step]("steps", r.Steps)
+	return access.Policy{
+		ID: access.PolicyID(r.ID), Name: r.Name, Longest: length(r.LongestMs), Usual: length(r.UsualMs), ReasonNeeded: r.ReasonNeeded,
+		OnBehalf: r.OnBehalf, Steps: steps, Version: r.Version, CreatedAt: at(r.CreatedMs),
+	}, err
+}
+
+func length(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
+
+// Policy implements [access.Reader].
+func (r reader) Policy(ctx context.Context, id access.PolicyID) (access.Policy, error) {
+	var row policyRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.Policy{}, missing(err, "policy", string(id))
+	}
+	return policyFrom(row)
+}
+
+// Policies implements [access.Reader].
+func (r reader) Policies(ctx context.Context) ([]access.Policy, error) {
+	var rows []policyRow
+	if err := r.q.NewSelect().Model(&rows).Order("name").Scan(ctx); err != nil {
+		return nil, wrap("list policies", err)
+	}
+	return each(rows, policyFrom)
+}
+
+// SavePolicy implements [access.Tx].
+func (t *tx) SavePolicy(ctx context.Context, p access.Policy) error {
+	row := policyRow{
+		ID: string(p.ID), Name: p.Name, LongestMs: p.Longest.Milliseconds(), UsualMs: p.Usual.Milliseconds(), ReasonNeeded: p.ReasonNeeded,
+		OnBehalf: p.OnBehalf, Steps: text(p.Steps), Version: p.Version, CreatedMs: ms(p.CreatedAt),
+	}
+	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
+	return taken(err, "save policy", "There is a policy %s already.", p.Name)
+}
+
+type requestRow struct {
+	bun.BaseModel `bun:"table:requests"`
+	ID            string `bun:",pk"`
+	AppID         string
+	RoleID        string
+	RoleName      string
+	PersonID      string
+	RequesterID   string
+	LengthMs      int64
+	Reason        string
+	State         string
+	Policy        string
+	Approvals     string
+	GrantID       string
+	CreatedMs     int64
+	DecidedMs     int64
+}
+
+func requestFrom(r requestRow) (access.Request, error) {
+	req := access.Request{
+		ID: access.RequestID(r.ID), App: access.AppID(r.AppID), Role: access.RoleID(r.RoleID), RoleName: r.RoleName,
+		Person: identity.PersonID(r.PersonID), Requester: identity.PersonID(r.RequesterID), Length: length(r.LengthMs), Reason: r.Reason,
+		State: access.RequestState(r.State), Grant: access.GrantID(r.GrantID), CreatedAt: at(r.CreatedMs), DecidedAt: at(r.DecidedMs),
+	}
+	var err error
+	if req.Policy, err = parse[access.Policy]("policy", r.Policy); err != nil {
+		return req, err
+	}
+	req.Approvals, err = parse[[]access.Approval]("approvals", r.Approvals)
+	return req, err
+}
+
+// Request implements [access.Reader].
+func (r reader) Request(ctx context.Context, id access.RequestID) (access.Request, error) {
+	var row requestRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.Request{}, missing(err, "request", string(id))
+	}
+	return requestFrom(row)
+}
+
+// Requests implements [access.Reader].
+func (r reader) Requests(ctx context.Context, f access.RequestFilter) ([]access.Request, error) {
+	var rows []requestRow
+	q := r.q.NewSelect().Model(&rows).Order("id DESC")
+	if f.State != "" {
+		q.Where("state = ?", f.State)
+	}
+	if f.Person != "" {
+		q.Where("(person_id = ? OR requester_id = ?)", f.Person, f.Person)
+	}
+	if f.Before != "" {
+		q.Where("id < ?", f.Before)
+	}
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list requests", err)
+	}
+	return each(rows, requestFrom)
+}
+
+// SaveRequest implements [access.Tx].
+func (t *tx) SaveRequest(ctx context.Context, r access.Request) error {
+	row := requestRow{
+		ID: string(r.ID), AppID: string(r.App), RoleID: string(r.Role), RoleName: r.RoleName, PersonID: string(r.Person),
+		RequesterID: string(r.Requester), LengthMs: r.Length.Milliseconds(), Reason: r.Reason, State: string(r.State),
+		Policy: text(r.Policy), Approvals: text(r.Approvals), GrantID: string(r.Grant), CreatedMs: ms(r.CreatedAt), DecidedMs: ms(r.DecidedAt),
+	}
+	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
+	return wrap("save request", err)
+}
+
+type grantRow struct {
+	bun.BaseModel `bun:"table:grants"`
+	ID            string `bun:",pk"`
+	RequestID     string
+	AppID         string
+	ConnectionID  string
+	RoleID        string
+	RoleName      string
+	PersonID      string
+	LengthMs      int64
+	State         string
+	RunID         string
+	Attempts      int
+	CreatedMs     int64
+	StartsMs      int64
+	EndsMs        int64
+	EndedMs       int64
+	EndReason     string
+	EndedBy       string
+	EndNote       string
+	Problem       string
+	Proof         string
+}
+
+func grantFrom(r grantRow) (access.Grant, error) {
+	g := access.Grant{
+		ID: access.GrantID(r.ID), Request: access.RequestID(r.RequestID), App: access.AppID(r.AppID), Connection: r.ConnectionID,
+		Role: access.RoleID(r.RoleID), RoleName: r.RoleName, Person: identity.PersonID(r.PersonID), Length: length(r.LengthMs),
+		State: access.GrantState(r.State), Run: r.RunID, Attempts: r.Attempts, CreatedAt: at(r.CreatedMs), StartsAt: at(r.StartsMs),
+		EndsAt: at(r.EndsMs), EndedAt: at(r.EndedMs), EndReason: r.EndReason, EndedBy: identity.PersonID(r.EndedBy), EndNote: r.EndNote,
+	}
+	var err error
+	if g.Problem, err = parse[access.Problem]("problem", r.Problem); err != nil {
+		return g, err
+	}
+	g.Proof, err = parse[access.Proof]("proof", r.Proof)
+	return g, err
+}
+
+// Grant implements [access.Reader].
+func (r reader) Grant(ctx context.Context, id access.GrantID) (access.Grant, error) {
+	var row grantRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.Grant{}, missing(err, "grant", string(id))
+	}
+	return grantFrom(row)
+}
+
+// Grants implements [access.Reader].
+func (r reader) Grants(ctx context.Context, f access.GrantFilter) ([]access.Grant, error) {
+	var rows []grantRow
+	q := r.q.NewSelect().Model(&rows)
+	if len(f.States) > 0 {
+		q.Where("state IN (?)", bun.In(f.States))
+	}
+	if f.Person != "" {
+		q.Where("person_id = ?", f.Person)
+	}
+	if f.App != "" {
+		q.Where("app_id = ?", f.App)
+	}
+	if f.Before != "" {
+		q.Where("id < ?", f.Before)
+	}
+	if !f.DueBy.IsZero() {
+		q.Where("ends_ms > 0 AND ends_ms <= ?", ms(f.DueBy)).Order("ends_ms", "id")
+	} else {
+		q.Order("id DESC")
+	}
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list grants", err)
+	}
+	return each(rows, grantFrom)
+}
+
+// SaveGrant implements [access.Tx].
+func (t *tx) SaveGrant(ctx context.Context, g access.Grant) error {
+	row := grantRow{
+		ID: string(g.ID), RequestID: string(g.Request), AppID: string(g.App), ConnectionID: g.Connection, RoleID: string(g.Role),
+		RoleName: g.RoleName, PersonID: string(g.Person), LengthMs: g.Length.Milliseconds(), State: string(g.State), RunID: g.Run,
+		Attempts: g.Attempts, CreatedMs: ms(g.CreatedAt), StartsMs: ms(g.StartsAt), EndsMs: ms(g.EndsAt), EndedMs: ms(g.EndedAt),
+		EndReason: g.EndReason, EndedBy: string(g.EndedBy), EndNote: g.EndNote, Problem: text(g.Problem), Proof: text(g.Proof),
+	}
+	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
+	return wrap("save grant", err)
+}
+
+// Enqueue implements [access.Tx]: the run's row and the engine's job are kept
+// with the change that causes them.
+func (t *tx) Enqueue(ctx context.Context, job access.Job) error {
+	now := t.db.nowMs()
+	row := runRow{
+		ID: job.Run, Kind: string(job.Kind), GrantID: string(job.Grant), PersonID: string(job.Person), TriggerText: job.Trigger,
+		Attempt: job.Attempt, State: string(workflow.RunQueued), Problem: text(workflow.Problem{}), QueuedMs: now,
+	}
+	if job.Delay > 0 {
+		row.NotBeforeMs = now + job.Delay.Milliseconds()
+	}
+	if _, err := t.sql.NewInsert().Model(&row).Exec(ctx); err != nil {
+		return wrap("keep run", err)
+	}
+	return wrap("enqueue run", t.db.enqueue(ctx, t.sql.Tx, job))
+}
+
+// Settle implements [access.Tx].
+func (t *tx) Settle(ctx context.Context, run string) (bool, error) {
+	res, err := t.sql.NewRaw("UPDATE runs SET settled_ms = ? WHERE id = ? AND settled_ms = 0", t.db.nowMs(), run).Exec(ctx)
+	if err != nil {
+		return false, wrap("settle run", err)
+	}
+	n, err := res.RowsAffected()
+	return n == 1, wrap("settle run", err)
+}

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"iter"
+
+	"github.com/google/uuid"
+	"github.com/uptrace/bun"
+
+	"github.com/margay-access/margay/internal/audit"
+)
+
+type eventRow struct {
+	bun.BaseModel `bun:"table:events"`
+	Seq           int64 `bun:",pk"`
+	ID            string
+	AtMs          int64
+	Kind          string
+	Actor         string
+	Subject       string
+	Data          string
+	Prev          string
+	Hash          string
+}
+
+func eventFrom(r eventRow) (audit.Event, error) {
+	data, err := parse[map[string]string]("data", r.Data)
+	return audit.Event{
+		Seq: r.Seq, ID: r.ID, At: at(r.AtMs), Kind: audit.Kind(r.Kind), Actor: r.Actor, Subject: r.Subject, Data: data, Prev: r.Prev, Hash: r.Hash,
+	}, err
+}
+
+// Record implements [access.Tx]: it appends events to the chain. The writers'
+// turn that tx holds keeps the chain from forking.
+func (t *tx) Record(ctx context.Context, events ...audit.Event) error {
+	if len(events) == 0 {
+		return nil
+	}
+	var head audit.Head
+	err := t.sql.NewRaw("SELECT seq, hash FROM events_head WHERE one = 1").Scan(ctx, &head.Seq, &head.Hash)
+	if err != nil {
+		return wrap("read the end of the audit log", err)
+	}
+	rows := make([]eventRow, len(events))
+	for i, e := range events {
+		if e.ID == "" {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return wrap("make an event's id", err)
+			}
+			e.ID = "evt_" + id.String()
+		}
+		e = audit.Seal(t.db.auditKey, e, head.Seq+1, head.Hash)
+		head = audit.Head{Seq: e.Seq, Hash: e.Hash}
+		rows[i] = eventRow{
+			Seq: e.Seq, ID: e.ID, AtMs: ms(e.At), Kind: string(e.Kind), Actor: e.Actor, Subject: e.Subject,
+			Data: text(e.Data), Prev: e.Prev, Hash: e.Hash,
+		}
+	}
+	if _, err := t.sql.NewInsert().Model(&rows).Exec(ctx); err != nil {
+		return wrap("append to the audit log", err)
+	}
+	_, err = t.sql.NewRaw("UPDATE events_head SET seq = ?, hash = ? WHERE one = 1", head.Seq, head.Hash).Exec(ctx)
+	return wrap("move the end of the audit log", err)
+}
+
+// RecordEvents implements [connection.Store].
+func (db *DB) RecordEvents(ctx context.Context, events ...audit.Event) error {
+	return db.change(ctx, func(tx *tx) error { return tx.Record(ctx, events...) })
+}
+
+// EventFilter picks events; its zero value picks all. Newest first.
+type EventFilter struct {
+	Subject string
+	Before  int64 // only those with a smaller number; 0: all
+	Limit   int
+}
+
+// Events returns events, newest first.
+func (db *DB) Events(ctx context.Context, f EventFilter) ([]audit.Event, error) {
+	var rows []eventRow
+	q := db.read.NewSelect().Model(&rows).Order("seq DESC")
+	if f.Subject != "" {
+		q.Where("subject = ?", f.Subject)
+	}
+	if f.Before > 0 {
+		q.Where("seq < ?", f.Before)
+	}
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list events", err)
+	}
+	return each(rows, eventFrom)
+}
+
+// verifyPage is how many events are read at a time.
+const verifyPage = 1000
+
+// VerifyEvents walks the whole audit chain on one snapshot and returns its head,
+// or an [audit.BrokenError].
+func (db *DB) VerifyEvents(ctx context.Context) (audit.Head, error) {
+	var head audit.Head
+	err := db.view(ctx, func(r reader) error {
+		var want audit.Head
+		if err := r.q.NewRaw("SELECT seq, hash FROM events_head WHERE one = 1").Scan(ctx, &want.Seq, &want.Hash); err != nil {
+			return wrap("read the end of the audit log", err)
+		}
+		var err error
+		head, err = audit.Verify(db.auditKey, r.allEvents(ctx), want)
+		return err
+	})
+	return head, err
+}
+
+func (r reader) allEvents(ctx context.Context) iter.Seq2[audit.Event, error] {
+	return func(yield func(audit.Event, error) bool) {
+		last := int64(0)
+		for {
+			var rows []eventRow
+			err := r.q.NewSelect().Model(&rows).Where("seq > ?", last).Order("seq").Limit(int64(verifyPage)).Scan(ctx)
+			if err != nil {
+				yield(audit.Event{}, wrap("read events", err))
+				return
+			}
+			for _, row := range rows {
+				if e, err := eventFrom(row); !yield(e, err) || err != nil {
+					return
+				}
+				last = row.Seq
+			}
+			if len(rows) < verifyPage {
+				return
+			}
+		}
+	}
+}

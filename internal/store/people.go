@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+type personRow struct {
+	bun.BaseModel `bun:"table:people"`
+	ID            string `bun:",pk"`
+	Email         string
+	EmailKey      string
+	Name          string
+	Admin         bool
+	Disabled      bool
+	CreatedMs     int64
+}
+
+func personFrom(r personRow) (identity.Person, error) {
+	return identity.Person{
+		ID: identity.PersonID(r.ID), Email: r.Email, Name: r.Name, Admin: r.Admin, Disabled: r.Disabled, CreatedAt: at(r.CreatedMs),
+	}, nil
+}
+
+type tokenRow struct {
+	bun.BaseModel `bun:"table:tokens"`
+	ID            string `bun:",pk"`
+	PersonID      string
+	Name          string
+	Scopes        string
+	Hash          string
+	CreatedMs     int64
+	ExpiresMs     int64
+	RevokedMs     int64
+}
+
+// Person implements [access.Reader].
+func (r reader) Person(ctx context.Context, id identity.PersonID) (identity.Person, error) {
+	var row personRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return identity.Person{}, missing(err, "person", string(id))
+	}
+	return personFrom(row)
+}
+
+// Person implements [identity.Store].
+func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person, error) {
+	return reader{db.read}.Person(ctx, id)
+}
+
+// PersonByEmail implements [identity.Store].
+func (db *DB) PersonByEmail(ctx context.Context, email string) (identity.Person, error) {
+	var row personRow
+	if err := db.read.NewSelect().Model(&row).Where("email_key = ?", strings.ToLower(email)).Scan(ctx); err != nil {
+		return identity.Person{}, missing(err, "person", email)
+	}
+	return personFrom(row)
+}
+
+// People implements [identity.Store].
+func (db *DB) People(ctx context.Context) ([]identity.Person, error) {
+	var rows []personRow
+	if err := db.read.NewSelect().Model(&rows).Order("name", "id").Scan(ctx); err != nil {
+		return nil, wrap("list people", err)
+	}
+	return each(rows, personFrom)
+}
+
+// SavePerson implements [identity.Store].
+func (db *DB) SavePerson(ctx context.Context, p identity.Person, events ...audit.Event) error {
+	row := personRow{
+		ID: string(p.ID), Email: p.Email, EmailKey: strings.ToLower(p.Email), Name: p.Name,
+		Admin: p.Admin, Disabled: p.Disabled, CreatedMs: ms(p.CreatedAt),
+	}
+	return db.change(ctx, func(tx *tx) error {
+		if _, err := tx.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+			return taken(err, "save person", "There is somebody with the e-mail address %s already.", p.Email)
+		}
+		return tx.Record(ctx, events...)
+	})
+}
+
+// AddToken implements [identity.Store].
+func (db *DB) AddToken(ctx context.Context, t identity.Token, events ...audit.Event) error {
+	row := tokenRow{
+		ID: t.ID, PersonID: string(t.Person), Name: t.Name, Scopes: text(t.Scopes), Hash: t.Hash,
+		CreatedMs: ms(t.CreatedAt), ExpiresMs: ms(t.ExpiresAt), RevokedMs: ms(t.RevokedAt),
+	}
+	return db.change(ctx, func(tx *tx) error {
+		if _, err := tx.sql.NewInsert().Model(&row).Exec(ctx); err != nil {
+			return wrap("save token", err)
+		}
+		return tx.Record(ctx, events...)
+	})
+}
+
+// TokenByHash implements [identity.Store].
+func (db *DB) TokenByHash(ctx context.Context, hash string) (identity.Token, error) {
+	var row tokenRow
+	if err := db.read.NewSelect().Model(&row).Where("hash = ?", hash).Scan(ctx); err != nil {
+		return identity.Token{}, missing(err, "token", "of that value")
+	}
+	scopes, err := parse[[]identity.Scope]("scopes", row.Scopes)
+	return identity.Token{
+		ID: row.ID, Person: identity.PersonID(row.PersonID), Name: row.Name, Scopes: scopes, Hash: row.Hash,
+		CreatedAt: at(row.CreatedMs), ExpiresAt: at(row.ExpiresMs), RevokedAt: at(row.RevokedMs),
+	}, err
+}
+
+type sealedKeyRow struct {
+	bun.BaseModel `bun:"table:sealed_keys"`
+	Name          string `bun:",pk"`
+	Wrapped       string
+}
+
+// SealedKey implements [seal.Store].
+func (db *DB) SealedKey(ctx context.Context, name string) ([]byte, error) {
+	var rows []sealedKeyRow
+	if err := db.read.NewSelect().Model(&rows).Where("name = ?", name).Scan(ctx); err != nil || len(rows) == 0 {
+		return nil, wrap("read sealed key", err)
+	}
+	return parse[[]byte]("sealed key", rows[0].Wrapped)
+}
+
+// AddSealedKey implements [seal.Store].
+func (db *DB) AddSealedKey(ctx context.Context, name string, wrapped []byte) ([]byte, error) {
+	err := db.change(ctx, func(tx *tx) error {
+		_, err := tx.sql.NewInsert().Model(&sealedKeyRow{Name: name, Wrapped: text(wrapped)}).On("CONFLICT (name) DO NOTHING").Exec(ctx)
+		return wrap("keep sealed key", err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return db.SealedKey(ctx, name)
+}
+
+// now is the store's clock, for marks that no rule looks at.
+func (db *DB) nowMs() int64 {
+	if db.now == nil {
+		return time.Now().UnixMilli() //nolint:forbidigo // no clock was given
+	}
+	return ms(db.now())
+}

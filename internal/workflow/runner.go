@@ -1,0 +1,244 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/margay-access/margay/internal/engine"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/workflow/script"
+)
+
+// Runner carries out workflow versions as steps of engine jobs.
+type Runner struct {
+	store   Store
+	systems Systems
+	now     func() time.Time
+	log     *slog.Logger
+
+	mu       sync.Mutex
+	programs map[string]*script.Program // by hash; a version never changes
+}
+
+// NewRunner returns the runner.
+func NewRunner(store Store, systems Systems, now func() time.Time, log *slog.Logger) *Runner {
+	return &Runner{store: store, systems: systems, now: now, log: log, programs: map[string]*script.Program{}}
+}
+
+// Task is one version to be carried out once.
+type Task struct {
+	Run        string
+	Workflow   string
+	Version    string // hash: a replay loads the version that the run began with
+	Connection string
+	Argument   json.RawMessage // what the script is told
+	// Guard is asked before each write: an error of it stops the run.
+	Guard func(ctx context.Context) error
+}
+
+// clock is what a run's script takes for time and chance: recorded, so that a
+// replay repeats it.
+type clock struct {
+	At   time.Time `json:"at"`
+	Seed uint64    `json:"seed"`
+}
+
+// answer is what a step recorded: the value and when it was there.
+type answer struct {
+	Value json.RawMessage `json:"value,omitempty"`
+	At    time.Time       `json:"at"`
+}
+
+// Execute carries out the task and returns what the script returned, or a
+// *fault.Error with the sentence for people. An error that is no *fault.Error
+// means that this execution does not count: the engine will take the job up
+// again.
+func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.RawMessage, error) {
+	program, err := r.program(ctx, t.Workflow, t.Version)
+	if err != nil {
+		return nil, err
+	}
+	start, err := recorded[clock](ctx, job, "clock", func(context.Context) (clock, error) {
+		return clock{At: r.now().UTC().Truncate(time.Millisecond), Seed: rand.Uint64()}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	release, err := r.systems.Hold(ctx, t.Connection)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	// When a step could not be recorded, the script must not go on as if it had
+	// failed: the run stops and is taken up again.
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	out, err := program.Run(ctx, script.Input{
+		Argument: t.Argument,
+		Clock:    start.At,
+		Seed:     start.Seed,
+		Host:     func(ctx context.Context, c script.Call) script.Answer { return r.host(ctx, job, t, c, stop) },
+		Log: func(level, text string) {
+			r.log.DebugContext(ctx, "workflow says", "run", t.Run, "level", level, "text", text)
+		},
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	return out, problemOf(err)
+}
+
+// host makes one call of the script's a recorded step.
+func (r *Runner) host(ctx context.Context, job *engine.Run, t Task, c script.Call, stop context.CancelCauseFunc) script.Answer {
+	a, err := recorded[answer](ctx, job, c.Name, func(ctx context.Context) (answer, error) {
+		value, err := r.step(ctx, t, c)
+		return answer{Value: value, At: r.now().UTC().Truncate(time.Millisecond)}, err
+	})
+	if err == nil {
+		return script.Answer{Value: a.Value, At: a.At}
+	}
+	e, ok := errors.AsType[*engine.StepError](err)
+	if !ok {
+		stop(err)
+		return script.Answer{Err: &script.HostError{Code: "stopped", Message: "The run was stopped."}}
+	}
+	f := fromStepError(e)
+	return script.Answer{Err: &script.HostError{Code: f.Code, Message: f.Message, Detail: f.Detail, Hint: f.Hint}}
+}
+
+// step does one call and keeps its row: begun before anything is sent, so that
+// after a crash a step without an outcome is known to have perhaps happened.
+func (r *Runner) step(ctx context.Context, t Task, c script.Call) (json.RawMessage, error) {
+	args := onlyArgument(c.Args)
+	s := Step{Run: t.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: 1, Input: string(args), StartedAt: r.now()}
+	if engine.MayHaveHappened(ctx) {
+		s.Attempt++
+	}
+	if err := r.store.SaveStep(ctx, s); err != nil {
+		return nil, fmt.Errorf("record step %d before it begins: %w", c.Seq, err)
+	}
+	var mu sync.Mutex
+	value, err := r.systems.Act(ctx, t.Connection, c.Name, args, t.Guard, func(call Call) {
+		mu.Lock()
+		defer mu.Unlock()
+		s.Calls = append(s.Calls, call)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	s.State, s.Output, s.EndedAt = StepDone, string(value), r.now()
+	if err != nil {
+		f := fault.Public(err)
+		if f.Kind == fault.Internal {
+			r.log.ErrorContext(ctx, "step failed", "run", t.Run, "step", c.Name, "error", err)
+		}
+		s.State, s.Problem = StepFailed, Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
+		err = f
+	}
+	return value, errors.Join(err, r.store.SaveStep(context.WithoutCancel(ctx), s))
+}
+
+// onlyArgument returns the one argument of a call: our modules give each action
+// one object.
+func onlyArgument(args json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	if err := json.Unmarshal(args, &list); err != nil || len(list) == 0 {
+		return json.RawMessage("{}")
+	}
+	return list[0]
+}
+
+// program returns the compiled version.
+func (r *Runner) program(ctx context.Context, workflow, hash string) (*script.Program, error) {
+	r.mu.Lock()
+	p, ok := r.programs[hash]
+	r.mu.Unlock()
+	if ok {
+		return p, nil
+	}
+	v, err := r.store.Version(ctx, workflow, hash)
+	if err != nil {
+		return nil, err
+	}
+	if p, err = script.Compile(script.Source{Name: v.File, Text: v.Source, Modules: v.Modules}); err != nil {
+		return nil, fault.New(fault.Conflict, "The workflow of this run does not compile any more: %v", err).WithCode("does_not_compile").Because(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.programs[hash] = p
+	return p, nil
+}
+
+// recorded makes fn a step whose result is recorded as JSON.
+func recorded[T any](ctx context.Context, job *engine.Run, name string, fn func(ctx context.Context) (T, error)) (T, error) {
+	var out T
+	text, err := job.Step(ctx, name, func(ctx context.Context) (json.RawMessage, error) {
+		v, err := fn(ctx)
+		if err != nil {
+			return nil, toStepError(err)
+		}
+		return json.Marshal(v)
+	})
+	if err != nil {
+		return out, err
+	}
+	return out, json.Unmarshal(text, &out)
+}
+
+// toStepError keeps what a person reads of err through the record of a step.
+func toStepError(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	data, jsonErr := json.Marshal(stepData{Hint: f.Hint})
+	return errors.Join(&engine.StepError{Code: f.Code, Message: f.Message, Detail: f.Detail, Kind: f.Kind, Data: data}, jsonErr)
+}
+
+type stepData struct {
+	Hint string `json:"hint,omitempty"`
+}
+
+func fromStepError(e *engine.StepError) *fault.Error {
+	var d stepData
+	if len(e.Data) > 0 && json.Unmarshal(e.Data, &d) != nil {
+		d = stepData{}
+	}
+	kind := e.Kind
+	if kind == "" {
+		kind = fault.Internal
+	}
+	return &fault.Error{Kind: kind, Code: e.Code, Message: e.Message, Detail: e.Detail, Hint: d.Hint}
+}
+
+// problemOf returns what went wrong in a script as a sentence for people.
+func problemOf(err error) error {
+	if err == nil {
+		return nil
+	}
+	e, ok := errors.AsType[*script.RunError](err)
+	if !ok {
+		return err
+	}
+	f := fault.New(fault.Upstream, "%s", e.Message).WithCode(e.Code).WithDetail(e.Detail).WithHint("%s", e.Hint).Because(e)
+	if f.Code == "" {
+		f.Code = "script_" + string(e.Kind)
+	}
+	return f
+}
+
+// Where returns the place in the workflow's text at which err arose:
+// "provision.ts:12:9", or "".
+func Where(err error) string {
+	e, ok := errors.AsType[*script.RunError](err)
+	if !ok || len(e.Frames) == 0 {
+		return ""
+	}
+	f := e.Frames[0]
+	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
+}

@@ -1,0 +1,87 @@
+// The module "margay": what every workflow is told, and how it says that it
+// cannot go on.
+
+import { log as write } from "margay:host";
+
+/** A person in Margay's directory. */
+export interface Person {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string;
+}
+
+/** A role of an app. Its name is the role's name in the other system. */
+export interface Role {
+  readonly id: string;
+  readonly name: string;
+  /** How strong the system holds the role to be: more is stronger, -1 is unknown. */
+  readonly rank: number;
+}
+
+/** Access that was agreed. Times are ISO 8601, in UTC. */
+export interface Grant {
+  readonly id: string;
+  readonly role: Role;
+  readonly startsAt: string | null;
+  readonly endsAt: string | null;
+}
+
+/** What a workflow of the types access provisioning and access deprovisioning is told. */
+export interface AccessContext {
+  readonly run: { readonly id: string; readonly kind: "provision" | "deprovision"; readonly attempt: number };
+  readonly person: Person;
+  readonly requester: Person;
+  readonly app: {
+    readonly id: string;
+    readonly name: string;
+    /** What becomes of a person whose revoked role is the one they have. */
+    readonly onRevoke: "strongest" | "unlicensed";
+  };
+  readonly role: Role;
+  readonly grant: Grant & {
+    /** The id that the other system gave the person when this grant was set up; null before. */
+    readonly externalUserId: string | null;
+  };
+  /** The person's other active grants in the same app, the strongest first. */
+  readonly remaining: readonly Grant[];
+  readonly request: { readonly id: string; readonly reason: string };
+  /** Why the grant ends; null while it begins. */
+  readonly reason: "revoked" | "expired" | null;
+}
+
+/** What such a workflow returns: the proof that is shown to people. */
+export interface AccessResult {
+  /** The role that the person has in the other system now; null when they are not there. */
+  readonly role: string | null;
+  /** What was done, or why nothing was. */
+  readonly note: string;
+  readonly changed: boolean;
+  /** The id that the other system gives the person. */
+  readonly externalUserId?: string | null;
+}
+
+/** Ends the run as failed. The message is shown to people as it is. */
+export class WorkflowError extends Error {
+  readonly code: string;
+  readonly hint: string;
+
+  constructor(code: string, message: string, hint = "") {
+    super(message);
+    this.name = "WorkflowError";
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** Refuses to run without a grant: somebody started the workflow by hand. */
+export function requireGrant(ctx: AccessContext | null | undefined): asserts ctx is AccessContext {
+  if (!ctx?.grant) {
+    throw new WorkflowError("no_grant", "This workflow runs when access is granted or revoked; it was started without a grant.");
+  }
+}
+
+/** Lines for the log of the run. */
+export const log = {
+  info: (text: string): void => write("info", text),
+  warn: (text: string): void => write("warn", text),
+};

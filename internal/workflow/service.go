@@ -1,0 +1,179 @@
+package workflow
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// Store keeps workflows and runs.
+type Store interface {
+	Workflow(ctx context.Context, id string) (Workflow, error)
+	Workflows(ctx context.Context) ([]Workflow, error)
+	// AddWorkflows keeps new workflows, each with its first version, and the
+	// events, in one transaction. A workflow whose Origin is kept already is a
+	// fault.Conflict.
+	AddWorkflows(ctx context.Context, ws []Workflow, vs []Version, events ...audit.Event) error
+	// Version returns the version of the hash of a workflow.
+	Version(ctx context.Context, workflow, hash string) (Version, error)
+
+	Run(ctx context.Context, id string) (Run, error)
+	Runs(ctx context.Context, f RunFilter) ([]Run, error)
+	Steps(ctx context.Context, run string) ([]Step, error)
+	// SaveRun keeps what a run has become.
+	SaveRun(ctx context.Context, r Run) error
+	// SaveStep keeps a step, over the one of the same number.
+	SaveStep(ctx context.Context, s Step) error
+}
+
+// RunFilter picks runs; its zero value picks all. Newest first.
+type RunFilter struct {
+	State  RunState
+	Grant  string
+	Person string
+	Limit  int // 0: no limit
+	Before string
+}
+
+// Systems reaches the systems behind connections.
+type Systems interface {
+	// Modules returns the TypeScript modules that workflows of the integration
+	// may import, by import path.
+	Modules(integration string) (map[string]string, error)
+	// Hold makes the calls of a run share one exchange until release.
+	Hold(ctx context.Context, connection string) (release func(), err error)
+	// Act does one action. guard is asked before each write; trace is told each
+	// exchange.
+	Act(ctx context.Context, connection, action string, args []byte, guard func(context.Context) error, trace func(Call)) ([]byte, error)
+}
+
+// Service keeps workflows and shows their runs.
+type Service struct {
+	store   Store
+	systems Systems
+	now     func() time.Time
+	newID   func(prefix string) string
+}
+
+// NewService returns the service.
+func NewService(store Store, systems Systems, now func() time.Time, newID func(prefix string) string) *Service {
+	return &Service{store: store, systems: systems, now: now, newID: newID}
+}
+
+// Installed is recorded when a bundle's workflows were copied.
+const Installed audit.Kind = "bundle.installed"
+
+// Modules returns every module that a workflow of the integration may import:
+// ours and the integration's.
+func modules(systems Systems, integration string) (map[string]string, error) {
+	theirs, err := systems.Modules(integration)
+	if err != nil {
+		return nil, err
+	}
+	all := maps.Clone(theirs)
+	all["margay"] = coreModule
+	return all, nil
+}
+
+// Install copies a bundle's workflows as published, editable copies and returns
+// them. A bundle that is installed is left as it is.
+func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]Workflow, error) {
+	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+		return nil, err
+	}
+	if ws, err := s.installed(ctx, b); err != nil || len(ws) == len(b.Workflows) {
+		return ws, err
+	}
+	mods, err := modules(s.systems, b.Integration)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	var ws []Workflow
+	var vs []Version
+	for _, bw := range b.Workflows {
+		w := Workflow{ID: s.newID("wfl"), Name: bw.Name, Type: bw.Type, Integration: b.Integration, Origin: b.Origin(bw), CreatedAt: now}
+		if err := w.check(); err != nil {
+			return nil, err
+		}
+		v, err := w.version(bw.File, bw.Source, mods, 1, now)
+		if err != nil {
+			return nil, fmt.Errorf("install %s: %w", bw.Name, err)
+		}
+		w.Published = v.Hash
+		ws, vs = append(ws, w), append(vs, v)
+	}
+	err = s.store.AddWorkflows(ctx, ws, vs, audit.Event{
+		At: now, Kind: Installed, Actor: who.String(), Subject: "bundle:" + b.Integration + "/" + b.Slug,
+		Data: map[string]string{"name": b.Name, "version": fmt.Sprint(b.Version)},
+	})
+	if fault.KindOf(err) == fault.Conflict { // somebody else was first
+		return s.installed(ctx, b)
+	}
+	return ws, err
+}
+
+// installed returns the copies of the bundle's workflows that are kept.
+func (s *Service) installed(ctx context.Context, b Bundle) ([]Workflow, error) {
+	all, err := s.store.Workflows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ws []Workflow
+	for _, bw := range b.Workflows {
+		for _, w := range all {
+			if o := b.Origin(bw); w.Origin.Bundle == o.Bundle && w.Origin.Workflow == o.Workflow {
+				ws = append(ws, w)
+				break
+			}
+		}
+	}
+	return ws, nil
+}
+
+// Workflow returns one workflow.
+func (s *Service) Workflow(ctx context.Context, id string) (Workflow, error) {
+	return s.store.Workflow(ctx, id)
+}
+
+// Workflows returns all workflows.
+func (s *Service) Workflows(ctx context.Context) ([]Workflow, error) { return s.store.Workflows(ctx) }
+
+// Published returns the published version of a workflow.
+func (s *Service) Published(ctx context.Context, id string) (Version, error) {
+	w, err := s.store.Workflow(ctx, id)
+	if err != nil {
+		return Version{}, err
+	}
+	if w.Published == "" {
+		return Version{}, fault.New(fault.Conflict, "The workflow %s is not published.", w.Name).WithCode("not_published")
+	}
+	return s.store.Version(ctx, w.ID, w.Published)
+}
+
+// Run returns one run with its steps, if who may see it: administrators see
+// all, others those that are for them.
+func (s *Service) Run(ctx context.Context, who identity.Actor, id string) (Run, []Step, error) {
+	r, err := s.store.Run(ctx, id)
+	if err != nil {
+		return Run{}, nil, err
+	}
+	if !who.Admin && r.Person != string(who.Person) {
+		return Run{}, nil, fault.New(fault.NotFound, "There is no run %s.", id).WithCode("run_missing")
+	}
+	steps, err := s.store.Steps(ctx, id)
+	return r, steps, err
+}
+
+// Runs returns the runs that who may see, newest first.
+func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) ([]Run, error) {
+	if !who.Admin {
+		f.Person = string(who.Person)
+	}
+	return s.store.Runs(ctx, f)
+}

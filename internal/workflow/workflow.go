@@ -1,0 +1,185 @@
+// Package workflow holds workflows and their runs: TypeScript, versioned,
+// installed from bundles, carried out one recorded step after another.
+//
+// A Workflow has versions; one of them is published. A Run carries out one
+// version: package script runs its TypeScript in a sandbox, and each call that
+// it makes to a system is a step, which engine records before the next begins.
+// After a crash a run goes on from its last recorded step. The package does not
+// know what a run is for (provision does) nor which systems there are (it
+// reaches them through Systems).
+package workflow
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/workflow/script"
+)
+
+// Type says when a workflow runs and what it is told.
+type Type string
+
+// The types of workflow.
+const (
+	AccessProvisioning   Type = "access_provisioning"   // a grant begins
+	AccessDeprovisioning Type = "access_deprovisioning" // a grant ends
+)
+
+// Types lists the types.
+func Types() []Type { return []Type{AccessProvisioning, AccessDeprovisioning} }
+
+// Workflow is TypeScript that people can read, change and publish.
+type Workflow struct {
+	ID          string // "wfl_…"
+	Name        string
+	Type        Type
+	Integration string // kind of the system whose functions it may call
+	Origin      Origin // where it was installed from; zero: written here
+	Published   string // hash of the published version; "": none
+	CreatedAt   time.Time
+}
+
+// Origin says which bundled workflow a workflow is a copy of.
+type Origin struct {
+	Bundle   string // "tableau/access-management"
+	Workflow string // "provision"
+	Version  int
+}
+
+// Version is one text of a workflow. It never changes: its hash names it.
+type Version struct {
+	Hash     string // content hash of the text and the modules that it imports
+	Workflow string
+	Number   int // 1, 2, …
+	File     string
+	Source   string
+	// Modules are the modules that it imports, as they were: a change of ours
+	// does not change what a version does.
+	Modules   map[string]string
+	CreatedAt time.Time
+}
+
+// RunState says where a run stands.
+type RunState string
+
+// The states of a run.
+const (
+	RunQueued     RunState = "queued"
+	RunRunning    RunState = "running"
+	RunDone       RunState = "done"
+	RunFailed     RunState = "failed"
+	RunSuperseded RunState = "superseded" // a later decision has overtaken it
+)
+
+// Ended says whether nothing more will happen in the run.
+func (s RunState) Ended() bool { return s == RunDone || s == RunFailed || s == RunSuperseded }
+
+// Run is one execution of a workflow version.
+type Run struct {
+	ID         string // "run_…"
+	Kind       string // "provision", "deprovision"
+	Workflow   string
+	Version    string // hash
+	Connection string
+	Grant      string // what it is for
+	Person     string // whom it is for
+	Trigger    string // what caused it
+	Attempt    int    // 1 for the first
+	State      RunState
+	Output     string // JSON that the script returned
+	Problem    Problem
+	QueuedAt   time.Time
+	NotBefore  time.Time // zero: at once
+	StartedAt  time.Time
+	EndedAt    time.Time
+}
+
+// Problem is why a run or a step failed, for people.
+type Problem struct {
+	Code    string `json:"code,omitempty"`
+	Message string `json:"message,omitempty"`
+	Hint    string `json:"hint,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+	Where   string `json:"where,omitempty"` // "provision.ts:12:9"
+}
+
+// StepState says where a step stands.
+type StepState string
+
+// The states of a step.
+const (
+	StepRunning StepState = "running" // begun, outcome not recorded: it may have happened
+	StepDone    StepState = "done"
+	StepFailed  StepState = "failed"
+)
+
+// Step is one call that a run's script made.
+type Step struct {
+	Run       string
+	Seq       int // 1, 2, …
+	Name      string
+	State     StepState
+	Attempt   int    // how often it was begun: more than once after a crash
+	Input     string // JSON
+	Output    string // JSON
+	Problem   Problem
+	Calls     []Call
+	StartedAt time.Time
+	EndedAt   time.Time
+}
+
+// Call is one exchange with a system that a step made.
+type Call struct {
+	Kind     string        `json:"kind"` // "sign-in", "call", "sign-out"
+	Method   string        `json:"method"`
+	Path     string        `json:"path"`
+	Status   int           `json:"status"` // 0: no answer came
+	Code     string        `json:"code,omitempty"`
+	Started  time.Time     `json:"started"`
+	Duration time.Duration `json:"duration_ns"`
+	Err      string        `json:"error,omitempty"`
+}
+
+// Bundle is a set of workflows to install, as an integration ships it.
+type Bundle struct {
+	Integration string
+	Slug        string
+	Name        string
+	Version     int
+	Workflows   []BundledWorkflow
+}
+
+// BundledWorkflow is one workflow of a bundle.
+type BundledWorkflow struct {
+	Slug, Name string
+	Type       Type
+	File       string
+	Source     string
+}
+
+// Origin returns where the copy of a bundled workflow says it is from.
+func (b Bundle) Origin(w BundledWorkflow) Origin {
+	return Origin{Bundle: b.Integration + "/" + b.Slug, Workflow: w.Slug, Version: b.Version}
+}
+
+// check refuses a workflow that cannot be kept.
+func (w Workflow) check() error {
+	if strings.TrimSpace(w.Name) == "" {
+		return fault.Field("name", "A name is required.")
+	}
+	if !slices.Contains(Types(), w.Type) {
+		return fault.Field("type", "There is no type of workflow %q.", w.Type)
+	}
+	return nil
+}
+
+// version compiles source and returns it as version number of w.
+func (w Workflow) version(file, source string, modules map[string]string, number int, now time.Time) (Version, error) {
+	p, err := script.Compile(script.Source{Name: file, Text: source, Modules: modules})
+	if err != nil {
+		return Version{}, fault.Field("source", "%v", err).WithCode("does_not_compile").Because(err)
+	}
+	return Version{Hash: p.Hash(), Workflow: w.ID, Number: number, File: file, Source: source, Modules: modules, CreatedAt: now}, nil
+}
