@@ -80,7 +80,7 @@ func (in *installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.entry = in.journal.begin(in.now(), r, c.match)
 
-	f := in.faults.take(c.entry, c.patName)
+	f := in.faults.take(c)
 	resp, applied := c.respond(f)
 	c.entry.Applied = applied
 	f.finish(w, c, resp)

@@ -134,6 +134,9 @@ type Config struct {
 	// NoLastLogin leaves lastLogin out of the fields that a list of users
 	// shows by default, as some sites do.
 	NoLastLogin bool
+	// UserListLag is how long a list of users shows a changed user as before.
+	// One user read by id is never stale. Default: none.
+	UserListLag time.Duration
 	// UnknownField: Ignore (default) or Refuse (400008) a name in the
 	// parameter fields that is no field.
 	UnknownField Mode
@@ -208,6 +211,8 @@ type TLS struct {
 	MaxVersion uint16
 	// ClientAuth is what is asked of the client. Default: nothing.
 	ClientAuth tls.ClientAuthType
+	// Stall leaves every handshake without an answer.
+	Stall bool
 }
 
 // withDefaults returns c with every unset field at its documented default.

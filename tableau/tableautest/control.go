@@ -1,10 +1,12 @@
 package tableautest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -193,11 +195,47 @@ func controlJournal(s *Site, r *http.Request) (int, any, error) {
 	return http.StatusOK, map[string]any{"entries": s.JournalSince(since)}, nil
 }
 
-// controlFault is a fault as the control API takes it: durations are text.
+// controlFault is a fault as the control API takes it: durations are text, the
+// body may be base64, and changes of users stand for the hooks.
 type controlFault struct {
 	Fault
 
-	Delay string `json:"delay"`
+	Delay      string          `json:"delay"`
+	BodyBase64 []byte          `json:"body_base64"`
+	Changes    []controlChange `json:"changes"`
+}
+
+// controlChange is what happens to a user before Tableau handles the request, or
+// after it did.
+type controlChange struct {
+	When   string `json:"when"` // before (default) or after
+	User   string `json:"user"` // id or name
+	Role   string `json:"role"`
+	Name   string `json:"name"`
+	Remove bool   `json:"remove"`
+}
+
+// hook makes the hook of the changes for a moment.
+func (s *Site) hook(changes []controlChange, when string) func() {
+	changes = slices.DeleteFunc(slices.Clone(changes), func(ch controlChange) bool { return or(ch.When, "before") != when })
+	if len(changes) == 0 {
+		return nil
+	}
+	return func() {
+		for _, ch := range changes {
+			u := s.User(ch.User)
+			switch {
+			case u == nil:
+			case ch.Remove:
+				u.Remove()
+			default:
+				u.update(func(r *userRecord) { r.role = or(ch.Role, r.role) })
+				if ch.Name != "" {
+					u.Rename(ch.Name)
+				}
+			}
+		}
+	}
 }
 
 func controlAddFaults(s *Site, r *http.Request) (int, any, error) {
@@ -209,7 +247,9 @@ func controlAddFaults(s *Site, r *http.Request) (int, any, error) {
 	if len(raw) > 0 && raw[0] == '{' {
 		raw = append(append([]byte{'['}, raw...), ']')
 	}
-	if err := json.Unmarshal(raw, &many); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&many); err != nil {
 		return 0, nil, err
 	}
 	for i, f := range many {
@@ -218,10 +258,17 @@ func controlAddFaults(s *Site, r *http.Request) (int, any, error) {
 				return 0, nil, err
 			}
 		}
+		if len(f.BodyBase64) > 0 {
+			many[i].Body = string(f.BodyBase64)
+		}
+		many[i].Before, many[i].After = s.hook(f.Changes, "before"), s.hook(f.Changes, "after")
 		switch f.Drop {
 		case "", DropBefore, DropAfter, DropMidBody:
 		default:
 			return 0, nil, errors.New("drop is before, after or mid-body")
+		}
+		if f.Operation != "" && !slices.ContainsFunc(catalogue(), func(m method) bool { return m.name == f.Operation }) {
+			return 0, nil, errors.New("operation is no name of /_sim/routes")
 		}
 	}
 	for _, f := range many {

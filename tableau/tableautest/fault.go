@@ -3,7 +3,7 @@ package tableautest
 import (
 	"net"
 	"net/http"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,6 +83,11 @@ type Fault struct {
 	Truncate int `json:"truncate"`
 	// Slow sends the body so many bytes a second.
 	Slow int `json:"slow"`
+	// Endless sends the body again and again until the client gives up.
+	Endless bool `json:"endless"`
+	// Raw is written to the connection as it is, instead of any answer, which
+	// then ends: for what is no HTTP. It needs HTTP/1.1.
+	Raw string `json:"raw"`
 
 	// EndSession ends the request's session first, as a sign-in with the same
 	// PAT elsewhere does.
@@ -149,28 +154,28 @@ func (h *FaultHandle) Cancel() {
 	h.f.cancelled = true
 }
 
-// take finds the fault that a request meets and counts it. pat is asked only
-// when a fault is about a PAT.
-func (fs *faults) take(e *Entry, pat func() string) *activeFault {
+// take finds the fault that a request meets and counts it.
+func (fs *faults) take(c *call) *activeFault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, a := range fs.list {
-		if a.spent() || !a.matches(e) || a.PAT != "" && a.PAT != pat() {
+		if a.spent() || !a.matches(c) || a.PAT != "" && a.PAT != c.patName() {
 			continue
 		}
 		if a.seen++; a.seen <= a.Skip {
 			continue
 		}
 		a.hits++
-		e.Fault = or(a.Name, "unnamed")
+		c.entry.Fault = or(a.Name, "unnamed")
 		return &activeFault{Fault: a.Fault}
 	}
 	return nil
 }
 
-func (f Fault) matches(e *Entry) bool {
+func (f Fault) matches(c *call) bool {
+	e := c.entry
 	return (f.Method == "" || strings.EqualFold(f.Method, e.Method)) &&
-		(f.Operation == "" || f.Operation == e.Operation) &&
+		(f.Operation == "" || f.Operation == e.Operation || c.route != nil && slices.Contains(c.route.also, f.Operation)) &&
 		(f.Query == "" || strings.Contains(e.Query, f.Query)) &&
 		(f.Path == "" || glob(strings.Split(f.Path, "/"), strings.Split(e.Path, "/")))
 }
@@ -218,7 +223,7 @@ func (f *activeFault) after() {
 
 // stops tells whether Tableau never gets to see the request.
 func (f *activeFault) stops() bool {
-	return f != nil && !f.Apply && (f.Drop == DropBefore || f.Hang || f.replaces())
+	return f != nil && !f.Apply && (f.Drop == DropBefore || f.Hang || f.Raw != "" || f.replaces())
 }
 
 // replaces tells whether the fault answers in Tableau's place.
@@ -271,9 +276,14 @@ func (f *activeFault) finish(w http.ResponseWriter, c *call, resp response) {
 	if dropped {
 		drop(w)
 	}
+	if f.Raw != "" {
+		f.raw(w)
+		return
+	}
 	for k, vals := range resp.header {
 		w.Header()[k] = vals
 	}
+	w.Header().Set("Date", c.in.now().UTC().Format(http.TimeFormat))
 	for k, vals := range f.Header {
 		w.Header()[http.CanonicalHeaderKey(k)] = vals
 	}
@@ -281,7 +291,7 @@ func (f *activeFault) finish(w http.ResponseWriter, c *call, resp response) {
 	if c.r.Method == http.MethodHead {
 		body = nil
 	}
-	if resp.status != http.StatusNoContent {
+	if resp.status != http.StatusNoContent && !f.Endless {
 		w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
 	}
 	w.Header().Set("X-Tableau", "Tableau Server")
@@ -293,6 +303,12 @@ func (f *activeFault) finish(w http.ResponseWriter, c *call, resp response) {
 		f.cut(w, body, f.Truncate)
 	case f.Slow > 0:
 		f.drip(w, c.r, body)
+	case f.Endless:
+		for c.r.Context().Err() == nil {
+			if _, err := w.Write(body); err != nil {
+				return
+			}
+		}
 	default:
 		_, _ = w.Write(body) // the client may be gone
 	}
@@ -336,8 +352,12 @@ func drop(w http.ResponseWriter) {
 	panic(http.ErrAbortHandler)
 }
 
-// validPath tells whether a path glob of the control API can match at all.
-func validPath(p string) bool {
-	_, err := url.Parse(p)
-	return err == nil && (p == "" || strings.HasPrefix(p, "/") || p == "**")
+// raw writes bytes that need not be HTTP, and ends the connection.
+func (f *activeFault) raw(w http.ResponseWriter) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	_, _ = conn.Write([]byte(f.Raw)) // the client may be gone
+	_ = conn.Close()
 }

@@ -60,7 +60,7 @@ func (c *client) signIn(name, secret, contentURL string) {
 	}
 	var a struct {
 		Credentials struct {
-			Token string         `json:"token"`
+			Token string              `json:"token"`
 			Site  struct{ ID string } `json:"site"`
 			User  struct{ ID string } `json:"user"`
 		} `json:"credentials"`

@@ -135,18 +135,19 @@ func (n *node) insert(r *route) {
 	// Several methods of the catalogue are one path told apart by the body.
 	// The first that is simulated answers, from the earliest version of any.
 	old := n.routes[r.verb]
-	switch {
-	case old == nil:
+	if old == nil {
 		n.routes[r.verb] = r
-	case old.handle == nil && r.handle != nil:
-		n.routes[r.verb] = r
-		r.also = append(r.also, old.method.name)
-	default:
-		old.also = append(old.also, r.method.name)
-		if r.since.before(old.since) && r.since != (version{}) {
-			old.since = r.since
-		}
+		return
 	}
+	kept, other := old, r
+	if old.handle == nil && r.handle != nil {
+		kept, other = r, old
+	}
+	kept.also = append(append(kept.also, other.method.name), other.also...)
+	if other.since.before(kept.since) {
+		kept.since = other.since
+	}
+	n.routes[r.verb] = kept
 }
 
 // find walks the tree; values are those of the parameters on the way.

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,6 +27,14 @@ type Server struct {
 	http *http.Server
 	done chan struct{}
 	once sync.Once
+	ends context.CancelFunc
+	life context.Context //nolint:containedctx // the life of the server, which stalled handshakes wait for
+
+	hosts   []string
+	mu      sync.Mutex
+	tls     *tls.Config
+	stalled bool
+	refuse  atomic.Bool
 }
 
 // Start makes a site by [New] and serves it until [Server.Close].
@@ -65,8 +74,9 @@ func (s *Server) start(ln net.Listener) error {
 	} else {
 		host = "127.0.0.1"
 	}
-	cert, err := s.ca.issue(now, hosts, cfg.TLS)
-	if err != nil {
+	s.hosts = hosts
+	s.life, s.ends = context.WithCancel(context.Background())
+	if err := s.SetTLS(cfg.TLS); err != nil {
 		return err
 	}
 	if port == "" || port == "0" {
@@ -77,21 +87,79 @@ func (s *Server) start(ln net.Listener) error {
 	s.http = &http.Server{
 		Handler: s.Site, ReadHeaderTimeout: 30 * time.Second, ErrorLog: log.New(io.Discard, "", 0),
 		TLSConfig: &tls.Config{
-			Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12,
-			MaxVersion: cfg.TLS.MaxVersion, ClientAuth: cfg.TLS.ClientAuth,
+			MinVersion: tls.VersionTLS12, GetConfigForClient: s.handshake,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errNoCertificate },
 		},
-	}
-	if v := cfg.TLS.MaxVersion; v != 0 && v < tls.VersionTLS12 {
-		s.http.TLSConfig.MinVersion = v //nolint:gosec // an old protocol is one of the faults to simulate
 	}
 	if cfg.DisableHTTP2 {
 		s.http.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
 	}
 	go func() {
 		defer close(s.done)
-		_ = s.http.ServeTLS(ln, "", "") // ends by Close
+		_ = s.http.ServeTLS(&gate{ln, &s.refuse}, "", "") // ends by Close
 	}()
 	return nil
+}
+
+var errNoCertificate = errors.New("tableautest: no certificate")
+
+// SetTLS changes the certificate and handshake of connections from now on.
+func (s *Server) SetTLS(t TLS) error {
+	now := time.Now() //nolint:forbidigo // clients judge by the true time
+	cert, err := s.ca.issue(now, s.hosts, t)
+	if err != nil {
+		return err
+	}
+	next := &tls.Config{
+		Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, MaxVersion: t.MaxVersion,
+		ClientAuth: t.ClientAuth, NextProtos: []string{"h2", "http/1.1"},
+	}
+	if t.MaxVersion != 0 && t.MaxVersion < tls.VersionTLS12 {
+		next.MinVersion = t.MaxVersion //nolint:gosec // an old protocol is one of the faults to simulate
+	}
+	if s.in.cfg.DisableHTTP2 {
+		next.NextProtos = []string{"http/1.1"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tls, s.stalled = next, t.Stall
+	return nil
+}
+
+// handshake gives a connection the configuration of the moment.
+func (s *Server) handshake(*tls.ClientHelloInfo) (*tls.Config, error) {
+	s.mu.Lock()
+	next, stalled := s.tls, s.stalled
+	s.mu.Unlock()
+	if stalled {
+		<-s.life.Done()
+	}
+	return next, nil
+}
+
+// RefuseConnections makes the server reset every new connection as it is
+// accepted, until it is called with false.
+func (s *Server) RefuseConnections(refuse bool) { s.refuse.Store(refuse) }
+
+// gate is a listener that can be told to refuse.
+type gate struct {
+	net.Listener
+
+	refuse *atomic.Bool
+}
+
+// Accept resets connections while it is told to.
+func (g *gate) Accept() (net.Conn, error) {
+	for {
+		conn, err := g.Listener.Accept()
+		if err != nil || !g.refuse.Load() {
+			return conn, err
+		}
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // a reset instead of an orderly end
+		}
+		_ = conn.Close()
+	}
 }
 
 // CAPEM returns the certificate of the authority, to be trusted by clients.
@@ -118,6 +186,7 @@ func (s *Server) Client() *http.Client {
 // Close ends the server and every connection.
 func (s *Server) Close() {
 	s.once.Do(func() {
+		s.ends()
 		_ = s.http.Close() // closing is all that is wanted
 		<-s.done
 	})

@@ -119,4 +119,23 @@ func Populate(s *Site, users int) {
 	lab.AddUser(people[4].name, RoleViewer, UserDetails{FullName: people[4].fullName})
 }
 
-func populateContent(*Site) {}
+// populateContent gives the site something to search, read and own.
+func populateContent(s *Site) {
+	carl, paula := s.User("carl.creator@acme.example"), s.User("paula.publisher@acme.example")
+	finance := s.AddContent("project", "Finance", carl, ContentDetails{Description: "Figures of the quarter"})
+	sales := s.AddContent("project", "Sales", paula)
+	ledger := s.AddContent("datasource", "General Ledger", carl, ContentDetails{Project: finance, File: []byte("simulated data source"), Hits: 12})
+	quarter := s.AddContent("workbook", "Quarter End Pack", carl, ContentDetails{
+		Project: finance, Tags: []string{"finance", "quarter"}, File: []byte("simulated workbook"), Hits: 87,
+	})
+	pipeline := s.AddContent("workbook", "Sales Pipeline", paula, ContentDetails{
+		Project: sales, Tags: []string{"sales"}, File: []byte("simulated workbook"), Hits: 240, ShowTabs: true,
+	})
+	s.AddContent("view", "Profit and Loss", carl, ContentDetails{Workbook: quarter, Hits: 55})
+	s.AddContent("view", "Cash Flow", carl, ContentDetails{Workbook: quarter, Hits: 32})
+	s.AddContent("view", "Funnel", paula, ContentDetails{Workbook: pipeline, Hits: 201})
+	s.AddContent("flow", "Nightly Ledger", carl, ContentDetails{Project: finance, File: []byte("simulated flow")})
+	s.AddCollection("Month End", carl, "public", ledger, quarter)
+	s.AddCollection("Paula's Shelf", paula, "private", pipeline)
+	s.AddGroup("Finance Team").Add(carl, s.User("erik.explorer@acme.example"))
+}

@@ -24,6 +24,8 @@ type siteState struct {
 	adminMode, state     string
 	userQuota            int // 0: none
 	created              time.Time
+	listLag              time.Duration
+	now                  func() time.Time
 	seats                Seats
 	users                []*userRecord
 	userByID             map[string]*userRecord
@@ -65,7 +67,7 @@ func (in *installation) addSite(name, contentURL string) *Site {
 func (in *installation) newSite(name, contentURL string) *siteState {
 	st := &siteState{
 		id: in.luid(), name: name, contentURL: contentURL, adminMode: "ContentAndUsers", state: "Active",
-		created: in.now(), userByID: map[string]*userRecord{}, taken: map[tier]int{}, uploads: map[string]*upload{},
+		created: in.now(), listLag: in.cfg.UserListLag, now: in.now, userByID: map[string]*userRecord{}, taken: map[tier]int{}, uploads: map[string]*upload{},
 		favorites: map[string][]favorite{}, recent: map[string][]string{}, settings: map[string]elem{},
 	}
 	st.groups = []*groupRecord{{id: in.luid(), name: allUsers, domain: "local"}}

@@ -8,7 +8,9 @@ import (
 
 // userRecord is a user of a site. It is never changed, only replaced.
 type userRecord struct {
-	seq                               int // order of arrival
+	seq                               int         // order of arrival
+	before                            *userRecord // what a stale list still shows, until it is fresh
+	fresh                             time.Time   // when that is
 	id, name, fullName, email, domain string
 	role, authSetting, externalAuthID string
 	idpConfigurationID, identityPool  string
@@ -81,6 +83,12 @@ func (s *Site) AddUser(name, role string, details ...UserDetails) *User {
 func (st *siteState) putUser(u *userRecord) {
 	if old := st.userByID[u.id]; old != nil {
 		u.seq = old.seq
+		if u.before = nil; st.listLag > 0 {
+			now := st.now()
+			stale := *old.shown(now)
+			stale.before = nil
+			u.before, u.fresh = &stale, now.Add(st.listLag)
+		}
 		st.taken[tierOf(old.role)]--
 		st.users[st.place(old)] = u
 	} else {
@@ -90,6 +98,14 @@ func (st *siteState) putUser(u *userRecord) {
 	}
 	st.userByID[u.id] = u
 	st.taken[tierOf(u.role)]++
+}
+
+// shown is the record as a list shows it at that time.
+func (u *userRecord) shown(at time.Time) *userRecord {
+	if u.before != nil && at.Before(u.fresh) {
+		return u.before
+	}
+	return u
 }
 
 // place returns where in users a user stands: they are in the order of seq.

@@ -105,13 +105,19 @@ func (c *call) getUsers() (answer, *failure) {
 	var users []*userRecord
 	total := 0
 	c.in.mu.RLock()
-	if q.plain() {
+	if q.plain() && c.in.cfg.UserListLag <= 0 {
 		total = len(c.site.users)
 		users = slices.Clone(p.cut(c.site.users))
 		c.in.mu.RUnlock()
 	} else {
 		users = slices.Clone(c.site.users)
 		c.in.mu.RUnlock()
+		if c.in.cfg.UserListLag > 0 {
+			now := c.in.now()
+			for i, u := range users {
+				users[i] = u.shown(now)
+			}
+		}
 		users = q.apply(users)
 		total = len(users)
 		users = p.cut(users)

@@ -1,6 +1,0 @@
-package tableautest
-
-type groupSetRecord struct{}
-type jobRecord struct{}
-type upload struct{}
-type favorite struct{}
