@@ -106,3 +106,10 @@ func Verify(key []byte, events iter.Seq2[Event, error], want Head) (Head, error)
 	}
 	return head, nil
 }
+
+// Filter picks events; its zero value picks all. Newest first.
+type Filter struct {
+	Subject string
+	Before  int64 // only those with a smaller number; 0: all
+	Limit   int   // 0: no limit
+}

@@ -69,15 +69,8 @@ func (db *DB) RecordEvents(ctx context.Context, events ...audit.Event) error {
 	return db.change(ctx, func(tx *tx) error { return tx.Record(ctx, events...) })
 }
 
-// EventFilter picks events; its zero value picks all. Newest first.
-type EventFilter struct {
-	Subject string
-	Before  int64 // only those with a smaller number; 0: all
-	Limit   int
-}
-
-// Events returns events, newest first.
-func (db *DB) Events(ctx context.Context, f EventFilter) ([]audit.Event, error) {
+// Events returns the events that f picks, newest first.
+func (db *DB) Events(ctx context.Context, f audit.Filter) ([]audit.Event, error) {
 	var rows []eventRow
 	q := db.read.NewSelect().Model(&rows).Order("seq DESC")
 	if f.Subject != "" {

@@ -1,0 +1,387 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+func (s *server) accessRoutes() {
+	register(s, http.MethodGet, "/apps", "list-apps", "List the apps", http.StatusOK, s.listApps)
+	register(s, http.MethodPost, "/apps", "create-app", "Make an app", http.StatusCreated, s.createApp)
+	register(s, http.MethodGet, "/apps/{id}", "get-app", "Show one app", http.StatusOK, s.getApp)
+	register(s, http.MethodPatch, "/apps/{id}", "change-app", "Change an app", http.StatusOK, s.changeApp)
+	register(s, http.MethodGet, "/apps/{id}/roles", "list-roles", "List the roles of an app", http.StatusOK, s.listRoles)
+	register(s, http.MethodPost, "/apps/{id}/roles", "create-role", "Make a role of an app", http.StatusCreated, s.createRole)
+	register(s, http.MethodPatch, "/apps/{id}/roles/{role}", "change-role", "Change a role", http.StatusOK, s.changeRole)
+	register(s, http.MethodGet, "/policies", "list-policies", "List the policies", http.StatusOK, s.listPolicies)
+	register(s, http.MethodPost, "/policies", "create-policy", "Make a policy", http.StatusCreated, s.createPolicy)
+	register(s, http.MethodGet, "/policies/{id}", "get-policy", "Show one policy", http.StatusOK, s.getPolicy)
+	register(s, http.MethodPatch, "/policies/{id}", "change-policy", "Save a new version of a policy", http.StatusOK, s.changePolicy)
+
+	register(s, http.MethodGet, "/requests", "list-requests", "List the requests that you may see, newest first", http.StatusOK, s.listRequests)
+	register(s, http.MethodPost, "/requests", "file-request", "Ask for a role", http.StatusCreated, s.fileRequest)
+	register(s, http.MethodGet, "/requests/{id}", "get-request", "Show one request and what became of its access", http.StatusOK, s.getRequest)
+	register(s, http.MethodPost, "/requests/{id}/approve", "approve-request", "Approve the step that is waiting", http.StatusOK, s.approveRequest)
+	register(s, http.MethodPost, "/requests/{id}/deny", "deny-request", "Deny a request", http.StatusOK, s.denyRequest)
+	register(s, http.MethodPost, "/requests/{id}/withdraw", "withdraw-request", "Take a request back", http.StatusOK, s.withdrawRequest)
+
+	register(s, http.MethodGet, "/grants", "list-grants", "List the grants that you may see, newest first", http.StatusOK, s.listGrants)
+	register(s, http.MethodGet, "/grants/{id}", "get-grant", "Show one grant", http.StatusOK, s.getGrant)
+	register(s, http.MethodPost, "/grants/{id}/revoke", "revoke-grant", "End access before its time", http.StatusAccepted, s.revokeGrant)
+	register(s, http.MethodPost, "/grants/{id}/retry", "retry-grant", "Make a new run for a change that was not carried out", http.StatusAccepted, s.retryGrant)
+}
+
+func appOf(a access.App) wire.App {
+	return wire.App{
+		ID: string(a.ID), Name: a.Name, ConnectionID: a.Connection, PolicyID: string(a.Policy), ProvisionWorkflowID: a.Workflows.Provision,
+		DeprovisionWorkflowID: a.Workflows.Deprovision, OnRevoke: string(a.OnRevoke), OwnerIDs: texts(a.Owners), CreatedAt: a.CreatedAt,
+	}
+}
+
+func (s *server) listApps(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.App]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	apps, err := s.Access.Apps(ctx)
+	return listOf(apps, appOf), err
+}
+
+func (s *server) createApp(ctx context.Context, who identity.Actor, in *with[wire.NewApp]) (*body[wire.App], error) {
+	b := in.Body
+	a, err := s.Access.SaveApp(ctx, who, access.App{
+		Name: b.Name, Connection: b.ConnectionID, Policy: access.PolicyID(b.PolicyID), OnRevoke: access.OnRevoke(b.OnRevoke),
+		Workflows: access.Workflows{Provision: b.ProvisionWorkflowID, Deprovision: b.DeprovisionWorkflowID}, Owners: ids[identity.PersonID](b.OwnerIDs),
+	})
+	return answer(appOf(a)), err
+}
+
+func (s *server) getApp(ctx context.Context, who identity.Actor, in *one) (*body[wire.App], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	a, err := s.Access.App(ctx, access.AppID(in.ID))
+	return answer(appOf(a)), err
+}
+
+func (s *server) changeApp(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedApp]) (*body[wire.App], error) {
+	a, err := s.Access.App(ctx, access.AppID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	b := in.Body
+	set(&a.Name, b.Name)
+	set(&a.Connection, b.ConnectionID)
+	set(&a.Policy, (*access.PolicyID)(b.PolicyID))
+	set(&a.Workflows.Provision, b.ProvisionWorkflowID)
+	set(&a.Workflows.Deprovision, b.DeprovisionWorkflowID)
+	set(&a.OnRevoke, (*access.OnRevoke)(b.OnRevoke))
+	if b.OwnerIDs != nil {
+		a.Owners = ids[identity.PersonID](*b.OwnerIDs)
+	}
+	a, err = s.Access.SaveApp(ctx, who, a)
+	return answer(appOf(a)), err
+}
+
+func roleOf(r access.Role) wire.Role {
+	return wire.Role{
+		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy), Requestable: !r.Closed,
+		ProvisionWorkflowID: r.Workflows.Provision, DeprovisionWorkflowID: r.Workflows.Deprovision, CreatedAt: r.CreatedAt,
+	}
+}
+
+func (s *server) listRoles(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Role]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	roles, err := s.Access.Roles(ctx, access.AppID(in.ID))
+	return listOf(roles, roleOf), err
+}
+
+func (s *server) createRole(ctx context.Context, who identity.Actor, in *oneWith[wire.NewRole]) (*body[wire.Role], error) {
+	b := in.Body
+	r, err := s.Access.SaveRole(ctx, who, access.Role{
+		App: access.AppID(in.ID), Name: b.Name, Description: b.Description, Policy: access.PolicyID(b.PolicyID),
+		Workflows: access.Workflows{Provision: b.ProvisionWorkflowID, Deprovision: b.DeprovisionWorkflowID},
+	})
+	return answer(roleOf(r)), err
+}
+
+type oneRole struct {
+	ID   string `path:"id"`
+	Role string `path:"role"`
+	Body wire.ChangedRole
+}
+
+func (s *server) changeRole(ctx context.Context, who identity.Actor, in *oneRole) (*body[wire.Role], error) {
+	r, err := s.Access.Role(ctx, access.RoleID(in.Role))
+	if err != nil {
+		return nil, err
+	}
+	if string(r.App) != in.ID {
+		return nil, fault.New(fault.NotFound, "The app %s has no role %s.", in.ID, in.Role).WithCode("role_missing")
+	}
+	b := in.Body
+	set(&r.Name, b.Name)
+	set(&r.Description, b.Description)
+	set(&r.Policy, (*access.PolicyID)(b.PolicyID))
+	set(&r.Workflows.Provision, b.ProvisionWorkflowID)
+	set(&r.Workflows.Deprovision, b.DeprovisionWorkflowID)
+	if b.Requestable != nil {
+		r.Closed = !*b.Requestable
+	}
+	r, err = s.Access.SaveRole(ctx, who, r)
+	return answer(roleOf(r)), err
+}
+
+func policyOf(p access.Policy) wire.Policy {
+	out := wire.Policy{
+		ID: string(p.ID), Name: p.Name, Longest: wire.Duration(p.Longest), Usual: wire.Duration(p.Usual), ReasonNeeded: p.ReasonNeeded,
+		OnBehalf: p.OnBehalf, Steps: []wire.PolicyStep{}, Version: p.Version, CreatedAt: p.CreatedAt,
+	}
+	for _, step := range p.Steps {
+		w := wire.PolicyStep{SelfApproval: step.SelfApproval}
+		for _, a := range step.Approvers {
+			if a.AppOwner {
+				w.AppOwners = true
+			} else {
+				w.ApproverIDs = append(w.ApproverIDs, string(a.Person))
+			}
+		}
+		out.Steps = append(out.Steps, w)
+	}
+	return out
+}
+
+func policyFrom(b wire.NewPolicy) access.Policy {
+	p := access.Policy{
+		Name: b.Name, Longest: time.Duration(b.Longest), Usual: time.Duration(b.Usual), ReasonNeeded: b.ReasonNeeded, OnBehalf: b.OnBehalf,
+	}
+	for _, w := range b.Steps {
+		step := access.Step{SelfApproval: w.SelfApproval}
+		for _, id := range w.ApproverIDs {
+			step.Approvers = append(step.Approvers, access.Approver{Person: identity.PersonID(id)})
+		}
+		if w.AppOwners {
+			step.Approvers = append(step.Approvers, access.Approver{AppOwner: true})
+		}
+		p.Steps = append(p.Steps, step)
+	}
+	return p
+}
+
+func (s *server) listPolicies(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Policy]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	ps, err := s.Access.Policies(ctx)
+	return listOf(ps, policyOf), err
+}
+
+func (s *server) createPolicy(ctx context.Context, who identity.Actor, in *with[wire.NewPolicy]) (*body[wire.Policy], error) {
+	p, err := s.Access.SavePolicy(ctx, who, policyFrom(in.Body))
+	return answer(policyOf(p)), err
+}
+
+func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*body[wire.Policy], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
+	return answer(policyOf(p)), err
+}
+
+func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *oneWith[wire.NewPolicy]) (*body[wire.Policy], error) {
+	p := policyFrom(in.Body)
+	p.ID = access.PolicyID(in.ID)
+	p, err := s.Access.SavePolicy(ctx, who, p)
+	return answer(policyOf(p)), err
+}
+
+func requestOf(r access.Request) wire.Request {
+	out := wire.Request{
+		ID: string(r.ID), AppID: string(r.App), RoleID: string(r.Role), RoleName: r.RoleName, PersonID: string(r.Person),
+		RequesterID: string(r.Requester), Duration: wire.Duration(r.Length), Reason: r.Reason, State: string(r.State), Policy: policyOf(r.Policy),
+		Approvals: []wire.Approval{}, GrantID: string(r.Grant), CreatedAt: r.CreatedAt, DecidedAt: timeOrNil(r.DecidedAt),
+	}
+	for _, a := range r.Approvals {
+		out.Approvals = append(out.Approvals, wire.Approval{Step: a.Step + 1, ByID: string(a.By), Approved: a.Approved, Reason: a.Reason, At: a.At})
+	}
+	return out
+}
+
+type requestPage struct {
+	page
+	State     string `query:"state" enum:",waiting_for_approval,approved,denied,withdrawn"`
+	Person    string `query:"person_id"`
+	Decidable bool   `query:"decidable" doc:"Only those that you may decide on now"`
+}
+
+func (s *server) listRequests(ctx context.Context, who identity.Actor, in *requestPage) (*body[wire.List[wire.Request]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	f := access.RequestFilter{
+		State: access.RequestState(in.State), Person: identity.PersonID(in.Person), Limit: in.Limit + 1, Before: access.RequestID(in.Cursor),
+	}
+	if in.Decidable {
+		f.State = access.RequestWaiting
+	}
+	rs, err := s.Access.Requests(ctx, who, f, in.Decidable)
+	return pageOf(rs, in.Limit, func(r access.Request) string { return string(r.ID) }, requestOf), err
+}
+
+func (s *server) fileRequest(ctx context.Context, who identity.Actor, in *with[wire.NewRequest]) (*body[wire.Request], error) {
+	r, err := s.Access.File(ctx, who, access.Ask{
+		Role: access.RoleID(in.Body.RoleID), Person: identity.PersonID(in.Body.PersonID), Length: in.Body.Duration.Given(), Reason: in.Body.Reason,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.withGrant(ctx, who, r)
+}
+
+// withGrant returns r with what became of its access.
+func (s *server) withGrant(ctx context.Context, who identity.Actor, r access.Request) (*body[wire.Request], error) {
+	out := requestOf(r)
+	if r.Grant == "" {
+		return answer(out), nil
+	}
+	g, err := s.Access.Grant(ctx, who, r.Grant)
+	if fault.KindOf(err) == fault.NotFound { // an approver sees the request, not the grant
+		return answer(out), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.Grant = new(grantOf(g))
+	return answer(out), nil
+}
+
+func (s *server) getRequest(ctx context.Context, who identity.Actor, in *one) (*body[wire.Request], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	r, err := s.Access.Request(ctx, who, access.RequestID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	return s.withGrant(ctx, who, r)
+}
+
+func (s *server) approveRequest(ctx context.Context, who identity.Actor, in *oneWith[wire.Decision]) (*body[wire.Request], error) {
+	r, err := s.Access.Approve(ctx, who, access.RequestID(in.ID), in.Body.Duration.Given(), strings.TrimSpace(in.Body.Reason))
+	if err != nil {
+		return nil, err
+	}
+	return s.withGrant(ctx, who, r)
+}
+
+func (s *server) denyRequest(ctx context.Context, who identity.Actor, in *oneWith[wire.Decision]) (*body[wire.Request], error) {
+	r, err := s.Access.Deny(ctx, who, access.RequestID(in.ID), in.Body.Reason)
+	return answer(requestOf(r)), err
+}
+
+func (s *server) withdrawRequest(ctx context.Context, who identity.Actor, in *one) (*body[wire.Request], error) {
+	r, err := s.Access.Withdraw(ctx, who, access.RequestID(in.ID))
+	return answer(requestOf(r)), err
+}
+
+func grantOf(g access.Grant) wire.Grant {
+	out := wire.Grant{
+		ID: string(g.ID), RequestID: string(g.Request), AppID: string(g.App), ConnectionID: g.Connection, RoleID: string(g.Role), RoleName: g.RoleName,
+		PersonID: string(g.Person), Duration: wire.Duration(g.Length), State: string(g.State), RunID: g.Run, Attempts: g.Attempts, CreatedAt: g.CreatedAt,
+		StartsAt: timeOrNil(g.StartsAt), EndsAt: timeOrNil(g.EndsAt), EndedAt: timeOrNil(g.EndedAt), EndReason: g.EndReason, EndNote: g.EndNote,
+	}
+	if g.Problem.Message != "" {
+		out.Problem = &wire.Fault{Code: g.Problem.Code, Message: g.Problem.Message, Hint: g.Problem.Hint, Detail: g.Problem.Detail}
+	}
+	if !g.Proof.At.IsZero() {
+		out.Proof = &wire.Proof{SiteRole: g.Proof.Role, Note: g.Proof.Note, At: g.Proof.At}
+	}
+	return out
+}
+
+type grantPage struct {
+	page
+	State  string `query:"state" doc:"One or more states, separated by commas"`
+	Person string `query:"person_id"`
+	App    string `query:"app_id"`
+}
+
+func (s *server) listGrants(ctx context.Context, who identity.Actor, in *grantPage) (*body[wire.List[wire.Grant]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	f := access.GrantFilter{
+		Person: identity.PersonID(in.Person), App: access.AppID(in.App), Limit: in.Limit + 1, Before: access.GrantID(in.Cursor),
+	}
+	if in.State != "" {
+		f.States = ids[access.GrantState](strings.Split(in.State, ","))
+	}
+	gs, err := s.Access.Grants(ctx, who, f)
+	return pageOf(gs, in.Limit, func(g access.Grant) string { return string(g.ID) }, grantOf), err
+}
+
+func (s *server) getGrant(ctx context.Context, who identity.Actor, in *one) (*body[wire.Grant], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	g, err := s.Access.Grant(ctx, who, access.GrantID(in.ID))
+	return answer(grantOf(g)), err
+}
+
+type revocation struct {
+	ID   string `path:"id"`
+	Body *wire.Revocation
+}
+
+func (s *server) revokeGrant(ctx context.Context, who identity.Actor, in *revocation) (*body[wire.Grant], error) {
+	note := ""
+	if in.Body != nil {
+		note = strings.TrimSpace(in.Body.Reason)
+	}
+	g, err := s.Access.Revoke(ctx, who, access.GrantID(in.ID), note)
+	return answer(grantOf(g)), err
+}
+
+func (s *server) retryGrant(ctx context.Context, who identity.Actor, in *one) (*body[wire.Grant], error) {
+	g, err := s.Access.Retry(ctx, who, access.GrantID(in.ID))
+	return answer(grantOf(g)), err
+}
+
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// set takes what was given, if anything was.
+func set[T any](to, given *T) {
+	if given != nil {
+		*to = *given
+	}
+}
+
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = string(v)
+	}
+	return out
+}
+
+func ids[T ~string](list []string) []T {
+	out := make([]T, len(list))
+	for i, v := range list {
+		out[i] = T(v)
+	}
+	return out
+}

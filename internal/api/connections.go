@@ -1,0 +1,188 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/connection"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/integration"
+)
+
+func (s *server) connections() {
+	register(s, http.MethodGet, "/integrations", "list-integrations", "List the integrations", http.StatusOK, s.listIntegrations)
+	register(s, http.MethodGet, "/integrations/{id}", "get-integration", "Show one integration", http.StatusOK, s.getIntegration)
+	register(s, http.MethodGet, "/connections", "list-connections", "List the connections", http.StatusOK, s.listConnections)
+	register(s, http.MethodPost, "/connections", "create-connection", "Connect a site", http.StatusCreated, s.createConnection)
+	register(s, http.MethodGet, "/connections/{id}", "get-connection", "Show one connection", http.StatusOK, s.getConnection)
+	register(s, http.MethodPatch, "/connections/{id}", "update-connection", "Change a connection", http.StatusOK, s.updateConnection)
+	register(s, http.MethodDelete, "/connections/{id}", "delete-connection", "Remove a connection that no app is bound to", http.StatusNoContent, s.deleteConnection)
+	register(s, http.MethodPost, "/connections/{id}/checks", "check-connection", "Run the health checks", http.StatusOK, s.checkConnection)
+	register(s, http.MethodPost, "/connections/{id}/call", "call", "Make any call of the system's API", http.StatusOK, s.call)
+}
+
+func (s *server) listIntegrations(context.Context, identity.Actor, *nothing) (*body[wire.List[wire.Integration]], error) {
+	list := wire.List[wire.Integration]{Items: []wire.Integration{}}
+	for _, in := range s.Registry.All() {
+		list.Items = append(list.Items, integrationOf(in))
+	}
+	return answer(list), nil
+}
+
+func (s *server) getIntegration(_ context.Context, _ identity.Actor, in *one) (*body[wire.Integration], error) {
+	i, err := s.Registry.Get(in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return answer(integrationOf(i)), nil
+}
+
+func integrationOf(in integration.Integration) wire.Integration {
+	out := wire.Integration{
+		Kind: in.Kind, Name: in.Name, Summary: in.Summary, Beta: in.Beta != "", BetaMsg: in.Beta, Title: in.Title,
+		Fields: []wire.Field{}, Checks: []wire.CheckName{}, Roles: in.Roles, Bundles: []wire.BundleShort{},
+	}
+	for _, f := range in.Fields {
+		out.Fields = append(out.Fields, wire.Field{Key: f.Key, Label: f.Label, Help: f.Help, Required: f.Required, Secret: f.Secret, KeepBlank: f.KeepBlank})
+	}
+	for _, c := range in.Checks {
+		out.Checks = append(out.Checks, wire.CheckName{Name: c.Name, Help: c.Help})
+	}
+	for _, b := range in.Bundles {
+		out.Bundles = append(out.Bundles, wire.BundleShort{Slug: b.Slug, Name: b.Name, Version: b.Version})
+	}
+	return out
+}
+
+func (s *server) connectionOf(c connection.Connection) wire.Connection {
+	in, err := s.Registry.Get(c.Integration)
+	return wire.Connection{
+		ID: c.ID, Integration: c.Integration, DisplayName: c.DisplayName, Beta: err == nil && in.Beta != "",
+		Settings: c.Masked(), Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func (s *server) listConnections(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Connection]], error) {
+	cs, err := s.Connections.List(ctx, who)
+	return listOf(cs, s.connectionOf), err
+}
+
+func (s *server) createConnection(ctx context.Context, who identity.Actor, in *with[wire.NewConnection]) (*body[wire.Connection], error) {
+	c, err := s.Connections.Create(ctx, who, in.Body.Integration, in.Body.Settings)
+	return answer(s.connectionOf(c)), err
+}
+
+func (s *server) getConnection(ctx context.Context, who identity.Actor, in *one) (*body[wire.Connection], error) {
+	c, err := s.Connections.Get(ctx, who, in.ID)
+	return answer(s.connectionOf(c)), err
+}
+
+func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedConnection]) (*body[wire.Connection], error) {
+	c, err := s.Connections.Update(ctx, who, in.ID, in.Body.Settings)
+	return answer(s.connectionOf(c)), err
+}
+
+func (s *server) deleteConnection(ctx context.Context, who identity.Actor, in *one) (*nothing, error) {
+	return nil, s.Connections.Delete(ctx, who, in.ID)
+}
+
+func (s *server) checkConnection(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Check]], error) {
+	reports, err := s.Connections.Check(ctx, who, in.ID)
+	return listOf(reports, func(r connection.CheckReport) wire.Check {
+		status := "fail"
+		if r.Pass {
+			status = "pass"
+		}
+		return wire.Check{Name: r.Name, Status: status, Message: r.Message, Detail: r.Detail, Hint: r.Hint, At: r.At, DurationMS: r.Duration.Milliseconds()}
+	}), err
+}
+
+func (s *server) call(ctx context.Context, who identity.Actor, in *oneWith[wire.Call]) (*body[wire.CallAnswer], error) {
+	call := integration.Call{Method: in.Body.Method, Path: in.Body.Path, Query: url.Values{}}
+	for key, value := range in.Body.Query {
+		values, ok := value.([]any)
+		if !ok {
+			values = []any{value}
+		}
+		for _, v := range values {
+			switch v.(type) {
+			case string, float64, bool, json.Number:
+				call.Query.Add(key, fmt.Sprint(v))
+			default:
+				return nil, fault.Field("query."+key, "A query parameter is a text, a number or a truth value.")
+			}
+		}
+	}
+	var err error
+	if call.Body, err = bodyOf(in.Body.Body); err != nil {
+		return nil, err
+	}
+	got, err := s.Connections.Call(ctx, who, in.ID, call)
+	if err != nil {
+		return nil, err
+	}
+	return answer(callAnswer(got)), nil
+}
+
+// bodyOf returns what is sent: JSON as it stands, a JSON text as the text.
+func bodyOf(raw json.RawMessage) ([]byte, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	if raw[0] != '"' {
+		return raw, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, fault.Field("body", "The body is not JSON.")
+	}
+	return []byte(text), nil
+}
+
+func callAnswer(a integration.Answer) wire.CallAnswer {
+	out := wire.CallAnswer{Status: a.Status, Headers: map[string]string{}}
+	for k := range maps.Keys(a.Header) {
+		out.Headers[k] = a.Header.Get(k)
+	}
+	switch {
+	case len(a.Body) == 0:
+	case json.Valid(a.Body):
+		out.Body = a.Body
+	case utf8.Valid(a.Body):
+		if text, err := json.Marshal(string(a.Body)); err == nil {
+			out.Body = text
+		}
+	default:
+		out.BodyBase64 = base64.StdEncoding.EncodeToString(a.Body)
+	}
+	return out
+}
+
+// listOf returns things as a list without further pages.
+func listOf[T, W any](things []T, of func(T) W) *body[wire.List[W]] {
+	list := wire.List[W]{Items: make([]W, 0, len(things))}
+	for _, t := range things {
+		list.Items = append(list.Items, of(t))
+	}
+	return answer(list)
+}
+
+// pageOf returns one more thing than fits as a page that goes on.
+func pageOf[T, W any](things []T, limit int, id func(T) string, of func(T) W) *body[wire.List[W]] {
+	next := ""
+	if len(things) > limit {
+		things = things[:limit]
+		next = id(things[limit-1])
+	}
+	list := listOf(things, of)
+	list.Body.NextCursor = next
+	return list
+}

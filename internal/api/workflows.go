@@ -1,0 +1,203 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+func (s *server) workflows() {
+	register(s, http.MethodGet, "/bundles", "list-bundles", "List the bundles that can be installed", http.StatusOK, s.listBundles)
+	register(s, http.MethodPost, "/bundles/{integration}/{slug}/install", "install-bundle", "Install a bundle's workflows as editable copies", http.StatusOK, s.installBundle)
+	register(s, http.MethodGet, "/workflows", "list-workflows", "List the workflows", http.StatusOK, s.listWorkflows)
+	register(s, http.MethodGet, "/runs", "list-runs", "List the runs that you may see, newest first", http.StatusOK, s.listRuns)
+	register(s, http.MethodGet, "/runs/{id}", "get-run", "Show one run with its steps", http.StatusOK, s.getRun)
+	register(s, http.MethodPost, "/runs/{id}/retry", "retry-run", "Make a new run for what this one did not carry out", http.StatusAccepted, s.retryRun)
+}
+
+func (s *server) auditRoutes() {
+	register(s, http.MethodGet, "/audit", "list-events", "List what happened, newest first", http.StatusOK, s.listEvents)
+	register(s, http.MethodGet, "/audit/verify", "verify-audit", "Check that the audit log was not changed", http.StatusOK, s.verifyAudit)
+}
+
+func (s *server) listBundles(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Bundle]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	installed, err := s.Workflows.Workflows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.List[wire.Bundle]{Items: []wire.Bundle{}}
+	for _, in := range s.Registry.All() {
+		for _, b := range in.Bundles {
+			out := wire.Bundle{Integration: in.Kind, Slug: b.Slug, Name: b.Name, Version: b.Version}
+			for _, bw := range b.Workflows {
+				w := wire.BundleWorkflow{Slug: bw.Slug, Name: bw.Name, Type: bw.Type}
+				for _, i := range installed {
+					if i.Origin.Bundle == in.Kind+"/"+b.Slug && i.Origin.Workflow == bw.Slug {
+						w.ID = i.ID
+					}
+				}
+				out.Workflows = append(out.Workflows, w)
+			}
+			list.Items = append(list.Items, out)
+		}
+	}
+	return answer(list), nil
+}
+
+func workflowOf(w workflow.Workflow) wire.Workflow {
+	return wire.Workflow{
+		ID: w.ID, Name: w.Name, Type: string(w.Type), Integration: w.Integration, Bundle: w.Origin.Bundle, Version: w.Published, CreatedAt: w.CreatedAt,
+	}
+}
+
+type bundleName struct {
+	Integration string `path:"integration"`
+	Slug        string `path:"slug"`
+}
+
+func (s *server) installBundle(ctx context.Context, who identity.Actor, in *bundleName) (*body[wire.List[wire.Workflow]], error) {
+	ws, err := s.Install(ctx, who, in.Integration, in.Slug)
+	return listOf(ws, workflowOf), err
+}
+
+func (s *server) listWorkflows(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Workflow]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	ws, err := s.Workflows.Workflows(ctx)
+	return listOf(ws, workflowOf), err
+}
+
+type runPage struct {
+	page
+	State  string `query:"state" enum:",queued,running,done,failed,superseded"`
+	Grant  string `query:"grant_id"`
+	Person string `query:"person_id"`
+}
+
+func (s *server) listRuns(ctx context.Context, who identity.Actor, in *runPage) (*body[wire.List[wire.Run]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	rs, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{
+		State: workflow.RunState(in.State), Grant: in.Grant, Person: in.Person, Limit: in.Limit + 1, Before: in.Cursor,
+	})
+	return pageOf(rs, in.Limit, func(r workflow.Run) string { return r.ID }, runOf), err
+}
+
+func (s *server) getRun(ctx context.Context, who identity.Actor, in *one) (*body[wire.Run], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	r, steps, err := s.Workflows.Run(ctx, who, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := runOf(r)
+	for _, step := range steps {
+		out.Steps = append(out.Steps, stepOf(step))
+	}
+	return answer(out), nil
+}
+
+func (s *server) retryRun(ctx context.Context, who identity.Actor, in *one) (*body[wire.Run], error) {
+	r, _, err := s.Workflows.Run(ctx, who, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.Access.Grant(ctx, who, access.GrantID(r.Grant))
+	if err != nil {
+		return nil, err
+	}
+	if g.Run != r.ID && g.State != access.GrantOverdue {
+		return nil, fault.New(fault.Conflict, "The run %s came after this one.", g.Run).WithCode("not_the_last_run").WithHint("Look at that one.")
+	}
+	if g, err = s.Access.Retry(ctx, who, g.ID); err != nil {
+		return nil, err
+	}
+	return s.getRun(ctx, who, &one{ID: g.Run})
+}
+
+func faultOf(p workflow.Problem) *wire.Fault {
+	if p.Message == "" {
+		return nil
+	}
+	return &wire.Fault{Code: p.Code, Message: p.Message, Hint: p.Hint, Detail: p.Detail, Where: p.Where}
+}
+
+func runOf(r workflow.Run) wire.Run {
+	return wire.Run{
+		ID: r.ID, Kind: r.Kind, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, GrantID: r.Grant, PersonID: r.Person,
+		Trigger: r.Trigger, Attempt: r.Attempt, State: string(r.State), Output: rawOf(r.Output), Problem: faultOf(r.Problem), QueuedAt: r.QueuedAt,
+		NotBefore: timeOrNil(r.NotBefore), StartedAt: timeOrNil(r.StartedAt), EndedAt: timeOrNil(r.EndedAt),
+	}
+}
+
+func stepOf(s workflow.Step) wire.Step {
+	out := wire.Step{
+		Seq: s.Seq, Name: s.Name, State: string(s.State), Attempt: s.Attempt, Input: rawOf(s.Input), Output: rawOf(s.Output), Problem: faultOf(s.Problem),
+		Calls: []wire.StepCall{}, StartedAt: s.StartedAt, EndedAt: timeOrNil(s.EndedAt),
+	}
+	for _, c := range s.Calls {
+		out.Calls = append(out.Calls, wire.StepCall{
+			Kind: c.Kind, Method: c.Method, Path: c.Path, Status: c.Status, Code: c.Code, StartedAt: c.Started,
+			DurationMS: float64(c.Duration.Round(time.Microsecond)) / float64(time.Millisecond), Error: c.Err,
+		})
+	}
+	return out
+}
+
+func rawOf(text string) json.RawMessage {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+type eventPage struct {
+	page
+	Subject string `query:"subject" doc:"What it happened to: grant:grt_…"`
+}
+
+func (s *server) listEvents(ctx context.Context, who identity.Actor, in *eventPage) (*body[wire.List[wire.Event]], error) {
+	if err := who.NeedAdmin(identity.ScopeAuditRead); err != nil {
+		return nil, err
+	}
+	f := audit.Filter{Subject: in.Subject, Limit: in.Limit + 1}
+	if in.Cursor != "" {
+		before, err := strconv.ParseInt(in.Cursor, 10, 64)
+		if err != nil {
+			return nil, fault.Field("cursor", "The cursor is not one of ours.")
+		}
+		f.Before = before
+	}
+	es, err := s.Audit.Events(ctx, f)
+	return pageOf(es, in.Limit, func(e audit.Event) string { return strconv.FormatInt(e.Seq, 10) }, func(e audit.Event) wire.Event {
+		return wire.Event{Seq: e.Seq, ID: e.ID, At: e.At, Kind: string(e.Kind), Actor: e.Actor, Subject: e.Subject, Data: e.Data, Hash: e.Hash}
+	}), err
+}
+
+func (s *server) verifyAudit(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.Verification], error) {
+	if err := who.NeedAdmin(identity.ScopeAuditRead); err != nil {
+		return nil, err
+	}
+	head, err := s.Audit.VerifyEvents(ctx)
+	v := wire.Verification{OK: err == nil, Events: head.Seq, Hash: head.Hash}
+	if broken, ok := brokenAudit(err); ok {
+		v.Reason = broken.Error()
+		return answer(v), nil
+	}
+	return answer(v), err
+}

@@ -1,0 +1,176 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/seal"
+)
+
+// socketName is the socket in the data folder through which `margay admin`
+// reaches a running server. Only the folder's owner may open it.
+const socketName = "admin.sock"
+
+type tokenRequest struct {
+	Email  string           `json:"email"`
+	Scopes []identity.Scope `json:"scopes"`
+}
+
+type tokenAnswer struct {
+	Token string `json:"token,omitempty"`
+	Error string `json:"error,omitempty"`
+	Hint  string `json:"hint,omitempty"`
+}
+
+// Token makes an API token for the person of the e-mail address: through a
+// running server's socket when there is one, else in the database itself.
+func Token(ctx context.Context, cfg Config, email string, scopes []identity.Scope) (string, error) {
+	if err := cfg.fill(); err != nil {
+		return "", err
+	}
+	if token, reached, err := tokenBySocket(ctx, cfg.Data, tokenRequest{Email: email, Scopes: scopes}); reached {
+		return token, err
+	}
+	db, err := openStore(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	token, err := func() (string, error) {
+		sealer, err := seal.Open(ctx, cfg.KeyURL, db)
+		if err != nil {
+			return "", err
+		}
+		key, err := sealer.AuditKey(ctx)
+		if err != nil {
+			return "", err
+		}
+		db.Use(key, nil)
+		return identity.NewService(db, cfg.Now, newID).IssueToken(ctx, email, scopes)
+	}()
+	return token, errors.Join(err, db.Close())
+}
+
+func tokenBySocket(ctx context.Context, data string, in tokenRequest) (token string, reached bool, err error) {
+	path, release, err := socketPath(data)
+	if err != nil {
+		return "", false, err
+	}
+	defer release()
+	conn, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", path)
+	if err != nil {
+		return "", false, nil //nolint:nilerr // nobody serves this folder
+	}
+	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+	}}
+	text, err := json.Marshal(in)
+	if err != nil {
+		return "", true, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://admin/token", bytes.NewReader(text))
+	if err != nil {
+		return "", true, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", true, fmt.Errorf("ask the running server: %w", err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was read
+	var out tokenAnswer
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&out); err != nil {
+		return "", true, fmt.Errorf("read the running server's answer: %w", err)
+	}
+	if out.Error != "" {
+		return "", true, fault.New(fault.Invalid, "%s", out.Error).WithHint("%s", out.Hint)
+	}
+	return out.Token, true, nil
+}
+
+// adminSocket is the served socket.
+type adminSocket struct {
+	server  *http.Server
+	release func()
+}
+
+func (a *adminSocket) close() error {
+	if a == nil {
+		return nil
+	}
+	defer a.release()
+	return a.server.Close()
+}
+
+func (s *Server) serveAdmin(ctx context.Context, background *sync.WaitGroup) (*adminSocket, error) {
+	path, release, err := socketPath(s.cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	_ = os.Remove(filepath.Join(s.cfg.Data, socketName)) // left by a process that was killed
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("listen on the admin socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		release()
+		return nil, errors.Join(err, listener.Close())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /token", s.adminToken)
+	a := &adminSocket{server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, release: release}
+	background.Go(func() {
+		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.cfg.Log.WarnContext(ctx, "the admin socket closed", "error", err)
+		}
+	})
+	return a, nil
+}
+
+func (s *Server) adminToken(w http.ResponseWriter, r *http.Request) {
+	var in tokenRequest
+	var out tokenAnswer
+	err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&in)
+	if err == nil {
+		out.Token, err = s.identity.IssueToken(r.Context(), in.Email, in.Scopes)
+	}
+	if err != nil {
+		f := fault.Public(err)
+		out = tokenAnswer{Error: f.Message, Hint: f.Hint}
+		s.cfg.Log.WarnContext(r.Context(), "admin token refused", "error", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(out); err != nil {
+		s.cfg.Log.WarnContext(r.Context(), "admin token not delivered", "error", err)
+	}
+}
+
+// maxSocketPath is what the system takes for a socket's name, with room to spare.
+const maxSocketPath = 100
+
+// socketPath returns a name of the socket that is short enough for the system:
+// a long folder is reached through a descriptor of it.
+func socketPath(data string) (path string, release func(), err error) {
+	path = filepath.Join(data, socketName)
+	if len(path) <= maxSocketPath {
+		return path, func() {}, nil
+	}
+	dir, err := os.Open(data)
+	if err != nil {
+		return "", nil, fmt.Errorf("open the data folder: %w", err)
+	}
+	return filepath.Join("/proc/self/fd", strconv.Itoa(int(dir.Fd())), socketName), func() { _ = dir.Close() }, nil
+}

@@ -1,0 +1,294 @@
+// Package server puts Margay together: it opens the database, the key, the
+// engine and the services, and serves the API.
+//
+// It is the composition root: the only package that knows all others, and the
+// one place that asks the real clock. It holds no rule.
+package server
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"database/sql"
+
+	"github.com/google/uuid"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/api"
+	"github.com/margay-access/margay/internal/connection"
+	"github.com/margay-access/margay/internal/engine"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/integration"
+	"github.com/margay-access/margay/internal/integration/all"
+	"github.com/margay-access/margay/internal/provision"
+	"github.com/margay-access/margay/internal/seal"
+	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// Config is everything an operator can set.
+type Config struct {
+	Listen    string // default 127.0.0.1:8080
+	Data      string // folder of the key, the socket and, without Database, the database
+	Database  string // PostgreSQL DSN; "": SQLite in Data
+	KeyURL    string // wraps the keys of secrets; default file://DATA/margay.key
+	TLSCert   string // PEM files; both or none
+	TLSKey    string
+	CAFile    string         // PEM, added to the system's authorities for calls to Tableau
+	RootCAs   *x509.CertPool // instead of the system's and CAFile, for tests and the demo
+	AllowCIDR string         // private ranges that Tableau may live in
+	Linger    time.Duration  // keep a session with Tableau this long after its last call
+	Version   string
+	Log       *slog.Logger
+	Now       func() time.Time // default: time.Now
+}
+
+func (c *Config) fill() error {
+	if c.Listen == "" {
+		c.Listen = "127.0.0.1:8080"
+	}
+	if c.Data == "" {
+		return errors.New("start: a data folder is required")
+	}
+	abs, err := filepath.Abs(c.Data)
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	c.Data = abs
+	if c.KeyURL == "" {
+		c.KeyURL = "file://" + filepath.Join(c.Data, "margay.key")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("start: --tls-cert and --tls-key go together")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return os.MkdirAll(c.Data, 0o700)
+}
+
+// Server is one node of Margay.
+type Server struct {
+	cfg         Config
+	db          *store.DB
+	engine      *engine.Engine
+	connections *connection.Service
+	identity    *identity.Service
+	provisioner *provision.Provisioner
+	handler     http.Handler
+}
+
+// Open opens the database and puts the services together. It takes no work and
+// serves nothing yet: Run does.
+func Open(ctx context.Context, cfg Config) (*Server, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	db, err := openStore(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, db: db}
+	if err := s.assemble(ctx); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func openStore(ctx context.Context, cfg Config) (*store.DB, error) {
+	c := store.Config{Postgres: cfg.Database, Now: cfg.Now}
+	if cfg.Database == "" {
+		c.SQLite = filepath.Join(cfg.Data, "margay.db")
+	}
+	return store.Open(ctx, c)
+}
+
+func (s *Server) assemble(ctx context.Context) error {
+	cfg, db := s.cfg, s.db
+	sealer, err := seal.Open(ctx, cfg.KeyURL, db)
+	if err != nil {
+		return err
+	}
+	auditKey, err := sealer.AuditKey(ctx)
+	if err != nil {
+		return err
+	}
+	env, err := cfg.environment()
+	if err != nil {
+		return err
+	}
+	node, err := nodeID(cfg.Data)
+	if err != nil {
+		return err
+	}
+	s.engine, err = engine.Open(ctx, engine.Config{SQLite: db.Path(), Postgres: db.PoolConfig(), Node: node, Log: cfg.Log, Now: cfg.Now})
+	if err != nil {
+		return err
+	}
+	db.Use(auditKey, func(ctx context.Context, tx *sql.Tx, job access.Job) error {
+		return provision.Enqueue(ctx, s.engine, tx, job)
+	})
+
+	registry := all.Integrations()
+	s.identity = identity.NewService(db, cfg.Now, newID)
+	s.connections = connection.NewService(connection.Config{Store: db, Registry: registry, Sealer: sealer, Env: env, Now: cfg.Now, NewID: newID})
+	sys := systems{connections: s.connections, registry: registry}
+	flows := workflow.NewService(db, sys, cfg.Now, newID)
+	install := installer(registry, flows)
+	rules := provision.Roles{Workflows: flows, Systems: sys, Installed: func(ctx context.Context, who identity.Actor, id string) (access.Workflows, error) {
+		return installedPair(ctx, who, s.connections, install, id)
+	}}
+	granting := access.NewService(db, rules, cfg.Now, newID)
+	s.provisioner = &provision.Provisioner{
+		Access: granting, Runs: db, Executor: workflow.NewRunner(db, sys, cfg.Now, cfg.Log), Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
+	}
+	s.provisioner.Handle(s.engine)
+	s.handler = s.routes(api.New(api.Config{
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Install: install,
+		Version: cfg.Version, Log: cfg.Log,
+	}))
+	return nil
+}
+
+// environment is what integrations get from this machine.
+func (c Config) environment() (integration.Env, error) {
+	egress, err := connection.NewEgress(c.AllowCIDR)
+	if err != nil {
+		return integration.Env{}, err
+	}
+	env := integration.Env{RootCAs: c.RootCAs, Control: egress.Control, Linger: c.Linger, UserAgent: "Margay/" + c.Version, Log: c.Log}
+	if c.CAFile == "" || c.RootCAs != nil {
+		return env, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return env, fmt.Errorf("read the certificate authorities of MARGAY_TABLEAU_CA_FILE: %w", err)
+	}
+	if env.RootCAs, err = x509.SystemCertPool(); err != nil {
+		env.RootCAs = x509.NewCertPool()
+	}
+	if !env.RootCAs.AppendCertsFromPEM(pem) {
+		return env, fmt.Errorf("MARGAY_TABLEAU_CA_FILE: %s holds no certificate in PEM", c.CAFile)
+	}
+	return env, nil
+}
+
+func (s *Server) routes(apiHandler http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/api/", apiHandler)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n")) //nolint:errcheck // the caller may be gone
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.db.Ping(r.Context()); err != nil {
+			s.cfg.Log.ErrorContext(r.Context(), "not ready", "error", err)
+			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n")) //nolint:errcheck // the caller may be gone
+	})
+	return mux
+}
+
+// drain is how long a stop waits for what is under way.
+const drain = 30 * time.Second
+
+// Run serves until ctx ends, then lets what is under way finish. ready, if
+// given, is told the address once requests are served.
+func (s *Server) Run(ctx context.Context, ready func(url string)) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen: %w", err), s.Close(ctx))
+	}
+	if err := s.engine.Start(ctx); err != nil {
+		return errors.Join(err, listener.Close(), s.Close(ctx))
+	}
+	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { s.provisioner.Expire(work) })
+	socket, err := s.serveAdmin(work, &background)
+	if err != nil {
+		s.cfg.Log.WarnContext(ctx, "margay admin does not work beside this server", "error", err)
+	}
+	web := &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 3 * time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	scheme := "http"
+	if s.cfg.TLSCert != "" {
+		scheme = "https"
+	}
+	background.Go(func() {
+		serve := func() error { return web.Serve(listener) }
+		if scheme == "https" {
+			serve = func() error { return web.ServeTLS(listener, s.cfg.TLSCert, s.cfg.TLSKey) }
+		}
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	})
+	if ready != nil {
+		ready(scheme + "://" + listener.Addr().String())
+	}
+	var served error
+	select {
+	case <-ctx.Done():
+	case served = <-failed:
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	errs := []error{served, web.Shutdown(last), socket.close()}
+	stopWork()
+	errs = append(errs, s.Close(last))
+	background.Wait()
+	return errors.Join(errs...)
+}
+
+// Close ends a server that Run did not end: it lets runs finish until ctx ends,
+// and closes the database.
+func (s *Server) Close(ctx context.Context) error {
+	return errors.Join(s.engine.Stop(ctx), s.connections.Close(ctx), s.db.Close())
+}
+
+// IssueToken makes an API token, as `margay admin token` does.
+func (s *Server) IssueToken(ctx context.Context, email string, scopes []identity.Scope) (string, error) {
+	return s.identity.IssueToken(ctx, email, scopes)
+}
+
+// newID returns a new sortable id behind a prefix.
+func newID(prefix string) string {
+	return prefix + "_" + strings.ReplaceAll(uuid.Must(uuid.NewV7()).String(), "-", "")
+}
+
+// nodeID returns the id of the node that this data folder belongs to, made once.
+func nodeID(data string) (string, error) {
+	path := filepath.Join(data, "node-id")
+	text, err := os.ReadFile(path) //nolint:gosec // in the operator's data folder
+	if err == nil && strings.TrimSpace(string(text)) != "" {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the node's id: %w", err)
+	}
+	id := newID("node")
+	if err := os.WriteFile(path, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep the node's id: %w", err)
+	}
+	return id, nil
+}

@@ -1,0 +1,98 @@
+package server
+
+import (
+	"context"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/connection"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/integration"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// systems lets workflows reach the connected systems. It stands between two
+// packages that do not know each other.
+type systems struct {
+	connections *connection.Service
+	registry    *integration.Registry
+}
+
+var _ workflow.Systems = systems{}
+
+// Modules implements [workflow.Systems].
+func (s systems) Modules(kind string) (map[string]string, error) {
+	in, err := s.registry.Get(kind)
+	return in.Modules, err
+}
+
+// Hold implements [workflow.Systems].
+func (s systems) Hold(ctx context.Context, id string) (func(), error) {
+	return s.connections.Hold(ctx, id)
+}
+
+// Act implements [workflow.Systems].
+func (s systems) Act(ctx context.Context, id, action string, args []byte, guard func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+	ctx = integration.WithTrace(ctx, func(t integration.Trace) {
+		trace(workflow.Call{
+			Kind: t.Kind, Method: t.Method, Path: t.Path, Status: t.Status, Code: t.Code, Started: t.Started, Duration: t.Duration, Err: t.Err,
+		})
+	})
+	return s.connections.Act(ctx, id, action, args, guard)
+}
+
+// RoleNames implements [provision.Systems].
+func (s systems) RoleNames(ctx context.Context, id string) ([]string, error) {
+	in, err := s.connections.Integration(ctx, id)
+	return in.Roles, err
+}
+
+// installFunc copies a bundle's workflows.
+type installFunc = func(ctx context.Context, who identity.Actor, kind, slug string) ([]workflow.Workflow, error)
+
+func installer(registry *integration.Registry, flows *workflow.Service) installFunc {
+	return func(ctx context.Context, who identity.Actor, kind, slug string) ([]workflow.Workflow, error) {
+		in, err := registry.Get(kind)
+		if err != nil {
+			return nil, err
+		}
+		b, err := in.Bundle(slug)
+		if err != nil {
+			return nil, err
+		}
+		bundle := workflow.Bundle{Integration: kind, Slug: b.Slug, Name: b.Name, Version: b.Version}
+		for _, w := range b.Workflows {
+			bundle.Workflows = append(bundle.Workflows, workflow.BundledWorkflow{Slug: w.Slug, Name: w.Name, Type: workflow.Type(w.Type), File: w.File, Source: w.Source})
+		}
+		return flows.Install(ctx, who, bundle)
+	}
+}
+
+// installedPair returns the workflow pair of the first bundle that the
+// integration behind a connection ships.
+func installedPair(ctx context.Context, who identity.Actor, connections *connection.Service, install installFunc, id string) (access.Workflows, error) {
+	in, err := connections.Integration(ctx, id)
+	if err != nil {
+		return access.Workflows{}, err
+	}
+	var pair access.Workflows
+	for _, b := range in.Bundles {
+		ws, err := install(ctx, who, in.Kind, b.Slug)
+		if err != nil {
+			return pair, err
+		}
+		for _, w := range ws {
+			switch w.Type {
+			case workflow.AccessProvisioning:
+				pair.Provision = w.ID
+			case workflow.AccessDeprovisioning:
+				pair.Deprovision = w.ID
+			}
+		}
+		if pair.Provision != "" && pair.Deprovision != "" {
+			return pair, nil
+		}
+	}
+	return pair, fault.New(fault.Conflict, "%s ships no workflows that carry access out and back.", in.Name).WithCode("no_bundle").
+		WithHint("Choose two workflows for the app.")
+}
