@@ -105,7 +105,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 			return nil, err // the sign-in has its own tries
 		}
 		wait, again := c.nextTry(ctx, &a, p.kind, resp, err)
-		if !again || p.tries == 1 {
+		if !again || p.tries == 1 || p.written != nil && p.written.begun {
 			return resp, err
 		}
 		if err := c.throttle.sleep(ctx, wait); err != nil {
@@ -196,6 +196,7 @@ type prepared struct {
 	target  target
 	kind    retryKind
 	dropped []string
+	written *watchedWriter // around Into
 }
 
 func (c *Client) prepare(r Request) (prepared, error) {
@@ -231,7 +232,8 @@ func (c *Client) prepare(r Request) (prepared, error) {
 		p.outgoing.limit = r.limit
 	}
 	if r.Into != nil {
-		p.outgoing.timeout = 0
+		p.written = &watchedWriter{w: r.Into}
+		p.outgoing.into, p.outgoing.timeout = p.written, 0
 	}
 	if r.Timeout > 0 {
 		p.outgoing.timeout, p.outgoing.headerTimeout = r.Timeout, max(HeaderTimeout, r.Timeout)

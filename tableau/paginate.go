@@ -8,6 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"maps"
+	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -263,4 +267,118 @@ func rawID(item json.RawMessage) string {
 	default:
 		return ""
 	}
+}
+
+// Paginate reads all pages of any list of the API as one stream of its items,
+// undecoded. It follows both styles: numbered pages, and pages that name the
+// next one. An item with an id comes once. The page's size is the request's
+// own parameter where it has one.
+func (c *Client) Paginate(ctx context.Context, r Request) iter.Seq2[json.RawMessage, error] {
+	r.Query = maps.Clone(r.Query)
+	if r.Query == nil {
+		r.Query = url.Values{}
+	}
+	t, err := parsePath(r.Path, c.cfg.Version)
+	if err != nil {
+		return func(yield func(json.RawMessage, error) bool) { yield(nil, err) }
+	}
+	// The style is known by the path, except for versionless services that are
+	// not known here: those are watched for a token in their first answer.
+	versionless := t.segments[1] == "-"
+	if versionless && t.segments[2] != "collections" {
+		return c.followPages(ctx, r, t.segments[2])
+	}
+	size := r.Query.Get("pageSize")
+	n, err := strconv.Atoi(size)
+	if err != nil || n < 1 {
+		n = MaxPageSize
+	}
+	return lister[json.RawMessage]{
+		size: n, now: c.cfg.Now, id: rawID,
+		read: func(ctx context.Context, number, size int) (page[json.RawMessage], error) {
+			q := maps.Clone(r.Query)
+			q.Set("pageSize", strconv.Itoa(size))
+			q.Set("pageNumber", strconv.Itoa(number))
+			r := r
+			r.Query = q
+			p, err := c.rawPage(ctx, r)
+			return page[json.RawMessage]{items: p.items, total: p.total}, err
+		},
+	}.all(ctx)
+}
+
+func (c *Client) rawPage(ctx context.Context, r Request) (rawPage, error) {
+	resp, err := c.Do(ctx, r)
+	if err != nil {
+		return rawPage{}, err
+	}
+	if err := resp.Err(); err != nil {
+		return rawPage{}, err
+	}
+	if err := resp.mustBeJSON(); err != nil {
+		return rawPage{}, err
+	}
+	p, ok := readPage(resp.Body)
+	if !ok {
+		return rawPage{}, resp.notTableau()
+	}
+	return p, nil
+}
+
+// followPages reads a list whose pages name the next one.
+func (c *Client) followPages(ctx context.Context, r Request, service string) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		seen := map[[16]byte]struct{}{}
+		asked := map[string]bool{}
+		for {
+			// A server that names the same page again would be asked for ever.
+			key := r.Query.Encode()
+			if asked[key] {
+				return
+			}
+			asked[key] = true
+			p, err := c.rawPage(ctx, r)
+			if e, ok := errors.AsType[*Error](err); ok && e.Code == "400006" && len(asked) > 1 {
+				return
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, item := range p.items {
+				if id := rawID(item); id != "" {
+					if _, twice := seen[idKey(id)]; twice {
+						continue
+					}
+					seen[idKey(id)] = struct{}{}
+				}
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if len(p.items) == 0 || p.next == "" {
+				return
+			}
+			r.Query = nextQuery(r.Query, p.next, service)
+		}
+	}
+}
+
+// nextQuery returns the query of the page that an answer names: by an address,
+// of which only the query counts, or by a token.
+func nextQuery(q url.Values, next, service string) url.Values {
+	q = maps.Clone(q)
+	if _, query, ok := strings.Cut(next, "?"); ok {
+		if named, err := url.ParseQuery(query); err == nil {
+			maps.Copy(q, named)
+			return q
+		}
+	}
+	switch service {
+	case "search", "suggestions":
+		q.Set("page", next)
+	default:
+		q.Set("page_token", next)
+	}
+	return q
 }
