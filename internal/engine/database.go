@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	dbosConns = 12 // connections of DBOS; one of them listens
-	ownConns  = 3  // connections of the engine's own: a lock, a heartbeat and one to spare
+	postgresConns = 12 // connections of DBOS; one of them listens
+	sqliteConns   = 4  // few, since they take turns: those that wait here are served in order, those that wait inside SQLite are not
+	ownConns      = 3  // connections of the engine's own: a lock, a heartbeat and one to spare
 )
 
 // database is the engine's handles: one that DBOS closes when it shuts down
@@ -60,7 +61,7 @@ func openSQLite(path string, into *dbos.Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := handle(dbosConns)
+	theirs, err := handle(sqliteConns)
 	if err != nil {
 		own.Close() //nolint:errcheck,gosec // nothing was done with it
 		return nil, err
@@ -83,7 +84,7 @@ func openPostgres(ctx context.Context, cfg *pgxpool.Config, into *dbos.Config) (
 		}
 		return p, nil
 	}
-	theirs, err := pool(dbosConns)
+	theirs, err := pool(postgresConns)
 	if err != nil {
 		return nil, err
 	}

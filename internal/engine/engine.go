@@ -50,7 +50,7 @@ type Config struct {
 
 	Workers int              // jobs at a time on this node; default 64
 	Poll    time.Duration    // how often waiting jobs are looked for; default 50 ms
-	Lease   time.Duration    // a node not heard of for so long is dead; it beats three times as often; default 15 s; PostgreSQL only
+	Lease   time.Duration    // on PostgreSQL, a node not heard of for so long is dead (it beats three times as often); default 15 s
 	Log     *slog.Logger     // default: discard
 	Now     func() time.Time // default: time.Now
 }

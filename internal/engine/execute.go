@@ -301,17 +301,15 @@ func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus) error 
 	return nil
 }
 
-// sweepEvery is how often jobs are looked for that this node has claimed and
-// does not run: those whose outcome the database did not take.
-const sweepEvery = 15 * time.Second
-
+// sweep looks, once a lease, for jobs that this node has claimed and does not
+// run: those whose outcome the database did not take.
 func (e *Engine) sweep(ctx context.Context) {
 	known := make(map[string]bool)
 	for _, entry := range e.dbos.ListRegisteredWorkflows(e.dbos) {
 		known[entry.Name] = true
 	}
 	suspects := make(map[string]bool)
-	for pause(ctx, sweepEvery) == nil {
+	for pause(ctx, e.cfg.Lease) == nil {
 		rows, err := e.mine(ctx)
 		if err != nil {
 			continue

@@ -251,10 +251,9 @@ func (n *node) outOfTouch(ctx context.Context, err error) {
 	n.mu.Unlock()
 	dbos.ListenQueues(n.e.dbos, idleQueue)
 	n.e.log.ErrorContext(ctx, "another process runs under the id of this node: this one takes no more work", "node", n.e.cfg.Node)
+	// What still runs here waits for the stop, without an outcome: the other
+	// process took up what was claimed when it started, and finds the rest.
 	n.lapse()
-	for _, r := range n.e.runs.list(func(r *Run) bool { return r.started.Load() }) {
-		r.closeFence() // the other process took its jobs up when it started
-	}
 }
 
 // beat reports whether the node is still the instance it was.
