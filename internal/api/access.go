@@ -217,7 +217,7 @@ func requestOf(r access.Request) wire.Request {
 }
 
 type requestPage struct {
-	page
+	Page
 	State     string `query:"state" enum:",waiting_for_approval,approved,denied,withdrawn"`
 	Person    string `query:"person_id"`
 	Decidable bool   `query:"decidable" doc:"Only those that you may decide on now"`
@@ -309,7 +309,7 @@ func grantOf(g access.Grant) wire.Grant {
 }
 
 type grantPage struct {
-	page
+	Page
 	State  string `query:"state" doc:"One or more states, separated by commas"`
 	Person string `query:"person_id"`
 	App    string `query:"app_id"`

@@ -9,8 +9,10 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -95,7 +97,13 @@ func (s *server) requestID(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		defer func() {
+			if cause := recover(); cause != nil {
+				s.problemOf(r.Context(), fmt.Errorf("panic: %v\n%s", cause, debug.Stack())).write(r.Context(), w)
+			}
+		}()
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -108,7 +116,7 @@ func (s *server) noSuchRoute(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler, pattern := mux.Handler(r)
 		if pattern != "" {
-			handler.ServeHTTP(w, r)
+			mux.ServeHTTP(w, r) // not handler: the mux fills in what the path holds
 			return
 		}
 		rec := &statusOnly{header: http.Header{}}
@@ -198,8 +206,9 @@ type oneWith[T any] struct {
 	Body T
 }
 
-// page is a request for one page of a list.
-type page struct {
+// Page is a request for one page of a list. It is exported for huma, which
+// reads the fields of no other embedded struct.
+type Page struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
 }

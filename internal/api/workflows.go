@@ -81,7 +81,7 @@ func (s *server) listWorkflows(ctx context.Context, who identity.Actor, _ *nothi
 }
 
 type runPage struct {
-	page
+	Page
 	State  string `query:"state" enum:",queued,running,done,failed,superseded"`
 	Grant  string `query:"grant_id"`
 	Person string `query:"person_id"`
@@ -167,7 +167,7 @@ func rawOf(text string) json.RawMessage {
 }
 
 type eventPage struct {
-	page
+	Page
 	Subject string `query:"subject" doc:"What it happened to: grant:grt_…"`
 }
 
