@@ -14,8 +14,9 @@ type ServerInfo struct {
 	RESTVersion    string `json:"restApiVersion"` // the newest that it speaks
 }
 
-// fallbackVersion is known to every server since Tableau 10.1.
-const fallbackVersion = "2.4"
+// fallbackVersion is known to every server since Tableau 10.2, and the first
+// that speaks JSON.
+const fallbackVersion = "2.5"
 
 // ServerInfo reads the server's release. It needs no session, and none is
 // made, so it also works on a server that is too old to sign in to.

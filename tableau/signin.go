@@ -68,7 +68,6 @@ func (c *Client) signInOnce(ctx context.Context) (*Response, error) {
 		}
 		return nil, e
 	}
-	c.throttle.answered()
 	return resp, nil
 }
 
