@@ -2,7 +2,6 @@ package tableautest_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -130,9 +129,8 @@ func (r reply) code() string {
 // want fails unless status and code are these.
 func (r reply) want(status int, code string) reply {
 	r.t.Helper()
-	if r.Code != status || r.code() != code {
-		body, _ := io.ReadAll(io.LimitReader(r.Body, 500))
-		r.t.Fatalf("got %d %q, want %d %q\n%s", r.Code, r.code(), status, code, body)
+	if got := r.code(); r.Code != status || got != code {
+		r.t.Fatalf("got %d %q, want %d %q\n%.500s", r.Code, got, status, code, r.Body)
 	}
 	return r
 }

@@ -214,16 +214,13 @@ func (in *installation) lookup(r *http.Request) match {
 		return m
 	}
 	r0, found := hit.routes[r.Method]
-	if !found {
+	if !found || !in.offers(r0, m.version) {
 		for verb, other := range hit.routes {
 			if in.offers(other, m.version) {
 				m.verbs = append(m.verbs, verb)
 			}
 		}
 		slices.Sort(m.verbs)
-		return m
-	}
-	if !in.offers(r0, m.version) {
 		return m
 	}
 	m.route = r0

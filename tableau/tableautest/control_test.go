@@ -1,0 +1,170 @@
+package tableautest_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/margay-access/margay/tableau/tableautest"
+)
+
+func TestControl(t *testing.T) {
+	t.Parallel()
+	s, _ := newSite(t, tableautest.Config{Control: true})
+	c := signedIn(t, s)
+	sim := func(method, path, body string, status int) reply {
+		t.Helper()
+		r := c.do(method, "/_sim/"+path, body)
+		if r.Code != status {
+			t.Fatalf("%s %s: %d %s", method, path, r.Code, r.Body)
+		}
+		return r
+	}
+
+	var ann struct{ ID, Role, Name string }
+	sim("POST", "users", `{"name":"ann@acme.example","role":"Viewer"}`, 201).decode(&ann)
+	sim("PATCH", "users/ann@acme.example", `{"role":"Explorer"}`, 200).decode(&ann)
+	if ann.Role != "Explorer" {
+		t.Errorf("patched %+v", ann)
+	}
+	put := func() reply { return c.do(http.MethodPut, c.path("users/"+ann.ID), `{"user":{"siteRole":"Creator"}}`) }
+
+	sim("POST", "faults", `{"name":"late","operation":"update-user","code":"500000","apply":true,"delay":"1ms"}`, 201)
+	put().want(500, "500000")
+	sim("POST", "faults", `[{"method":"PUT","changes":[{"when":"after","user":"ann@acme.example","role":"Viewer"}]}]`, 201)
+	put().want(200, "")
+	sim("GET", "users/"+ann.ID, "", 200).decode(&ann)
+	if ann.Role != "Viewer" {
+		t.Errorf("the change after the call is not there: %+v", ann)
+	}
+	if got := sim("GET", "faults", "", 200).Body.String(); !strings.Contains(got, `"hits": 1`) || !strings.Contains(got, `"spent": true`) {
+		t.Errorf("faults: %s", got)
+	}
+	sim("DELETE", "faults", "", 204)
+
+	sim("PUT", "seats", `{"creator":1}`, 200)
+	put().want(409, "409014")
+	sim("PUT", "limits", `[{"operations":["update-user"],"count":1,"per":"1m"}]`, 204)
+	put().want(409, "409014")
+	put().want(429, "429000")
+	sim("PUT", "limits", `[]`, 204)
+	sim("PUT", "maintenance", `{"on":true}`, 200)
+	if put().Code != 503 {
+		t.Error("no maintenance")
+	}
+	sim("PUT", "maintenance", `{"on":false}`, 200)
+	sim("POST", "users/ann@acme.example/sign-in", "", 200)
+	sim("POST", "pats", `{"owner":"ann@acme.example","name":"annpat","secret":"abc"}`, 201)
+	(&client{t: t, h: s, api: c.api}).signIn("annpat", "abc", s.ContentURL())
+	sim("DELETE", "sessions?pat=annpat", "", 204)
+	sim("DELETE", "pats/annpat", "", 204)
+	(&client{t: t, h: s, api: c.api}).trySignIn("annpat", "abc", s.ContentURL()).want(401, "401001")
+	sim("POST", "clock", `{"advance":"3h"}`, 200)
+	put().want(401, "401002")
+	sim("DELETE", "users/ann@acme.example", "", 204)
+	sim("GET", "users/ann@acme.example", "", 404)
+	sim("GET", "state?site=nowhere", "", 404)
+	for path, body := range map[string]string{
+		"faults": `{"nonsense":1}`, "clock": `{"advance":"x"}`, "users": `{}`, "pats": `{"owner":"boss@acme.example"}`,
+	} {
+		sim("POST", path, body, 400)
+	}
+
+	var journal struct{ Entries []tableautest.Entry }
+	sim("GET", "journal?since=1", "", 200).decode(&journal)
+	if len(journal.Entries) != len(s.Journal())-1 || journal.Entries[0].Seq != 2 {
+		t.Errorf("%d entries from %d", len(journal.Entries), journal.Entries[0].Seq)
+	}
+	var routes []tableautest.Route
+	sim("GET", "routes", "", 200).decode(&routes)
+	if len(routes) != 499 {
+		t.Errorf("%d routes, want 499", len(routes))
+	}
+
+	quiet, _ := newSite(t, tableautest.Config{})
+	if r := signedIn(t, quiet).do(http.MethodGet, "/_sim/state", ""); r.Code != http.StatusNotFound {
+		t.Errorf("control without being asked for: %d", r.Code)
+	}
+}
+
+// lockedBuffer is written by the simulator and read by the test.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestSimulate(t *testing.T) {
+	t.Parallel()
+	for _, product := range []tableautest.Product{tableautest.ProductCloud, tableautest.ProductServer} {
+		t.Run(string(product), func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			ca := filepath.Join(t.TempDir(), "ca.pem")
+			ready, done := make(chan *tableautest.Server, 1), make(chan error, 1)
+			var out lockedBuffer
+			go func() {
+				done <- tableautest.Simulate(ctx, tableautest.Options{
+					Config: tableautest.Config{Product: product, Listen: "127.0.0.1:0"}, CAOut: ca, Users: 25,
+					Ready: func(s *tableautest.Server) { ready <- s },
+				}, &out)
+			}()
+			srv := <-ready
+
+			pem, err := os.ReadFile(ca)
+			if err != nil || !bytes.Equal(pem, srv.CAPEM()) {
+				t.Errorf("the certificate is not in its file: %v", err)
+			}
+			for _, part := range []string{srv.URL, tableautest.SimulatedPATName, tableautest.SimulatedPATSecret, tableautest.SimulatedViewerPATSecret, "33 users"} {
+				if !strings.Contains(out.String(), part) {
+					t.Errorf("%s is missing in %s", part, out.String())
+				}
+			}
+			c := &client{t: t, h: srv, api: "/api/3.24"}
+			c.signIn(tableautest.SimulatedPATName, tableautest.SimulatedPATSecret, srv.ContentURL())
+			c.get("users").want(http.StatusOK, "")
+			if got := c.do(http.MethodGet, "/api/-/collections", ""); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "Month End") {
+				t.Errorf("collections: %d %s", got.Code, got.Body)
+			}
+			resp, err := srv.Client().Do(c.request(t.Context(), srv, http.MethodGet, "/_sim/state", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			state, _ := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if !strings.Contains(string(state), `"users": 33`) {
+				t.Errorf("state: %s", state)
+			}
+
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestSimulateSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	err := tableautest.Simulate(t.Context(), tableautest.Options{Config: tableautest.Config{Listen: "nowhere"}}, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "nowhere") {
+		t.Errorf("error %v", err)
+	}
+}
