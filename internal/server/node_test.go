@@ -225,6 +225,14 @@ func setUp(n *node, s *site) *setup {
 	u := &setup{node: n, site: s, roles: map[string]string{}}
 	u.rita = call[wire.Person](n, "POST", "/people", wire.NewPerson{Email: "rita@acme.example", Name: "Rita"})
 	u.bo = call[wire.Person](n, "POST", "/people", wire.NewPerson{Email: "bo@acme.example", Name: "Bo"})
+	u.connect()
+	return u
+}
+
+// connect connects the site and makes the app, its roles and the policy.
+func (u *setup) connect() {
+	u.t.Helper()
+	n, s := u.node, u.site
 	u.connection = call[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: s.settings()})
 	policy := call[wire.Policy](n, "POST", "/policies", wire.NewPolicy{
 		Name: "One agrees", Longest: wire.Duration(30 * 24 * time.Hour), Usual: wire.Duration(8 * time.Hour), OnBehalf: true,
@@ -234,7 +242,6 @@ func setUp(n *node, s *site) *setup {
 	for _, name := range []string{"Viewer", "Explorer", "ExplorerCanPublish", "Creator", "SiteAdministratorExplorer"} {
 		u.roles[name] = call[wire.Role](n, "POST", "/apps/"+u.app.ID+"/roles", wire.NewRole{Name: name}).ID
 	}
-	return u
 }
 
 // request files a request for a person; with approve, Bo agrees to it.
