@@ -88,6 +88,7 @@ func (o orders) steps(lines <-chan string) engine.Handler {
 		if err := json.Unmarshal(run.Input(), &names); err != nil {
 			return nil, err
 		}
+		defer say("%s is over", run.ID())
 		for i, name := range names {
 			if strings.HasPrefix(name, "gate") {
 				say("%s at %s", run.ID(), name)
@@ -102,7 +103,6 @@ func (o orders) steps(lines <-chan string) engine.Handler {
 				return text(i), nil
 			})
 			if err != nil {
-				say("%s stops at %s", run.ID(), name)
 				return nil, err
 			}
 			o.kill("after:" + name)
@@ -186,7 +186,7 @@ func (c *process) dies() {
 
 func (c *process) wait(what string, done func() bool) {
 	c.tb.Helper()
-	limit := time.After(time.Minute)
+	limit := time.After(20 * time.Second)
 	for {
 		c.mu.Lock()
 		ok, news, said := done(), c.news, strings.Join(c.said, "\n")
@@ -197,15 +197,18 @@ func (c *process) wait(what string, done func() bool) {
 		select {
 		case <-news:
 		case <-limit:
+			c.signal(syscall.SIGQUIT) // it shows its goroutines
+			<-time.After(time.Second)
 			c.tb.Fatalf("no %s after a minute; the process said:\n%s", what, said)
 		}
 	}
 }
 
-func (c *process) lines() []string {
+// does returns what the child said of the steps that it did.
+func (c *process) does() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return append([]string(nil), c.said...)
+	return slices.DeleteFunc(slices.Clone(c.said), func(s string) bool { return !strings.Contains(s, " does ") })
 }
 
 func (c *process) tell(line string) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
@@ -34,7 +35,7 @@ type database struct {
 // open opens both handles and fills in the one for DBOS.
 func open(ctx context.Context, cfg Config, into *dbos.Config) (*database, error) {
 	if cfg.Postgres != nil {
-		return openPostgres(ctx, cfg.Postgres, into)
+		return openPostgres(ctx, cfg.Postgres, cfg.Lease, into)
 	}
 	return openSQLite(cfg.SQLite, into)
 }
@@ -73,9 +74,12 @@ func openSQLite(path string, into *dbos.Config) (*database, error) {
 	}}, nil
 }
 
-func openPostgres(ctx context.Context, cfg *pgxpool.Config, into *dbos.Config) (*database, error) {
+func openPostgres(ctx context.Context, cfg *pgxpool.Config, lease time.Duration, into *dbos.Config) (*database, error) {
 	pool := func(conns int32) (*pgxpool.Pool, error) {
 		c := cfg.Copy()
+		// The locks of a node that is paused in a transaction must not be in the
+		// way of those that take its jobs over.
+		c.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = strconv.FormatInt(lease.Milliseconds(), 10)
 		c.MaxConns, c.MinConns, c.MinIdleConns = conns, 0, 0
 		// The pool must not end with the context of its making.
 		p, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), c)

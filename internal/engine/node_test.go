@@ -113,13 +113,13 @@ func TestPausedNodeIsFenced(t *testing.T) {
 			n2.stop(10 * time.Second)
 			n1.tell("go on")
 			n1.signal(syscall.SIGCONT)
-			n1.hears("j stops at ")
+			n1.hears("j is over")
 			b.enqueue(engine.Job{ID: "probe", Kind: "steps", Key: "a", Input: text([]string{"e"})})
 			if s := b.ended("probe"); s.Node != "n1" {
 				t.Errorf("after n1 went on: %+v", s)
 			}
 
-			for _, line := range n1.lines() {
+			for _, line := range n1.does() {
 				if strings.HasPrefix(line, "j does c") || strings.HasPrefix(line, "j does gate b") {
 					t.Errorf("the paused node went on: %s", line)
 				}
