@@ -40,9 +40,6 @@ func TestCatalogueIsTheSimulatorsToo(t *testing.T) {
 
 func TestEveryMethodBinds(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, tableautest.Config{})
-	release := b.c.Hold(t.Context())
-	defer release()
 	for _, m := range tableau.Methods() {
 		params := url.Values{}
 		for _, p := range m.Params() {
