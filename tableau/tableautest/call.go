@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -264,7 +265,7 @@ func (c *call) admit() *failure {
 // scope holds a path to the session's site.
 func (c *call) scope() *failure {
 	id := c.param("siteId")
-	if id == "" || id == c.site.id || c.route.method.category == "sites" && c.query.Get("key") != "" {
+	if id == "" || id == c.site.id || c.route.category == "sites" && c.query.Get("key") != "" {
 		return nil
 	}
 	if c.in.siteByID(id) != nil {
@@ -285,9 +286,7 @@ func (c *call) refuse(f *failure) response {
 		}
 	}
 	resp := c.errorResponse(f)
-	for k, vals := range f.header {
-		resp.header[k] = vals
-	}
+	maps.Copy(resp.header, f.header)
 	return resp
 }
 
@@ -328,9 +327,7 @@ const (
 // render turns an answer into bytes.
 func (c *call) render(a answer) response {
 	resp := response{status: a.status, header: http.Header{}}
-	for k, vals := range a.header {
-		resp.header[k] = vals
-	}
+	maps.Copy(resp.header, a.header)
 	if a.location != "" {
 		resp.header.Set("Location", a.location)
 	}

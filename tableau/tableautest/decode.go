@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxDepth is how deep a request body may nest.
@@ -70,11 +72,14 @@ func decodeXML(body []byte) (elem, error) {
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			if done != nil || len(stack) >= maxDepth {
+			if done != nil || len(stack) >= maxDepth || !named(t.Name.Local) {
 				return elem{}, errBody
 			}
 			e := elem{name: t.Name.Local}
 			for _, a := range t.Attr {
+				if !named(a.Name.Local) {
+					return elem{}, errBody
+				}
 				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
 					e.attrs = append(e.attrs, attr{key: a.Name.Local, val: a.Value})
 				}
@@ -103,6 +108,13 @@ func decodeXML(body []byte) (elem, error) {
 		return elem{}, errBody
 	}
 	return elem{kids: done.kids, attrs: done.attrs}, nil
+}
+
+// named tells whether a name without its prefix is one in XML too, which
+// encoding/xml does not look at.
+func named(local string) bool {
+	r, _ := utf8.DecodeRuneInString(local)
+	return r == '_' || unicode.IsLetter(r)
 }
 
 func decodeJSON(body []byte) (elem, error) {

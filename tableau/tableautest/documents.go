@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -340,7 +341,7 @@ func (c *call) revisionOf(kind contentKind, capability string) (*content, int, *
 	if f != nil {
 		return nil, 0, f
 	}
-	i := slices.IndexFunc(x.revisions, func(r revision) bool { return fmt.Sprint(r.number) == c.param("revisionNumber") })
+	i := slices.IndexFunc(x.revisions, func(r revision) bool { return strconv.Itoa(r.number) == c.param("revisionNumber") })
 	switch {
 	case i < 0:
 		return nil, 0, fail("404024")

@@ -1,6 +1,7 @@
 package tableautest
 
 import (
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -280,9 +281,7 @@ func (f *activeFault) finish(w http.ResponseWriter, c *call, resp response) {
 		f.raw(w)
 		return
 	}
-	for k, vals := range resp.header {
-		w.Header()[k] = vals
-	}
+	maps.Copy(w.Header(), resp.header)
 	w.Header().Set("Date", c.in.now().UTC().Format(http.TimeFormat))
 	for k, vals := range f.Header {
 		w.Header()[http.CanonicalHeaderKey(k)] = vals

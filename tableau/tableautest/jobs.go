@@ -65,8 +65,7 @@ func (c *call) queryJob() (answer, *failure) {
 	e := el("job", "id", j.id, "mode", "Asynchronous", "type", j.kind)
 	switch {
 	case end.IsZero():
-		progress := int(100 * now.Sub(j.created) / max(1, j.takes))
-		e = e.num("progress", min(99, progress)).at("createdAt", j.created).at("startedAt", j.created).num("finishCode", 1)
+		e = e.num("progress", j.progress(now)).at("createdAt", j.created).at("startedAt", j.created).num("finishCode", 1)
 	default:
 		e = e.num("progress", 100).at("createdAt", j.created).at("startedAt", j.created).
 			at("updatedAt", end).at("completedAt", end).num("finishCode", j.finishCode())
@@ -82,6 +81,14 @@ func (c *call) queryJob() (answer, *failure) {
 		e = e.add(j.result...)
 	}
 	return ok(e), nil
+}
+
+// progress is how much of a job is done, in per cent.
+func (j *jobRecord) progress(now time.Time) int {
+	if !j.ended(now).IsZero() {
+		return 100
+	}
+	return min(99, int(100*now.Sub(j.created)/max(1, j.takes)))
 }
 
 // finishCode is 0 for success, 1 for failure, 2 for a cancelled job.
@@ -118,7 +125,7 @@ func (c *call) queryJobs() (answer, *failure) {
 		{name: "createdAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.created }},
 		{name: "startedAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.created }},
 		{name: "endedAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.ended(now) }},
-		{name: "progress", ops: "eq gt gte lt lte", num: func(j *jobRecord) int { return 100 }},
+		{name: "progress", ops: "eq gt gte lt lte", num: func(j *jobRecord) int { return j.progress(now) }},
 	}
 	return listing(c, c.site.jobs, fields, "backgroundJobs", func(j *jobRecord) elem {
 		return item("backgroundJob", "id", j.id, "status", j.status(now), "jobType", j.kind).num("priority", 50).

@@ -38,8 +38,10 @@ func TestJournal(t *testing.T) {
 	}
 
 	want := []row{
-		{1, "POST", "sign-in", "", 200, "", "pat", 1, "", boss.ID(),
-			`{"credentials":{"personalAccessTokenName":"pat","personalAccessTokenSecret":"[redacted]","site":{"contentUrl":""}}}`, true, true},
+		{
+			1, "POST", "sign-in", "", 200, "", "pat", 1, "", boss.ID(),
+			`{"credentials":{"personalAccessTokenName":"pat","personalAccessTokenSecret":"[redacted]","site":{"contentUrl":""}}}`, true, true,
+		},
 		{2, "GET", "get-users-on-site", "pageSize=1", 200, "", "pat", 1, "", boss.ID(), "", true, true},
 		{3, "PUT", "update-user", "", 400, "400013", "pat", 1, "", boss.ID(), `{"user":{"siteRole":"Boss","password":"[redacted]"}}`, false, true},
 		{4, "GET", "", "", 404, "", "", 0, "", "", "", false, true},

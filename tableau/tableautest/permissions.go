@@ -23,11 +23,6 @@ var capabilityNames = []string{
 	"WebAuthoring", "WebAuthoringForFlows", "Write",
 }
 
-// defaultKinds are the kinds that a project holds default permissions for.
-var defaultKinds = []string{
-	"databases", "dataroles", "datasources", "flows", "lenses", "metrics", "tables", "virtualconnections", "workbooks",
-}
-
 // kindTags are the elements of the kinds of content, and the segments of their
 // paths.
 var kindTags = map[contentKind]struct{ tag, segment, missing string }{

@@ -35,7 +35,7 @@ func (c *call) contentFields() []field[*content] {
 		{name: "workbookId", ops: "eq in", str: func(x *content) string { return x.workbookID }},
 		{name: "isCertified", ops: "eq", truth: func(x *content) bool { return x.certified }},
 		{name: "displayTabs", ops: "eq", truth: func(x *content) bool { return x.showTabs }},
-		{name: "size", ops: "eq gt gte lt lte", sort: true, num: func(x *content) int { return sizeMB(x) }},
+		{name: "size", ops: "eq gt gte lt lte", sort: true, num: sizeMB},
 		{name: "hitsTotal", ops: "eq gt gte lt lte", sort: true, num: func(x *content) int { return x.hits }},
 	}
 }

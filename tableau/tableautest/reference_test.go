@@ -89,29 +89,47 @@ type rule struct {
 
 var rules = []rule{
 	// Sign in, tokens, sessions.
-	{ref: "1.2 JSON response of sign-in", as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 200,
+	{
+		ref: "1.2 JSON response of sign-in", as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 200,
 		has:    []string{`"credentials":{"token":"`, `"estimatedTimeToExpiration":"4320:00:00"`, `"site":{"id":"{site}","contentUrl":"{url}"}`, `"user":{"id":"{boss}"}`},
-		hasXML: []string{`<credentials token="`, `<site id="{site}" contentUrl="{url}"/><user id="{boss}"/>`}},
-	{ref: "1.6 wrong secret is 401001", as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("{url}", "wrong"), status: 401, code: "401001",
+		hasXML: []string{`<credentials token="`, `<site id="{site}" contentUrl="{url}"/><user id="{boss}"/>`},
+	},
+	{
+		ref: "1.6 wrong secret is 401001", as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("{url}", "wrong"), status: 401, code: "401001",
 		has:    []string{`{"error":{"summary":"Signin Error","detail":"The personal access token you provided is invalid.","code":"401001"}}`},
-		hasXML: []string{`<error code="401001"><summary>Signin Error</summary><detail>The personal access token you provided is invalid.</detail></error>`}},
-	{ref: "1.6 name is case-sensitive", as: "none", do: "POST /api/3.24/auth/signin",
-		body: strings.Replace(signInBody("{url}", secret), `"pat"`, `"PAT"`, 1), status: 401, code: "401001"},
+		hasXML: []string{`<error code="401001"><summary>Signin Error</summary><detail>The personal access token you provided is invalid.</detail></error>`},
+	},
+	{
+		ref: "1.6 name is case-sensitive", as: "none", do: "POST /api/3.24/auth/signin",
+		body: strings.Replace(signInBody("{url}", secret), `"pat"`, `"PAT"`, 1), status: 401, code: "401001",
+	},
 	{ref: "1.6 wrong site is 401001", as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("nowhere", secret), status: 401, code: "401001"},
 	{ref: "8.17 on Cloud an empty contentUrl fails with 401001", as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("", secret), status: 401, code: "401001"},
-	{ref: "8.17 Default site: contentUrl must be empty", cfg: server, as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("", secret), status: 200,
-		has: []string{`"contentUrl":""`}, hasXML: []string{`contentUrl=""`}},
+	{
+		ref: "8.17 Default site: contentUrl must be empty", cfg: server, as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("", secret), status: 200,
+		has: []string{`"contentUrl":""`}, hasXML: []string{`contentUrl=""`},
+	},
 	{ref: "8.17 not \"Default\"", cfg: server, as: "none", do: "POST /api/3.24/auth/signin", body: signInBody("Default", secret), status: 401, code: "401001"},
-	{ref: "1.6 revoked is 401001", as: "none", given: func(w *world) { w.site.AddPAT(w.bo, "gone", "s").Revoke() }, do: "POST /api/3.24/auth/signin",
-		body: strings.ReplaceAll(strings.Replace(signInBody("{url}", "s"), `"pat"`, `"gone"`, 1), "", ""), status: 401, code: "401001"},
-	{ref: "1.6 absolute expiry, 180 days on Cloud", as: "none", given: func(w *world) { w.site.Advance(180 * 24 * time.Hour) },
-		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 401, code: "401001"},
-	{ref: "1.6 unused for 15 days", as: "none", given: func(w *world) { w.site.Advance(15 * 24 * time.Hour) },
-		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 401, code: "401001"},
-	{ref: "1.6 unused for less than 15 days", as: "none", given: func(w *world) { w.site.Advance(15*24*time.Hour - time.Second) },
-		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 200},
-	{ref: "4.1 Unlicensed cannot sign in", as: "none", given: func(w *world) { w.boss.SetRole(tableautest.RoleUnlicensed) },
-		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 401, code: "401001"},
+	{
+		ref: "1.6 revoked is 401001", as: "none", given: func(w *world) { w.site.AddPAT(w.bo, "gone", "s").Revoke() }, do: "POST /api/3.24/auth/signin",
+		body: strings.Replace(signInBody("{url}", "s"), `"pat"`, `"gone"`, 1), status: 401, code: "401001",
+	},
+	{
+		ref: "1.6 absolute expiry, 180 days on Cloud", as: "none", given: func(w *world) { w.site.Advance(180 * 24 * time.Hour) },
+		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 401, code: "401001",
+	},
+	{
+		ref: "1.6 unused for 15 days", as: "none", given: func(w *world) { w.site.Advance(15 * 24 * time.Hour) },
+		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 401, code: "401001",
+	},
+	{
+		ref: "1.6 unused for less than 15 days", as: "none", given: func(w *world) { w.site.Advance(15*24*time.Hour - time.Second) },
+		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 200,
+	},
+	{
+		ref: "4.1 Unlicensed cannot sign in", as: "none", given: func(w *world) { w.boss.SetRole(tableautest.RoleUnlicensed) },
+		do: "POST /api/3.24/auth/signin", body: signInBody("{url}", secret), status: 401, code: "401001",
+	},
 	{ref: "1.1 PAT sign-in is 3.6 and later", as: "none", do: "POST /api/3.5/auth/signin", body: signInBody("{url}", secret), status: 400, code: "400000"},
 	{ref: "1.2 name/password is refused on Cloud", as: "none", given: func(w *world) {
 		w.site.AddUser("pw", tableautest.RoleViewer, tableautest.UserDetails{Password: "p", Domain: "local"})
@@ -119,15 +137,19 @@ var rules = []rule{
 	{ref: "1.2 estimatedTimeToExpiration is absent for user/password", cfg: server, as: "none", given: func(w *world) {
 		w.site.AddUser("pw", tableautest.RoleViewer, tableautest.UserDetails{Password: "p"})
 	}, do: "POST /api/3.24/auth/signin", body: `{"credentials":{"name":"pw","password":"p","site":{"contentUrl":""}}}`, status: 200, lacks: []string{"estimatedTime"}},
-	{ref: "8.18 version pinned too high: 404001 already at sign-in", as: "none", do: "POST /api/3.25/auth/signin", body: signInBody("{url}", secret), status: 404, code: "404001",
-		has: []string{"Version '3.25' is not a valid version of the API."}},
+	{
+		ref: "8.18 version pinned too high: 404001 already at sign-in", as: "none", do: "POST /api/3.25/auth/signin", body: signInBody("{url}", secret), status: 404, code: "404001",
+		has: []string{"Version '3.25' is not a valid version of the API."},
+	},
 	{ref: "9 api_versions 2.3 .. 3.24", do: "GET /api/2.2/sites/{site}/users", status: 404, code: "404001"},
 	{ref: "9 api_versions 2.3 .. 3.24", do: "GET /api/2.3/sites/{site}/users", only: "xml", status: 200},
 	{ref: "2.2 no token is 401000", as: "none", do: "GET {S}/users", status: 401, code: "401000", has: []string{"No authentication credentials were provided."}},
 	{ref: "1.4 idle 120 minutes on Cloud", given: nil, do: "GET {S}/users", status: 200},
 	{ref: "1.3 sign-out is 204 and empty", do: "POST /api/3.24/auth/signout", status: 204},
-	{ref: "1.3 switch site: a new token", do: "POST /api/3.24/auth/switchSite", body: `{"site":{"contentUrl":"lab"}}`, status: 200,
-		has: []string{`"token":"`, `"id":"{lab}","contentUrl":"lab"`}, hasXML: []string{`<site id="{lab}" contentUrl="lab"/>`}},
+	{
+		ref: "1.3 switch site: a new token", do: "POST /api/3.24/auth/switchSite", body: `{"site":{"contentUrl":"lab"}}`, status: 200,
+		has: []string{`"token":"`, `"id":"{lab}","contentUrl":"lab"`}, hasXML: []string{`<site id="{lab}" contentUrl="lab"/>`},
+	},
 	{ref: "1.3 same site is 403070", do: "POST /api/3.24/auth/switchSite", body: `{"site":{"contentUrl":"{url}"}}`, status: 403, code: "403070"},
 	{ref: "1.3 other site missing is 401003", do: "POST /api/3.24/auth/switchSite", body: `{"site":{"contentUrl":"nowhere"}}`, status: 401, code: "401003"},
 	{ref: "1.3 revoking administrators' PATs is Server only", do: "DELETE /api/3.24/auth/serverAdminAccessTokens", status: 403, code: "403004"},
@@ -146,9 +168,11 @@ var rules = []rule{
 	{ref: "2.4 update-group has 400013 under 403", do: "PUT {S}/groups/{group}", body: `{"group":{"minimumSiteRole":"Boss"}}`, status: 403, code: "400013"},
 
 	// Users on a site.
-	{ref: "3.1 pagination values are strings; 3.2 the default fields", do: "GET {S}/users?pageSize=2", status: 200,
+	{
+		ref: "3.1 pagination values are strings; 3.2 the default fields", do: "GET {S}/users?pageSize=2", status: 200,
 		has:    []string{`{"pagination":{"pageNumber":"1","pageSize":"2","totalAvailable":"5"},"users":{"user":[{"id":"{boss}","name":"boss@acme.example","siteRole":"SiteAdministratorCreator"`, `"externalAuthUserId":""`},
-		hasXML: []string{`<pagination pageNumber="1" pageSize="2" totalAvailable="5"/><users><user id="{boss}" name="boss@acme.example"`}, lacks: []string{"fullName", "email"}},
+		hasXML: []string{`<pagination pageNumber="1" pageSize="2" totalAvailable="5"/><users><user id="{boss}" name="boss@acme.example"`}, lacks: []string{"fullName", "email"},
+	},
 	{ref: "3.1 attributes without a value are omitted", do: "GET {S}/users?filter=name:eq:bo@acme.example", status: 200, lacks: []string{"lastLogin", "null"}},
 	{ref: "3.1 times are ISO-8601 UTC with Z", do: "GET {S}/users?filter=name:eq:ann@acme.example", status: 200, has: []string{`"lastLogin":"2024-01-31T12:00:00Z"`}},
 	{ref: "3.1 an empty list", do: "GET {S}/users?filter=name:eq:nobody", status: 200, has: []string{`"totalAvailable":"0"},"users":{}}`}, hasXML: []string{`totalAvailable="0"/><users/>`}},
@@ -166,9 +190,11 @@ var rules = []rule{
 	{ref: "3.2 page 1 of an empty result is fine", do: "GET {S}/users?filter=name:eq:nobody&pageNumber=1", status: 200},
 	{ref: "3.2 sort by name descending", do: "GET {S}/users?sort=name:desc&pageSize=1", status: 200, has: []string{`"name":"guest"`}, hasXML: []string{`name="guest"`}},
 	{ref: "3.2 earlier sorts first", do: "GET {S}/users?sort=siteRole:asc,name:desc&pageSize=1", status: 200, has: []string{`"name":"bo@acme.example"`}},
-	{ref: "3.2 fields=_all_", do: "GET {S}/users?fields=_all_&filter=name:eq:ann@acme.example", status: 200,
+	{
+		ref: "3.2 fields=_all_", do: "GET {S}/users?fields=_all_&filter=name:eq:ann@acme.example", status: 200,
 		has:    []string{`"fullName":"Ann Ant"`, `"email":"ann@acme.example"`, `"authSetting":"TableauIDWithMFA"`, `"domain":{"name":"TABID_WITH_MFA"}`, `"locale":""`},
-		hasXML: []string{`fullName="Ann Ant"`, `<domain name="TABID_WITH_MFA"/>`}},
+		hasXML: []string{`fullName="Ann Ant"`, `<domain name="TABID_WITH_MFA"/>`},
+	},
 	{ref: "3.2 an explicit list of fields", do: "GET {S}/users?fields=name,email&pageSize=1", status: 200, has: []string{`"user":[{"name":"boss@acme.example","email":"boss@acme.example"}]`}},
 	{ref: "3.2 _default_ may be combined", do: "GET {S}/users?fields=_default_,email&pageSize=1", status: 200, has: []string{`"siteRole"`, `"email"`}},
 	{ref: "3.2 lastLogin may be missing (switch)", cfg: tableautest.Config{NoLastLogin: true}, do: "GET {S}/users", status: 200, lacks: []string{"lastLogin"}},
@@ -187,8 +213,10 @@ var rules = []rule{
 	{ref: "3.3 friendlyName", do: "GET {S}/users?filter=friendlyName:eq:Ann%20Ant", status: 200, has: []string{`"totalAvailable":"1"`}},
 	{ref: "3.3 isLocal", do: "GET {S}/users?filter=isLocal:eq:false", status: 200, has: []string{`"totalAvailable":"5"`}},
 	{ref: "3.3 email", do: "GET {S}/users?filter=email:eq:ann@acme.example", status: 200, has: []string{`"totalAvailable":"1"`}},
-	{ref: "3.3 unknown field is 400065", do: "GET {S}/users?filter=nick:eq:a", status: 400, code: "400065",
-		has: []string{"The filter query contains a key which is not recognized for this api version."}},
+	{
+		ref: "3.3 unknown field is 400065", do: "GET {S}/users?filter=nick:eq:a", status: 400, code: "400065",
+		has: []string{"The filter query contains a key which is not recognized for this api version."},
+	},
 	{ref: "3.3 field names are case-sensitive", do: "GET {S}/users?filter=Name:eq:a", status: 400, code: "400065"},
 	{ref: "3.3 unsupported operator is 400065", do: "GET {S}/users?filter=name:gt:a", status: 400, code: "400065"},
 	{ref: "3.3 missing value is 400065", do: "GET {S}/users?filter=name:eq:", status: 400, code: "400065", has: []string{"The filter query is missing a value for key 'name'."}},
@@ -211,26 +239,34 @@ var rules = []rule{
 	{ref: "3.4 admin, or self", as: "viewer", do: "GET {S}/users/{ann}", status: 200},
 
 	// Adding.
-	{ref: "3.5 201 with Location", do: "POST {S}/users", body: `{"user":{"name":"new@acme.example","siteRole":"Viewer"}}`, status: 201,
-		has: []string{`"name":"new@acme.example","siteRole":"Viewer","authSetting":"TableauIDWithMFA","externalAuthUserId":""`}, hasXML: []string{`authSetting="TableauIDWithMFA"`}},
+	{
+		ref: "3.5 201 with Location", do: "POST {S}/users", body: `{"user":{"name":"new@acme.example","siteRole":"Viewer"}}`, status: 201,
+		has: []string{`"name":"new@acme.example","siteRole":"Viewer","authSetting":"TableauIDWithMFA","externalAuthUserId":""`}, hasXML: []string{`authSetting="TableauIDWithMFA"`},
+	},
 	{ref: "3.5 ServerDefault otherwise", cfg: server, do: "POST {S}/users", body: `{"user":{"name":"jane","siteRole":"Viewer"}}`, status: 201, has: []string{`"authSetting":"ServerDefault"`}},
 	{ref: "3.5 on Cloud the name is the e-mail", do: "POST {S}/users", body: `{"user":{"name":"jane","siteRole":"Viewer"}}`, status: 400, code: "400003"},
-	{ref: "2.2 exists is 409017 on the wire, without regard to case", do: "POST {S}/users", body: `{"user":{"name":"ANN@acme.example","siteRole":"Creator"}}`, status: 409, code: "409017",
-		then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Viewer") }},
+	{
+		ref: "2.2 exists is 409017 on the wire, without regard to case", do: "POST {S}/users", body: `{"user":{"name":"ANN@acme.example","siteRole":"Creator"}}`, status: 409, code: "409017",
+		then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Viewer") },
+	},
 	{ref: "9 user_exists_code", cfg: tableautest.Config{UserExistsCode: "409000"}, do: "POST {S}/users", body: `{"user":{"name":"ann@acme.example","siteRole":"Viewer"}}`, status: 409, code: "409000"},
 	{ref: "3.5 not ServerAdministrator", cfg: server, do: "POST {S}/users", body: `{"user":{"name":"jane","siteRole":"ServerAdministrator"}}`, status: 400, code: "400013"},
 	{ref: "2.2 unknown role is 400013", do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Boss"}}`, status: 400, code: "400013", has: []string{"Invalid site role 'Boss'"}},
 	{ref: "4.1 Guest is 409005 on add", do: "POST {S}/users", body: `{"user":{"name":"Guest","siteRole":"Viewer"}}`, status: 409, code: "409005"},
-	{ref: "2.2 ServerDefault is not for Cloud", do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Viewer","authSetting":"ServerDefault"}}`, status: 400, code: "400003",
-		has: []string{"authentication setting ServerDefault is not supported for you site. Try again using TableauIDWithMFA instead."}},
+	{
+		ref: "2.2 ServerDefault is not for Cloud", do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Viewer","authSetting":"ServerDefault"}}`, status: 400, code: "400003",
+		has: []string{"authentication setting ServerDefault is not supported for you site. Try again using TableauIDWithMFA instead."},
+	},
 	{ref: "3.5 idpConfigurationId instead of authSetting, not both", do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Viewer","authSetting":"SAML","idpConfigurationId":"x"}}`, status: 400, code: "400003"},
 	{ref: "3.5 idpConfigurationId", do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Viewer","idpConfigurationId":"x"}}`, status: 201, has: []string{`"idpConfigurationId":"x"`}, lacks: []string{"authSetting"}},
 	{ref: "3.5 adding is for administrators", as: "viewer", do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Viewer"}}`, status: 403, code: "403004"},
 
 	// Updating.
-	{ref: "3.6 the answer has no id; the effect is immediate", do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"Creator"}}`, status: 200,
+	{
+		ref: "3.6 the answer has no id; the effect is immediate", do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"Creator"}}`, status: 200,
 		has:    []string{`{"user":{"name":"ann@acme.example","fullName":"Ann Ant","email":"ann@acme.example","siteRole":"Creator","authSetting":"TableauIDWithMFA"}}`},
-		hasXML: []string{`<user name="ann@acme.example"`}, lacks: []string{"{ann}"}, then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Creator") }},
+		hasXML: []string{`<user name="ann@acme.example"`}, lacks: []string{"{ann}"}, then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Creator") },
+	},
 	{ref: "3.6 all attributes are optional", do: "PUT {S}/users/{ann}", body: `{"user":{}}`, status: 200, then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Viewer") }},
 	{ref: "3.6 bad role is 400013", do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"Boss"}}`, status: 400, code: "400013", then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Viewer") }},
 	{ref: "4.1 tolerance of case is a switch, off", do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"creator"}}`, status: 400, code: "400013"},
@@ -252,17 +288,21 @@ var rules = []rule{
 
 	// Licences.
 	{ref: "4.3 documented: 409014", given: full, do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"Creator"}}`, status: 409, code: "409014", then: func(t *testing.T, w *world) { wantRole(t, w.ann, "Viewer") }},
-	{ref: "4.3 silent: the user ends up Unlicensed", cfg: tableautest.Config{NoSeat: tableautest.SilentUnlicensed}, given: full, do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"Creator"}}`, status: 200,
-		has: []string{`"siteRole":"Unlicensed"`}, hasXML: []string{`siteRole="Unlicensed"`}},
+	{
+		ref: "4.3 silent: the user ends up Unlicensed", cfg: tableautest.Config{NoSeat: tableautest.SilentUnlicensed}, given: full, do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"Creator"}}`, status: 200,
+		has: []string{`"siteRole":"Unlicensed"`}, hasXML: []string{`siteRole="Unlicensed"`},
+	},
 	{ref: "4.3 silent on add", cfg: tableautest.Config{NoSeat: tableautest.SilentUnlicensed}, given: full, do: "POST {S}/users", body: `{"user":{"name":"n@acme.example","siteRole":"Creator"}}`, status: 201, has: []string{`"siteRole":"Unlicensed"`}},
 	{ref: "4.2 SiteAdministratorCreator and Creator share a tier", given: full, do: "PUT {S}/users/{bo}", body: `{"user":{"siteRole":"SiteAdministratorCreator"}}`, status: 200},
 	{ref: "4.2 the Explorer tier is another", given: full, do: "PUT {S}/users/{ann}", body: `{"user":{"siteRole":"ExplorerCanPublish"}}`, status: 200},
-	{ref: "4.1 Unlicensed frees a licence", given: full, do: "PUT {S}/users/{bo}", body: `{"user":{"siteRole":"Unlicensed"}}`, status: 200,
+	{
+		ref: "4.1 Unlicensed frees a licence", given: full, do: "PUT {S}/users/{bo}", body: `{"user":{"siteRole":"Unlicensed"}}`, status: 200,
 		then: func(t *testing.T, w *world) {
 			if got := w.site.SeatsTaken().Creator; got != 1 {
 				t.Errorf("%d Creator seats taken, want 1", got)
 			}
-		}},
+		},
+	},
 
 	// Removing.
 	{ref: "3.7 204", do: "DELETE {S}/users/{ann}", status: 204, then: func(t *testing.T, w *world) {
@@ -356,22 +396,28 @@ var rules = []rule{
 	{ref: "5.1 order_by", only: "json", do: "GET /api/-/search?order_by=hitsTotal:desc&limit=1", status: 200, has: []string{`"title":"Pack"`}},
 	{ref: "5.1 suggestions", only: "json", do: "GET /api/-/suggestions?terms=sheet", status: 200, has: []string{`"terms":"sheet"`, `"hits":{`}},
 	{ref: "5.1 usage", only: "json", do: "GET /api/-/content/usage-stats/workbooks/{book}", status: 200, has: []string{`"hitsTotal":7`, `"hitsLastTwelveMonthsTotal":7`}},
-	{ref: "5.1 batch usage is 201, with errors", only: "json", do: "POST /api/-/content/usage-stats", body: `{"content_items":[{"luid":"{book}","type":"workbook"},{"luid":"{none}","type":"workbook"}]}`, status: 201,
-		has: []string{`"content":{"luid":"{book}","type":"workbook"},"usage":{"hitsTotal":7`, `"errors":[{"httpErrorCode":404,"message":`}},
+	{
+		ref: "5.1 batch usage is 201, with errors", only: "json", do: "POST /api/-/content/usage-stats", body: `{"content_items":[{"luid":"{book}","type":"workbook"},{"luid":"{none}","type":"workbook"}]}`, status: 201,
+		has: []string{`"content":{"luid":"{book}","type":"workbook"},"usage":{"hitsTotal":7`, `"errors":[{"httpErrorCode":404,"message":`},
+	},
 	{ref: "2.1 versionless errors", only: "json", do: "GET /api/-/content/usage-stats/workbooks/{none}", status: 404, has: []string{`{"httpErrorCode":"404","message":"`}},
 	{ref: "5 versionless without a token", only: "json", as: "none", do: "GET /api/-/search", status: 401, has: []string{`{"httpErrorCode":"401","message":"No authentication credentials were provided."}`}},
 	{ref: "2.1 versionless errors (switch)", cfg: tableautest.Config{VersionlessErrors: tableautest.RESTErrors}, only: "json", as: "none", do: "GET /api/-/search", status: 401, code: "401000"},
 	{ref: "9 collections are off below 3.28", only: "json", do: "GET /api/-/collections", status: 404, has: []string{`"httpErrorCode":"404"`}},
-	{ref: "5.2 collections from 3.28", cfg: tableautest.Config{MaxVersion: "3.28"}, only: "json", do: "GET /api/-/collections", status: 200,
-		has: []string{`"collections":[{"luid":"{coll}","name":"Month End"`, `"ownerAlias":"bo@acme.example"`, `"visibility":"public"`, `"totalItemCount":1`, `"pagination":{"pageNumber":1,"pageSize":100,"totalAvailable":1}`}, lacks: []string{"{bo}"}},
+	{
+		ref: "5.2 collections from 3.28", cfg: tableautest.Config{MaxVersion: "3.28"}, only: "json", do: "GET /api/-/collections", status: 200,
+		has: []string{`"collections":[{"luid":"{coll}","name":"Month End"`, `"ownerAlias":"bo@acme.example"`, `"visibility":"public"`, `"totalItemCount":1`, `"pagination":{"pageNumber":1,"pageSize":100,"totalAvailable":1}`}, lacks: []string{"{bo}"},
+	},
 	{ref: "5.2 the array key may be items", cfg: tableautest.Config{Collections: tableautest.On, CollectionsKey: "items"}, only: "json", do: "GET /api/-/collections", status: 200, has: []string{`"items":[{`}},
 	{ref: "5.2 items", cfg: collectionsOn, only: "json", do: "GET /api/-/collections/{coll}/items", status: 200, has: []string{`{"content":{"luid":"{book}","type":"workbook","name":"Pack"},"collectionLuid":"{coll}","addedDate":"2026-03-04T05:06:07Z"}`}},
-	{ref: "5.2 batchUpdate takes an array", cfg: collectionsOn, only: "json", do: "POST /api/-/collections/batchUpdate", body: `[{"luid":"{coll}","name":"New","ownerLuid":"{ann}"},{"luid":"{none}","name":"x"}]`, status: 200,
+	{
+		ref: "5.2 batchUpdate takes an array", cfg: collectionsOn, only: "json", do: "POST /api/-/collections/batchUpdate", body: `[{"luid":"{coll}","name":"New","ownerLuid":"{ann}"},{"luid":"{none}","name":"x"}]`, status: 200,
 		has: []string{`"name":"New"`, `"errors":[{"errorCode":"404"`}, then: func(t *testing.T, w *world) {
 			if w.coll.Owner() != w.ann.ID() {
 				t.Error("the collection has not got its new owner")
 			}
-		}},
+		},
+	},
 	{ref: "5.2 create", cfg: collectionsOn, only: "json", do: "POST /api/-/collections", body: `{"name":"Mine"}`, status: 201, has: []string{`"name":"Mine"`}},
 	{ref: "5.2 delete is 204", cfg: collectionsOn, only: "json", do: "DELETE /api/-/collections/{coll}", status: 204},
 	{ref: "5.2 permissions of collections are versioned", cfg: collectionsOn, do: "GET {S}/collections/{coll}/permissions", status: 200, has: []string{`"permissions":{"collection":{"id":"{coll}"`}},

@@ -237,11 +237,8 @@ func (in *installation) lookup(r *http.Request) match {
 // offers tells whether a version has a method.
 func (in *installation) offers(r *route, asked version) bool {
 	if r.category == "collections" || strings.Contains(r.path, "/collections/{collectionId}/permissions") {
-		switch in.cfg.Collections {
-		case On:
-			return true
-		case Off:
-			return false
+		if mode := in.cfg.Collections; mode == On || mode == Off {
+			return mode == On
 		}
 	}
 	if asked.before(r.since) {

@@ -38,14 +38,14 @@ type Server struct {
 }
 
 // Start makes a site by [New] and serves it until [Server.Close].
-func Start(cfg Config) (*Server, error) { return serve(New(cfg)) }
+func Start(cfg Config) (*Server, error) { return serve(context.Background(), New(cfg)) }
 
 // StartSite serves a site that exists already, with its installation.
-func StartSite(s *Site) (*Server, error) { return serve(s) }
+func StartSite(s *Site) (*Server, error) { return serve(context.Background(), s) }
 
-func serve(site *Site) (*Server, error) {
+func serve(ctx context.Context, site *Site) (*Server, error) {
 	cfg := site.in.cfg
-	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", cfg.Listen)
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
@@ -59,7 +59,7 @@ func serve(site *Site) (*Server, error) {
 func (s *Server) start(ln net.Listener) error {
 	cfg := s.in.cfg
 	// Clients judge a certificate by the true time, whatever the simulated one is.
-	now := time.Now() //nolint:forbidigo // see above
+	now := time.Now()
 	var err error
 	if s.ca, err = newAuthority(now); err != nil {
 		return err
@@ -105,7 +105,7 @@ var errNoCertificate = errors.New("tableautest: no certificate")
 
 // SetTLS changes the certificate and handshake of connections from now on.
 func (s *Server) SetTLS(t TLS) error {
-	now := time.Now() //nolint:forbidigo // clients judge by the true time
+	now := time.Now() // clients judge by the true time
 	cert, err := s.ca.issue(now, s.hosts, t)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (s *Server) SetTLS(t TLS) error {
 		ClientAuth: t.ClientAuth, NextProtos: []string{"h2", "http/1.1"},
 	}
 	if t.MaxVersion != 0 && t.MaxVersion < tls.VersionTLS12 {
-		next.MinVersion = t.MaxVersion //nolint:gosec // an old protocol is one of the faults to simulate
+		next.MinVersion = t.MaxVersion // an old protocol is one of the faults to simulate
 	}
 	if s.in.cfg.DisableHTTP2 {
 		next.NextProtos = []string{"http/1.1"}

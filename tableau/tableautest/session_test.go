@@ -69,7 +69,7 @@ func TestSessionsEnd(t *testing.T) {
 		"refused when fresh":       {ref: "1.5 3 % of fresh sessions", cfg: tableautest.Config{RefuseFreshSession: 1}, code: "401002"},
 		"lost after exports":       {ref: "1.5 401002 after exports", cfg: tableautest.Config{LoseSessionAfterExports: 2}, then: exportTwice, code: "401002"},
 		"revoked": {ref: "1.6 revoked", then: func(s *tableautest.Site, _ *client) {
-			s.Control().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "/_sim/pats/pat", nil))
+			s.Control().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodDelete, "/_sim/pats/pat", nil))
 		}, code: "401002"},
 	}
 	for name, tt := range tests {

@@ -14,11 +14,11 @@ import (
 // nothing but the simulation.
 const (
 	SimulatedPATName   = "margay"
-	SimulatedPATSecret = "bWFyZ2F5LXNpbQ==:made-up-secret-for-the-simulated-site" //nolint:gosec // not a secret: see above
+	SimulatedPATSecret = "bWFyZ2F5LXNpbQ==:made-up-secret-for-the-simulated-site"
 	// SimulatedViewerPATName is the PAT of somebody who is no administrator;
 	// its secret is the same with "viewer" in front.
 	SimulatedViewerPATName   = "margay-viewer"
-	SimulatedViewerPATSecret = "dmlld2VyLXNpbS4=:made-up-secret-for-the-simulated-viewer" //nolint:gosec // not a secret: see above
+	SimulatedViewerPATSecret = "dmlld2VyLXNpbS4=:made-up-secret-for-the-simulated-viewer"
 )
 
 // Options is what the program "margay simulate" can be told.
@@ -42,13 +42,13 @@ func Simulate(ctx context.Context, o Options, out io.Writer) error {
 	o.Control = true
 	o.Collections = or(o.Collections, On)
 	o.Listen = or(o.Listen, "127.0.0.1:8443")
-	srv, err := Start(o.Config)
+	srv, err := serve(ctx, New(o.Config))
 	if err != nil {
 		return fmt.Errorf("simulate Tableau: %w", err)
 	}
 	defer srv.Close()
 	if o.CAOut != "" {
-		if err := os.WriteFile(o.CAOut, srv.CAPEM(), 0o644); err != nil { //nolint:gosec // a certificate is public
+		if err := os.WriteFile(o.CAOut, srv.CAPEM(), 0o644); err != nil {
 			return fmt.Errorf("simulate Tableau: %w", err)
 		}
 	}

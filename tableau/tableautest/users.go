@@ -103,7 +103,7 @@ func (c *call) getUsers() (answer, *failure) {
 		return answer{}, f
 	}
 	var users []*userRecord
-	total := 0
+	var total int
 	c.in.mu.RLock()
 	if q.plain() && c.in.cfg.UserListLag <= 0 {
 		total = len(c.site.users)
@@ -178,7 +178,7 @@ func (c *call) addUser() (answer, *failure) {
 	}
 	u.authSetting = or(u.authSetting, c.usualAuthSetting(u))
 	u.fullName, u.identityPool = u.name, in.val("identityPoolName")
-	if email := in.val("email"); email != "" && !(c.in.cfg.Product == ProductCloud && c.version.before(version{3, 26})) {
+	if email := in.val("email"); email != "" && (c.in.cfg.Product != ProductCloud || !c.version.before(version{3, 26})) {
 		if !isEmail(email) {
 			return answer{}, fail("400000")
 		}
@@ -246,8 +246,8 @@ func invalidRole(asked string) *failure { return fail("400013", "Invalid site ro
 // authentication reads how a user signs in.
 func (c *call) authentication(in elem, u *userRecord) *failure {
 	setting, hasSetting := in.get("authSetting")
-	idp, hasIdP := in.get("idpConfigurationId")
-	if hasIdP {
+	idp, hasIDP := in.get("idpConfigurationId")
+	if hasIDP {
 		if hasSetting || c.version.before(version{3, 24}) {
 			return fail("400003")
 		}
