@@ -173,8 +173,11 @@ func (c *call) handle() (answer, *failure) {
 		c.in.mu.RLock()
 		f := c.admit()
 		c.in.mu.RUnlock()
-		if f != nil {
+		switch {
+		case f != nil:
 			return answer{}, f
+		case err != nil:
+			return answer{}, fail("400008", "The query string is malformed.")
 		}
 		return r.handle(c)
 	}

@@ -213,6 +213,9 @@ func (f field[T]) test(t term) (func(T) bool, *failure) {
 		return func(x T) bool {
 			return slices.ContainsFunc(f.strs(x), func(s string) bool { return matchText(t, s) })
 		}, nil
+	case t.op == "eq":
+		want := t.values[0]
+		return func(x T) bool { return f.str(x) == want }, nil
 	default:
 		return func(x T) bool { return matchText(t, f.str(x)) }, nil
 	}

@@ -32,6 +32,7 @@ type installation struct {
 	sites     []*siteState
 	pats      []*pat
 	sessions  map[[32]byte]*session
+	schedules []*scheduleRecord
 	signIns   int
 	evictions int
 	passwords map[string][32]byte // by account

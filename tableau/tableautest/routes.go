@@ -12,7 +12,7 @@ import (
 var simulatedMethods = sync.OnceValue(func() []simulated {
 	return slices.Concat(
 		authenticationMethods(), siteMethods(), userMethods(), groupMethods(), projectMethods(), documentMethods(),
-		favoriteMethods(), collectionMethods(), explorationMethods(), permissionMethods(),
+		scheduleMethods(), favoriteMethods(), collectionMethods(), explorationMethods(), permissionMethods(),
 	)
 })
 
@@ -33,7 +33,9 @@ func authenticationMethods() []simulated {
 
 func siteMethods() []simulated {
 	embedding := setting("site", el("site").yes("unrestrictedEmbedding", true).with("allowList", ""))
+	mcp := setting("mcpSiteSettings", el("mcpSiteSettings").yes("enabled", false))
 	return []simulated{
+		{name: "get-mcp-site-settings", need: admin, handle: mcp},
 		{name: "query-sites", handle: (*call).querySites},
 		{name: "query-site", handle: (*call).querySite},
 		{name: "query-site-by-name", handle: (*call).querySite},
@@ -155,6 +157,27 @@ func documentMethods() []simulated {
 
 		{name: "initiate-file-upload", handle: (*call).initiateUpload, anyBody: true},
 		{name: "append-to-file-upload", handle: (*call).appendUpload, anyBody: true},
+	}
+}
+
+func scheduleMethods() []simulated {
+	return []simulated{
+		{name: "query-schedules", handle: (*call).querySchedules},
+		{name: "get-schedule", handle: (*call).getSchedule},
+		{name: "create-schedule", need: serverAdmin, handle: (*call).createSchedule},
+		{name: "update-schedule", need: serverAdmin, handle: (*call).updateSchedule},
+		{name: "delete-schedule", need: serverAdmin, handle: (*call).deleteSchedule},
+		{name: "batch-update-schedule-state", need: serverAdmin, handle: (*call).scheduleStates},
+		{name: "add-workbook-to-schedule", handle: addToSchedule(workbook)},
+		{name: "add-data-source-to-schedule", handle: addToSchedule(datasource)},
+		{name: "query-extract-refresh-tasks", handle: (*call).tasksOfSchedule},
+		{name: "get-extract-refresh-tasks", handle: (*call).getTasks},
+		{name: "get-extract-refresh-task", handle: (*call).getTask},
+		{name: "run-extract-refresh-task", handle: (*call).runTask},
+		{name: "delete-extract-refresh-task", handle: (*call).deleteTask},
+		{name: "get-data-acceleration-tasks", handle: (*call).accelerationTasks},
+		{name: "get-data-acceleration-task", handle: (*call).accelerationTasks},
+		{name: "delete-data-acceleration-task", handle: (*call).accelerationTasks},
 	}
 }
 

@@ -35,6 +35,7 @@ type siteState struct {
 	groupSets            []*groupSetRecord
 	content              contentStore
 	jobs                 []*jobRecord
+	tasks                []taskRecord
 	uploads              map[string]*upload
 	favorites            map[string][]favorite // by user id
 	recent               map[string][]string   // content ids by user id, newest first

@@ -62,7 +62,7 @@ func (c *call) wantedFields(keys []string, defaults int) (map[string]bool, *fail
 
 // userElem shows the wanted keys of a user.
 func (c *call) userElem(u *userRecord, want map[string]bool) elem {
-	e := item("user")
+	e := elem{name: "user", many: true, attrs: make([]attr, 0, len(want))}
 	put := func(key, val string, always bool) {
 		if want[key] && (val != "" || always) {
 			e = e.with(key, val)

@@ -241,8 +241,25 @@ func (e elem) writeJSON(b *bytes.Buffer, numbers Mode) {
 	b.WriteByte('}')
 }
 
+// plainText tells whether a string is the same in JSON: most are, and a page
+// of users has thousands.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
 // writeString writes a JSON string without escaping < > &, as Tableau does not.
 func writeString(b *bytes.Buffer, s string) {
+	if plainText(s) {
+		b.WriteByte('"')
+		b.WriteString(s)
+		b.WriteByte('"')
+		return
+	}
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(s) // strings always encode
