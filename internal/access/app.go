@@ -9,13 +9,18 @@ import (
 	"github.com/margay-access/margay/internal/identity"
 )
 
-// Ids of access things: "app_…", "rol_…", "pol_…", "req_…", "grt_…".
+// Ids are types of their own, so that two cannot be swapped.
 type (
-	AppID     string
-	RoleID    string
-	PolicyID  string
+	// AppID names an app: "app_…".
+	AppID string
+	// RoleID names a role: "rol_…".
+	RoleID string
+	// PolicyID names a policy: "pol_…".
+	PolicyID string
+	// RequestID names a request: "req_…".
 	RequestID string
-	GrantID   string
+	// GrantID names a grant: "grt_…".
+	GrantID string
 )
 
 // OnRevoke says what becomes of a person whose revoked role is the one they

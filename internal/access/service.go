@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -149,7 +150,7 @@ func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) 
 			return err
 		}
 		return tx.Record(ctx, event(PolicySaved, who, "policy:"+string(p.ID), s.now(), "name", p.Name,
-			"version", fmt.Sprint(p.Version), "longest", lengthText(p.Longest), "steps", fmt.Sprint(len(p.Steps))))
+			"version", strconv.Itoa(p.Version), "longest", lengthText(p.Longest), "steps", strconv.Itoa(len(p.Steps))))
 	})
 	return p, wrap("save policy", err)
 }

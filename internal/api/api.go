@@ -98,13 +98,16 @@ func (s *server) requestID(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
-		defer func() {
-			if cause := recover(); cause != nil {
-				s.problemOf(r.Context(), fmt.Errorf("panic: %v\n%s", cause, debug.Stack())).write(r.Context(), w)
-			}
-		}()
+		defer s.recovered(r.Context(), w)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// recovered answers a panic of a handler with a problem.
+func (s *server) recovered(ctx context.Context, w http.ResponseWriter) {
+	if cause := recover(); cause != nil {
+		s.problemOf(ctx, fmt.Errorf("panic: %v\n%s", cause, debug.Stack())).write(ctx, w)
+	}
 }
 
 func saneID(id string) bool {

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
@@ -116,7 +117,7 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 		return nil, ctx.Err() // this execution does not count: the job is taken up again
 	}
 	_, err = step(ctx, job, "report", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, p.report(ctx, t, pl, output, err)
+		return struct{}{}, p.report(ctx, t, output, err)
 	})
 	return output, err
 }
@@ -182,7 +183,7 @@ func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f ac
 
 // report takes what came of the run into the run and its grant. It may be run
 // again after a crash: the second time changes nothing.
-func (p *Provisioner) report(ctx context.Context, t task, pl plan, output json.RawMessage, failed error) error {
+func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage, failed error) error {
 	run, err := p.Runs.Run(ctx, t.Run)
 	if err != nil {
 		return err
@@ -335,16 +336,9 @@ func (r Roles) CheckRole(ctx context.Context, app access.App, role access.Role) 
 
 // list writes names as "a, b or c".
 func list(names []string) string {
-	text := ""
-	for i, n := range names {
-		switch {
-		case i == 0:
-		case i == len(names)-1:
-			text += " or "
-		default:
-			text += ", "
-		}
-		text += n
+	if len(names) < 2 {
+		return strings.Join(names, "")
 	}
-	return text
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

@@ -62,7 +62,7 @@ func Open(ctx context.Context, keyURL string, store Store) (*Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer keeper.Close() //nolint:errcheck // nothing was written through it
+	defer keeper.Close()
 	kek := &wrapping{ctx: ctx, keeper: keeper}
 	if wrapped == nil {
 		if wrapped, err = newKeyset(kek); err != nil {

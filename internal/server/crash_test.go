@@ -62,7 +62,7 @@ func runNode(data string) error {
 			fmt.Fprintln(os.Stderr, err)
 			return
 		}
-		fmt.Println(url, token, bo) //nolint:forbidigo // what the parent waits for
+		fmt.Println(url, token, bo) // what the parent waits for
 	})
 }
 

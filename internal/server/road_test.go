@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func TestRoad(t *testing.T) {
 		}
 		for _, e := range u.site.Journal() {
 			// S102, S107: no account is made or deleted.
-			if (e.Method == "POST" && strings.HasSuffix(e.Path, "/users")) || e.Method == "DELETE" {
+			if (e.Method == http.MethodPost && strings.HasSuffix(e.Path, "/users")) || e.Method == http.MethodDelete {
 				t.Errorf("%s %s was sent", e.Method, e.Path)
 			}
 			// S20, S83

@@ -8,6 +8,7 @@ package server
 import (
 	"context"
 	"crypto/x509"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -19,8 +20,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"database/sql"
 
 	"github.com/google/uuid"
 
@@ -156,7 +155,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.provisioner = &provision.Provisioner{
 		Access: granting, Runs: db, Executor: workflow.NewRunner(db, sys, cfg.Now, cfg.Log), Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
 	}
-	s.provisioner.Handle(s.engine)
+	s.provisioner.Handle(s.engine) //nolint:contextcheck // the engine gives each job a context of its own
 	s.handler = s.routes(api.New(api.Config{
 		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Install: install,
 		Version: cfg.Version, Log: cfg.Log,
@@ -192,7 +191,7 @@ func (s *Server) routes(apiHandler http.Handler) http.Handler {
 	mux.Handle("/api/", apiHandler)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = w.Write([]byte("ok\n")) //nolint:errcheck // the caller may be gone
+		_, _ = w.Write([]byte("ok\n")) // the caller may be gone
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.db.Ping(r.Context()); err != nil {
@@ -200,7 +199,7 @@ func (s *Server) routes(apiHandler http.Handler) http.Handler {
 			http.Error(w, "the database does not answer", http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = w.Write([]byte("ok\n")) //nolint:errcheck // the caller may be gone
+		_, _ = w.Write([]byte("ok\n")) // the caller may be gone
 	})
 	return mux
 }

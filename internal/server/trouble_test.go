@@ -110,9 +110,9 @@ func TestSentences(t *testing.T) {
 	t.Parallel()
 	signIn := tableautest.Fault{Method: http.MethodPost, Path: "/api/*/auth/signin", Times: -1}
 	tests := map[string]struct {
-		break_ func(s *site)
-		want   func(s *site) string
-		code   string
+		spoil func(s *site)
+		want  func(s *site) string
+		code  string
 	}{
 		"the PAT is wrong": {
 			func(s *site) { s.pat.Revoke() },
@@ -149,7 +149,7 @@ func TestSentences(t *testing.T) {
 			s := newSite(t, tableautest.Config{})
 			u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool()), s)
 			s.AddUser("rita@acme.example", "Viewer")
-			tt.break_(s)
+			tt.spoil(s)
 			want := tt.want(s)
 
 			p := u.refused("POST", "/connections/"+u.connection.ID+"/call", wire.Call{Method: "GET", Path: "/sessions/current"}, 502)

@@ -316,7 +316,7 @@ func (r reader) Grants(ctx context.Context, f access.GrantFilter) ([]access.Gran
 	var rows []grantRow
 	q := r.q.NewSelect().Model(&rows)
 	if len(f.States) > 0 {
-		q.Where("state IN (?)", bun.In(f.States))
+		q.Where("state IN ?", bun.Tuple(f.States))
 	}
 	if f.Person != "" {
 		q.Where("person_id = ?", f.Person)

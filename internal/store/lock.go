@@ -18,7 +18,7 @@ func lockFile(path string) (*os.File, error) {
 		return nil, fmt.Errorf("open the lock of the database: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		holder, _ := os.ReadFile(path) //nolint:errcheck,gosec // for the sentence only
+		holder, _ := os.ReadFile(path) //nolint:gosec // for the sentence only
 		return nil, errors.Join(fault.New(fault.Conflict, "Another process (%s) has the database %s open.",
 			strings.TrimSpace(string(holder)), strings.TrimSuffix(path, ".lock")).WithCode("database_in_use").
 			WithHint("One process at a time may use an SQLite file; stop the other one, or use PostgreSQL."), f.Close())

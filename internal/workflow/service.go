@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -110,7 +111,7 @@ func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]
 	}
 	err = s.store.AddWorkflows(ctx, ws, vs, audit.Event{
 		At: now, Kind: Installed, Actor: who.String(), Subject: "bundle:" + b.Integration + "/" + b.Slug,
-		Data: map[string]string{"name": b.Name, "version": fmt.Sprint(b.Version)},
+		Data: map[string]string{"name": b.Name, "version": strconv.Itoa(b.Version)},
 	})
 	if fault.KindOf(err) == fault.Conflict { // somebody else was first
 		return s.installed(ctx, b)

@@ -97,7 +97,7 @@ func parseISO(text string) (time.Duration, error) {
 	}
 	var d time.Duration
 	for i, unit := range units {
-		n, _ := strconv.Atoi("0" + m[i+1]) //nolint:errcheck // digits only
+		n, _ := strconv.Atoi("0" + m[i+1]) // digits only
 		d += time.Duration(n) * unit
 	}
 	return positive(d, text)
@@ -110,7 +110,7 @@ func parseShort(text string) (time.Duration, error) {
 			if err != nil {
 				break
 			}
-			return positive(time.Duration(n)*unit, text) //nolint:gosec // 20 bits
+			return positive(time.Duration(n)*unit, text)
 		}
 	}
 	d, err := time.ParseDuration(text)

@@ -24,7 +24,7 @@ const (
 	siteFail    = "Failed to access the configured Tableau site. Please verify your site content URL and that the PAT has access to it."
 	contentPass = "Successfully accessed Tableau content"
 	contentFail = "Failed to access Tableau content. Please verify your token has read permissions."
-	usersPass   = "PAT can list site users (%d total)."
+	usersPass   = "PAT can list site users (%d total)." //nolint:gosec // a sentence
 	usersSome   = "PAT can list site users."
 	usersDenied = "The configured PAT does not have permission to manage site users. Recreate the PAT under a site or server administrator account if user-management workflows are needed."
 	usersFail   = "Failed to list Tableau site users while checking user-management scope."

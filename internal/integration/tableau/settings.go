@@ -18,7 +18,7 @@ const (
 	keyServer    = "server_url"
 	keySite      = "site_content_url"
 	keyPATName   = "pat_name"
-	keyPATSecret = "pat_secret" //nolint:gosec // the key of a field, not a secret
+	keyPATSecret = "pat_secret"
 )
 
 // fields describes the form. Its texts are shown byte for byte.

@@ -12,7 +12,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/margay-access/margay/internal/integration"
@@ -55,10 +54,6 @@ type client struct {
 }
 
 func open(s integration.Settings, env integration.Env) (integration.Client, error) {
-	log := env.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
 	t, err := tableau.New(tableau.Config{
 		Server:      s[keyServer],
 		Site:        s[keySite],

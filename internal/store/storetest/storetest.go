@@ -92,7 +92,7 @@ func run(t testing.TB, server, statement string) {
 	if err != nil {
 		t.Fatal(fmt.Errorf("reach TEST_POSTGRES: %w", err))
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is pending
+	defer conn.Close(ctx)
 	if _, err := conn.Exec(ctx, statement); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,54 @@
+# Margay. `make help` lists what there is. Each target does its own set-up.
+
+GO      ?= go
+GOTOOL   = $(GO) tool -modfile=tools/go.mod
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+ARGS    ?=
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test test-go check fmt fmt-check lint generate bench fuzz vuln clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## make bin/margay
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/margay ./cmd/margay
+
+demo: build ## run the whole road against a simulated Tableau (ARGS=--exit stops after it)
+	bin/margay demo $(ARGS)
+
+test: ## install what the tests need, then run them all on SQLite and PostgreSQL
+	scripts/setup
+	scripts/with-postgres $(MAKE) --no-print-directory test-go
+
+test-go: # the tests alone; TEST_POSTGRES names a server, else that half is skipped
+	CGO_ENABLED=1 $(GOTOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -shuffle=on -timeout 20m ./...
+
+check: fmt-check lint test ## what must hold before a change lands
+
+fmt: ## format the code
+	$(GOTOOL) golangci-lint fmt ./...
+
+fmt-check:
+	$(GOTOOL) golangci-lint fmt --diff ./...
+
+lint: ## find what the compiler does not
+	$(GOTOOL) golangci-lint run ./...
+
+generate: ## make generated files anew
+	$(GO) generate ./...
+
+bench: ## print the figures of the road, the engine, the sandbox and the client
+	scripts/setup
+	scripts/with-postgres scripts/bench $(ARGS)
+
+fuzz: ## fuzz each target for FUZZTIME (default 30s)
+	scripts/fuzz
+
+vuln: ## look for known faults in dependencies (needs vuln.go.dev)
+	$(GOTOOL) govulncheck ./...
+
+clean: ## remove what was built
+	rm -rf bin
