@@ -4,7 +4,7 @@
 // A [Client] stands for one site and one PAT. Any call of the API can be made
 // with [Client.Do]; the calls that most programs need have methods of their
 // own ([Client.Users], [Client.FindUser], [Client.SetSiteRole], …), and
-// [Methods] is the catalogue of all the others.
+// [Methods] catalogue of all the others.
 //
 // # The exchange
 //
