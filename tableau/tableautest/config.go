@@ -145,6 +145,9 @@ type Config struct {
 	CloudProfile Mode
 	// PastLastPage is Refuse (default, 400006), or Ignore: an empty page.
 	PastLastPage Mode
+	// TotalSkew is added to totalAvailable, which is then not what can be
+	// read, as has been seen. Default: 0.
+	TotalSkew int
 	// OtherSiteCode answers a path with the id of a site that exists and is
 	// not the session's: "404000" (default) or "403004".
 	OtherSiteCode string

@@ -22,8 +22,8 @@ func (f *failure) Error() string {
 // texts are summary and detail of each code. Those of 400006, 400007,
 // 403009, 403014 and of the 409s are ours, since the real ones are not known.
 var texts = map[string][2]string{
-	"400000": {"Bad Request", "Payload is either malformed or incomplete."},
-	"400003": {"Bad Request", "Payload is either malformed or incomplete."},
+	"400000": {"Bad Request", "Payload is either malformed or incomplete"},
+	"400003": {"Bad Request", "Payload is either malformed or incomplete"},
 	"400005": {"Bad Request", "The favorite is missing its label or its content."},
 	"400006": {"Bad Request", "Invalid page number."},
 	"400007": {"Bad Request", "Invalid page size."},
@@ -130,5 +130,4 @@ var oddStatus = map[[2]string]int{
 	{"update-group", "400013"}:          http.StatusForbidden,
 	{"update-group", "400019"}:          http.StatusForbidden,
 	{"remove-user-from-site", "404000"}: http.StatusForbidden,
-	{"cancel-job", "405000"}:            http.StatusNotFound,
 }

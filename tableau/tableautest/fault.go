@@ -293,7 +293,6 @@ func (f *activeFault) finish(w http.ResponseWriter, c *call, resp response) {
 	if resp.status != http.StatusNoContent && !f.Endless {
 		w.Header().Set("Content-Length", strconv.Itoa(len(resp.body)))
 	}
-	w.Header().Set("X-Tableau", "Tableau Server")
 	w.WriteHeader(resp.status)
 	switch {
 	case f.Drop == DropMidBody:

@@ -39,6 +39,9 @@ func (c *call) pastEnd(p page, total int) *failure {
 	return nil
 }
 
+// pagination shows the page of a versioned list.
+func (c *call) pagination(p page, total int) elem { return p.elem(max(0, total+c.in.cfg.TotalSkew)) }
+
 // elem shows the page and how many there are in all.
 func (p page) elem(total int) elem {
 	return el("pagination").num("pageNumber", p.number).num("pageSize", p.size).num("totalAvailable", total)
@@ -80,5 +83,5 @@ func listing[T any](c *call, all []T, fields []field[T], container string, show 
 	for _, t := range cut(p, all) {
 		items = append(items, show(t))
 	}
-	return ok(p.elem(len(all)), list(container, items)), nil
+	return ok(c.pagination(p, len(all)), list(container, items)), nil
 }

@@ -187,6 +187,10 @@ var rules = []rule{
 	{ref: "3.2 pageNumber not an integer is 400006", do: "GET {S}/users?pageNumber=1.5", status: 400, code: "400006"},
 	{ref: "3.2 past the end is 400006", do: "GET {S}/users?pageSize=5&pageNumber=2", status: 400, code: "400006"},
 	{ref: "9 page_past_end", cfg: tableautest.Config{PastLastPage: tableautest.Ignore}, do: "GET {S}/users?pageSize=5&pageNumber=2", status: 200, has: []string{`"users":{}`}},
+	{ref: "7.2 totalAvailable can disagree", cfg: tableautest.Config{TotalSkew: 3}, do: "GET {S}/users", status: 200, has: []string{`"totalAvailable":"8"`}},
+	{ref: "1.6 revoked when its owner's authentication method changes (Cloud)", do: "PUT {S}/users/{ann}", body: `{"user":{"authSetting":"SAML"}}`, status: 200, has: []string{`"authSetting":"SAML"`}, then: func(t *testing.T, w *world) {
+		(&client{t: t, h: w.site, api: "/api/3.24"}).trySignIn("viewer", viewerSecret, w.site.ContentURL()).want(401, "401001")
+	}},
 	{ref: "3.2 page 1 of an empty result is fine", do: "GET {S}/users?filter=name:eq:nobody&pageNumber=1", status: 200},
 	{ref: "3.2 sort by name descending", do: "GET {S}/users?sort=name:desc&pageSize=1", status: 200, has: []string{`"name":"guest"`}, hasXML: []string{`name="guest"`}},
 	{ref: "3.2 earlier sorts first", do: "GET {S}/users?sort=siteRole:asc,name:desc&pageSize=1", status: 200, has: []string{`"name":"bo@acme.example"`}},

@@ -172,6 +172,17 @@ func (in *installation) open(st *siteState, userID string, p *pat) (*session, st
 	return s, token
 }
 
+// revokeAll ends the PATs of a person and their sessions, as Cloud does when
+// the way they sign in changes.
+func (in *installation) revokeAll(account string) {
+	for _, p := range in.pats {
+		if p.account == account {
+			p.revoked = true
+		}
+	}
+	in.endSessions(func(s *session) bool { return s.pat != nil && s.pat.revoked })
+}
+
 // login notes a sign-in of a user, which is when a group's minimum role is
 // granted.
 func (in *installation) login(st *siteState, u *userRecord) {

@@ -30,6 +30,8 @@ type Options struct {
 	// CAOut is the file that the authority's certificate is written to, in
 	// PEM. Default: none.
 	CAOut string
+	// Seats are the licences of the first site. Default: as many as wanted.
+	Seats Seats
 	// Users is how many made-up users the site has beside the named ones.
 	Users int
 	// Ready, when set, is called with the server once it serves.
@@ -53,6 +55,7 @@ func Simulate(ctx context.Context, o Options, out io.Writer) error {
 		}
 	}
 	Populate(srv.Site, o.Users)
+	srv.SetSeats(o.Seats)
 	if _, err := io.WriteString(out, srv.banner(o)); err != nil {
 		return fmt.Errorf("simulate Tableau: %w", err)
 	}

@@ -165,11 +165,7 @@ func (in *installation) dropUser(st *siteState, id string) {
 		}
 	}
 	delete(in.passwords, u.account())
-	for _, p := range in.pats {
-		if p.account == u.account() {
-			p.revoked = true
-		}
-	}
+	in.revokeAll(u.account())
 }
 
 // record returns the user as it is now; a removed user is an empty record.

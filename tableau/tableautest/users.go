@@ -129,7 +129,7 @@ func (c *call) getUsers() (answer, *failure) {
 	for i, u := range users {
 		items[i] = c.userElem(u, want)
 	}
-	return ok(p.elem(total), list("users", items)), nil
+	return ok(c.pagination(p, total), list("users", items)), nil
 }
 
 // getUser shows one user, to an administrator or to the user.
@@ -313,6 +313,9 @@ func (c *call) updateUser() (answer, *failure) {
 		}
 	}
 	c.site.putUser(&next)
+	if c.in.cfg.Product == ProductCloud && (next.authSetting != u.authSetting || next.idpConfigurationID != u.idpConfigurationID) {
+		c.in.revokeAll(next.account())
+	}
 	return ok(el("user", "name", next.name).opt("fullName", next.fullName).opt("email", next.email).
 		with("siteRole", roleName(next.role, c.version)).opt("authSetting", next.authSetting).
 		opt("idpConfigurationId", next.idpConfigurationID)), nil
