@@ -30,9 +30,10 @@ const (
 
 // Keys of the attributes that are stored with a job.
 const (
-	attrKey    = "key"    // its partition, by which PostgreSQL can look for it
-	attrCancel = "cancel" // somebody cancelled it while it ran
-	attrBefore = "before" // attempts that DBOS forgot when the job was taken over
+	attrKey      = "key"      // its partition, by which PostgreSQL can look for it
+	attrCancel   = "cancel"   // somebody cancelled it while it ran
+	attrBefore   = "before"   // attempts that DBOS forgot when the job was handed on
+	attrReturned = "returned" // attempts that ended with the job being given back by a process that lived
 )
 
 // Config is what an engine needs. Exactly one of SQLite and Postgres is given.

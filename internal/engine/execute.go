@@ -138,7 +138,7 @@ func (e *Engine) ready(r *Run) (bool, error) {
 			r.end(ErrCancelled)
 			_, err := e.conclude(r, nil, ErrCancelled)
 			return false, err
-		case claim.attempt > maxAttempts:
+		case claim.attempt-claim.returned > maxAttempts:
 			return false, &StepError{
 				Code: CodeCrashed, Message: "The job was given up: the process ended each time it was run.",
 				Detail: fmt.Sprintf("%d attempts", claim.attempt-1),
@@ -156,6 +156,7 @@ type claim struct {
 	keyTaken  bool
 	cancelled bool
 	attempt   int
+	returned  int // attempts that ended with the job being given back
 }
 
 func (e *Engine) claim(r *Run) (claim, error) {
@@ -181,14 +182,17 @@ func (e *Engine) claim(r *Run) (claim, error) {
 		c.ours = row.Status == dbos.WorkflowStatusPending && row.ExecutorID == e.cfg.Node
 		c.cancelled = row.Attributes[attrCancel] == true
 		c.attempt = attemptsOf(row)
+		c.returned = number(row, attrReturned)
 	}
 	return c, nil
 }
 
 // attemptsOf counts those that DBOS forgets when a job is handed on.
-func attemptsOf(row dbos.WorkflowStatus) int {
-	before, _ := row.Attributes[attrBefore].(float64)
-	return row.Attempts + int(before)
+func attemptsOf(row dbos.WorkflowStatus) int { return row.Attempts + number(row, attrBefore) }
+
+func number(row dbos.WorkflowStatus, attr string) int {
+	n, _ := row.Attributes[attr].(float64)
+	return int(n)
 }
 
 // rows lists jobs as DBOS knows them.
@@ -265,7 +269,7 @@ func (e *Engine) giveBack(r *Run, wait time.Duration) {
 		}
 		rows, err := e.rows(r.dbos, dbos.WithFilterWorkflowIDs(r.id), dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))
 		if err == nil {
-			err = e.release(r.dbos, rows)
+			err = e.release(r.dbos, rows, alive)
 		}
 		if err == nil {
 			r.closeFence()
@@ -276,9 +280,16 @@ func (e *Engine) giveBack(r *Run, wait time.Duration) {
 	}
 }
 
+// alive and gone say of a release whether the process that had the jobs lives.
+// One that has gone may have died of them.
+const (
+	alive = true
+	gone  = false
+)
+
 // release puts jobs that were claimed back into the queue. Executions of them
 // that still go on are fenced off.
-func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus) error {
+func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus, lives bool) error {
 	var ids []string
 	client := e.client(ctx)
 	for _, row := range rows {
@@ -286,8 +297,11 @@ func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus) error 
 			continue
 		}
 		// DBOS counts from 0 again when it resumes a job.
-		err := dbos.SetWorkflowAttributes(client, row.ID, map[string]any{attrBefore: attemptsOf(row)}, dbos.WithMergeAttributes())
-		if err != nil {
+		attrs := map[string]any{attrBefore: attemptsOf(row)}
+		if lives {
+			attrs[attrReturned] = number(row, attrReturned) + 1
+		}
+		if err := dbos.SetWorkflowAttributes(client, row.ID, attrs, dbos.WithMergeAttributes()); err != nil {
 			return fmt.Errorf("release job %s: %w", row.ID, err)
 		}
 		ids = append(ids, row.ID)
@@ -329,7 +343,7 @@ func (e *Engine) sweep(ctx context.Context) {
 			continue
 		}
 		e.log.WarnContext(ctx, "jobs whose outcome was not recorded are taken up again", "jobs", len(stranded))
-		if err := e.release(ctx, stranded); err != nil && ctx.Err() == nil {
+		if err := e.release(ctx, stranded, alive); err != nil && ctx.Err() == nil {
 			e.log.WarnContext(ctx, "jobs were not released", "error", err)
 		}
 	}

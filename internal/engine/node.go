@@ -85,7 +85,7 @@ func (n *node) rejoin(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("rejoin: %w", err)
 		}
-		return n.e.release(ctx, rows)
+		return n.e.release(ctx, rows, alive)
 	})
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func (n *node) takeOver(ctx context.Context) error {
 			return err
 		}
 		n.e.log.WarnContext(ctx, "jobs of nodes that are gone are taken over", "nodes", stale, "jobs", len(rows))
-		return n.e.release(ctx, rows)
+		return n.e.release(ctx, rows, gone)
 	})
 	return err
 }

@@ -132,6 +132,134 @@ func TestPausedNodeIsFenced(t *testing.T) {
 	}
 }
 
+// TestPausedNodeStartsNoStep pauses a node between two steps and lets it go on
+// while the node that has its job is still at the next one: no record tells the
+// paused node that it is late, only its own clock.
+func TestPausedNodeStartsNoStep(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	n1 := spawn(t, orders{Place: p, Node: "n1", Lease: shortLease})
+	n1.hears("started")
+	cfg := p.config(t, "n2")
+	cfg.Lease = shortLease
+	n2 := opened(t, cfg, p)
+	inStep, release := make(chan struct{}), make(chan struct{})
+	n2.Handle("steps", func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+		if _, err := run.Step(ctx, "a", nothing); err != nil {
+			return nil, err
+		}
+		return run.Step(ctx, "gate b", func(context.Context) (json.RawMessage, error) { close(inStep); <-release; return nil, nil })
+	})
+	n2.enqueue(engine.Job{ID: "j", Kind: "steps", Key: "a", Input: text([]string{"a", "gate b"})})
+	n1.hears("j at gate b")
+	n1.signal(syscall.SIGSTOP)
+	n2.start()
+	until(t, "step on n2", inStep)
+
+	// Nor does the database tell it: its heartbeats have no answer yet.
+	tx, err := n2.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`LOCK TABLE engine_node IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	n1.tell("go on")
+	n1.signal(syscall.SIGCONT)
+	<-time.After(shortLease / 4)
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+
+	n1.hears("j is over")
+	close(release)
+	if s := n2.ended("j"); s.State != engine.Done || s.Node != "n2" {
+		t.Errorf("%+v", s)
+	}
+	if got := n1.does(); !slices.Equal(got, []string{"j does a, again false"}) {
+		t.Errorf("n1 did %q", got)
+	}
+}
+
+// TestLateClaimGivesWay makes DBOS claim two jobs of one key, as two nodes may do
+// in the same instant: the later one waits, however often it is claimed.
+func TestLateClaimGivesWay(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	cfg := p.config(t, "n1")
+	cfg.Poll = 5 * time.Millisecond
+	b := opened(t, cfg, p)
+	running, release := make(chan struct{}), make(chan struct{})
+	var active atomic.Int32
+	b.Handle("k", func(_ context.Context, run *engine.Run) (json.RawMessage, error) {
+		if active.Add(1) != 1 {
+			t.Error("two jobs of one key side by side")
+		}
+		defer active.Add(-1)
+		if run.ID() == "first" {
+			close(running)
+			<-release
+		}
+		return nil, nil
+	})
+	b.start()
+	b.enqueue(engine.Job{ID: "first", Kind: "k", Key: "a"})
+	until(t, "first job", running)
+	b.enqueue(engine.Job{ID: "second", Kind: "k", Key: "a"})
+	// As if it had crashed almost as often as a job may: giving way is no crash.
+	if _, err := b.db.Exec(`UPDATE dbos.workflow_status SET queue_partition_key = 'elsewhere', recovery_attempts = 98 WHERE workflow_uuid = 'second'`); err != nil {
+		t.Fatal(err)
+	}
+	for look := time.NewTicker(10 * time.Millisecond); ; <-look.C {
+		if s, err := b.Job(t.Context(), "second"); err != nil || s.Attempts > 103 || s.State.Ended() {
+			break
+		}
+	}
+	close(release)
+	if s := b.ended("second"); s.State != engine.Done {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestKeyFollowsTheCommits enqueues, in a transaction that began earlier, after
+// one that began later. PostgreSQL's now() is when a transaction began, and DBOS
+// orders by it.
+func TestKeyFollowsTheCommits(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	b := opened(t, p.config(t, "n1"), p)
+	var mu sync.Mutex
+	var order []string
+	b.Handle("k", func(_ context.Context, run *engine.Run) (json.RawMessage, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, run.ID())
+		return nil, nil
+	})
+	early, err := b.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := early.Exec(`SELECT 1`); err != nil {
+		t.Fatal(err)
+	}
+	<-time.After(20 * time.Millisecond)
+	b.enqueue(engine.Job{ID: "first", Kind: "k", Key: "a"})
+	if err := b.Enqueue(t.Context(), early, engine.Job{ID: "second", Kind: "k", Key: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := early.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.ended("first")
+	b.ended("second")
+	if want := []string{"first", "second"}; !slices.Equal(order, want) {
+		t.Errorf("order %q, want %q", order, want)
+	}
+}
+
 // TestStoppedNodeHandsOver is O03 on two nodes: what does not end in time goes on
 // elsewhere at once, and not only when the lease has run out.
 func TestStoppedNodeHandsOver(t *testing.T) {

@@ -188,7 +188,7 @@ func (s *step) do(context.Context) (json.RawMessage, error) {
 	r.engine.node.mustBeTrusted()
 	if r.ctx.Err() != nil {
 		r.settle()
-		return nil, r.cause()
+		return nil, mark(r.cause()) // the database does not take it
 	}
 	s.ran = true
 	value, err := s.call()

@@ -103,6 +103,39 @@ func TestStopHandsBack(t *testing.T) {
 	})
 }
 
+// TestEndOfTheCallersContext ends the context that Open and Start were given, as
+// a server does when it is told to stop: DBOS would mark what runs as cancelled.
+func TestEndOfTheCallersContext(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, p place) {
+		ctx, cancel := context.WithCancel(t.Context())
+		e, err := engine.Open(ctx, p.config(t, "n1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := &bench{Engine: e, tb: t, db: p.db(t)}
+		running, release := make(chan struct{}), make(chan struct{})
+		b.Handle("k", func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+			close(running)
+			<-release
+			return run.Step(ctx, "s", nothing)
+		})
+		if err := b.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b.enqueue(engine.Job{ID: "j", Kind: "k"})
+		until(t, "run", running)
+
+		cancel()
+		close(release)
+
+		if s := b.ended("j"); s.State != engine.Done {
+			t.Errorf("%+v", s)
+		}
+		b.stop(time.Second)
+	})
+}
+
 func TestSleepOutlivesAStop(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
