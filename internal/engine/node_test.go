@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -179,6 +180,56 @@ func TestPausedNodeStartsNoStep(t *testing.T) {
 	}
 	if got := n1.does(); !slices.Equal(got, []string{"j does a, again false"}) {
 		t.Errorf("n1 did %q", got)
+	}
+}
+
+// TestNodeOutOfTouch is O15: a node's heartbeats have no answer for longer than it
+// trusts itself, and nobody takes it over. It ends the step in flight, records
+// nothing of that, and starts the job anew when it is in touch again.
+func TestNodeOutOfTouch(t *testing.T) {
+	t.Parallel()
+	p := newPostgres(t)
+	cfg := p.config(t, "n1")
+	cfg.Lease = shortLease
+	b := opened(t, cfg, p)
+	inStep, told := make(chan struct{}, 2), make(chan error, 2)
+	b.Handle("k", func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
+		return run.Step(ctx, "s", func(ctx context.Context) (json.RawMessage, error) {
+			inStep <- struct{}{}
+			if engine.MayHaveHappened(ctx) {
+				return text("second time"), nil
+			}
+			<-ctx.Done()
+			told <- context.Cause(ctx)
+			return nil, ctx.Err()
+		})
+	})
+	b.start()
+	b.enqueue(engine.Job{ID: "j", Kind: "k", Key: "a"})
+	until(t, "step", inStep)
+
+	tx, err := b.db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.Exec(`LOCK TABLE engine_node IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case cause := <-told:
+		if !errors.Is(cause, engine.ErrLost) {
+			t.Errorf("told %v", cause)
+		}
+	case <-time.After(4 * shortLease):
+		t.Fatal("the step was not ended")
+	}
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+
+	if s := b.ended("j"); s.State != engine.Done || string(s.Output) != `"second time"` {
+		t.Errorf("%+v %v", s, s.Err)
 	}
 }
 
