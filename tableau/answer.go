@@ -58,7 +58,7 @@ func loosen(body []byte) []byte {
 	dec := json.NewDecoder(strings.NewReader(string(body)))
 	dec.UseNumber()
 	var v any
-	if dec.Decode(&v) != nil || dec.Decode(new(any)) != io.EOF { //nolint:errorlint // Decode returns io.EOF itself
+	if dec.Decode(&v) != nil || dec.Decode(new(any)) != io.EOF {
 		return body
 	}
 	out, err := json.Marshal(stringify(v))
@@ -100,15 +100,6 @@ type count struct {
 func (c *count) UnmarshalJSON(b []byte) error {
 	n, err := strconv.Atoi(strings.Trim(string(b), `"`))
 	*c = count{n: n, known: err == nil && n >= 0}
-	return nil
-}
-
-// flag is a boolean that Tableau may send as a string.
-type flag bool
-
-// UnmarshalJSON takes true and "true"; all else is false.
-func (f *flag) UnmarshalJSON(b []byte) error {
-	*f = flag(strings.EqualFold(strings.Trim(string(b), `"`), "true"))
 	return nil
 }
 

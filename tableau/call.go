@@ -126,6 +126,13 @@ func (c *Client) try(ctx context.Context, p prepared, a *attempts) (*Response, *
 	if err := c.throttle.wait(ctx, a); err != nil {
 		return nil, nil, err
 	}
+	// Waiting for a connection must not count as waiting for Tableau.
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
 	g := &generation{ctx: context.WithoutCancel(ctx)}
 	if !p.noAuth {
 		var err error
@@ -140,6 +147,7 @@ func (c *Client) try(ctx context.Context, p prepared, a *attempts) (*Response, *
 	under, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if g.lost != nil {
+		//nolint:contextcheck // the session's own context: it ends when the lease is lost
 		stop := context.AfterFunc(g.ctx, func() { cancel(context.Cause(g.ctx)) })
 		defer stop()
 		if g.leaseLost() {
@@ -233,10 +241,10 @@ func (c *Client) prepare(r Request) (prepared, error) {
 	}
 	if r.Into != nil {
 		p.written = &watchedWriter{w: r.Into}
-		p.outgoing.into, p.outgoing.timeout = p.written, 0
+		p.into, p.timeout = p.written, 0
 	}
 	if r.Timeout > 0 {
-		p.outgoing.timeout, p.outgoing.headerTimeout = r.Timeout, max(HeaderTimeout, r.Timeout)
+		p.timeout, p.headerTimeout = r.Timeout, max(HeaderTimeout, r.Timeout)
 	}
 	return p, nil
 }

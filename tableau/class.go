@@ -8,9 +8,11 @@ import (
 // Class says what kind of failure an error is, so that a program can decide
 // without reading texts. A Class is itself an error, for
 // errors.Is(err, tableau.ClassThrottled).
-type Class string
+type Class string //nolint:errname // an error by its class is errors.Is(err, tableau.ClassX)
 
 // The classes of failure.
+//
+//nolint:errname // they read better as what they are
 const (
 	ClassAuthRejected       Class = "auth_rejected"       // the PAT or the site was refused at sign-in
 	ClassSessionLost        Class = "session_lost"        // another program signs in with this PAT

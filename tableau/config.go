@@ -83,6 +83,7 @@ type Client struct {
 	http      *http.Client
 	exchange  *exchange
 	throttle  *throttle
+	slots     chan struct{} // one for each call under way
 	closeIdle sync.Once
 }
 
@@ -116,6 +117,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, host: host}
 	c.http = newHTTP(cfg, host)
 	c.throttle = newThrottle(cfg)
+	c.slots = make(chan struct{}, maxConns-2) // sign-in and sign-out have theirs
 	c.exchange = &exchange{client: c}
 	return c, nil
 }

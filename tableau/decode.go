@@ -73,7 +73,7 @@ func looksLikeError(body []byte) bool {
 
 // parseError reads an error body in any of the forms that Tableau's services
 // use, in JSON or XML of any namespace.
-func parseError(op string, status int, body []byte) (*Error, bool) {
+func parseError(op string, status int, body []byte) (e *Error, ok bool) {
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	if len(trimmed) == 0 {
 		return nil, false
@@ -93,25 +93,16 @@ func parseError(op string, status int, body []byte) (*Error, bool) {
 		TabErrorCode text            `json:"tab-error-code"` // the same
 	}
 	if json.Unmarshal(trimmed, &j) != nil {
-		return nil, false
+		return e, false
 	}
-	var inner struct {
-		Summary text `json:"summary"`
-		Detail  text `json:"detail"`
-		Code    text `json:"code"`
-	}
-	if len(j.Error) > 0 && j.Error[0] == '{' && json.Unmarshal(j.Error, &inner) == nil && inner != (struct {
-		Summary text `json:"summary"`
-		Detail  text `json:"detail"`
-		Code    text `json:"code"`
-	}{}) {
+	if inner, ok := parseErrorElement(j.Error); ok {
 		return &Error{Op: op, Status: status, Code: string(inner.Code), Summary: string(inner.Summary), Detail: string(inner.Detail)}, true
 	}
 	if status < http.StatusBadRequest || j.Message == "" {
 		return nil, false
 	}
-	e := &Error{Op: op, Status: status, Summary: http.StatusText(status), Detail: string(j.Message)}
-	for _, code := range []text{j.Code, j.ErrorCode, j.HTTPCode} {
+	e = &Error{Op: op, Status: status, Summary: http.StatusText(status), Detail: string(j.Message)}
+	for _, code := range []text{j.Code, j.TabErrorCode, j.ErrorCode, j.HTTPCode} {
 		if len(code) == 6 {
 			e.Code = string(code)
 			break
@@ -120,7 +111,22 @@ func parseError(op string, status int, body []byte) (*Error, bool) {
 	return e, true
 }
 
-func parseXMLError(op string, status int, body []byte) (*Error, bool) {
+// errorElement is the usual form of a refusal.
+type errorElement struct {
+	Summary text `json:"summary"`
+	Detail  text `json:"detail"`
+	Code    text `json:"code"`
+}
+
+func parseErrorElement(raw json.RawMessage) (errorElement, bool) {
+	var e errorElement
+	if len(raw) == 0 || raw[0] != '{' || json.Unmarshal(raw, &e) != nil {
+		return errorElement{}, false
+	}
+	return e, e != errorElement{}
+}
+
+func parseXMLError(op string, status int, body []byte) (e *Error, ok bool) {
 	var x struct {
 		Error *struct {
 			Code    string `xml:"code,attr"`
@@ -129,7 +135,7 @@ func parseXMLError(op string, status int, body []byte) (*Error, bool) {
 		} `xml:"error"`
 	}
 	if xml.Unmarshal(body, &x) != nil || x.Error == nil || x.Error.Code == "" && x.Error.Summary == "" && x.Error.Detail == "" {
-		return nil, false
+		return e, false
 	}
 	return &Error{Op: op, Status: status, Code: x.Error.Code, Summary: x.Error.Summary, Detail: x.Error.Detail}, true
 }

@@ -162,34 +162,34 @@ func (e *NoAnswerError) Is(target error) bool { return target == e.Class() }
 
 // ErrNoSessionToken means that Tableau accepted a sign-in and gave no token
 // that can be used.
-var ErrNoSessionToken error = noSessionToken{}
+var ErrNoSessionToken error = noSessionTokenError{}
 
-type noSessionToken struct{}
+type noSessionTokenError struct{}
 
-func (noSessionToken) Error() string {
+func (noSessionTokenError) Error() string {
 	return "Tableau sign-in succeeded but returned no session token"
 }
-func (noSessionToken) Class() Class         { return ClassNotTableau }
-func (noSessionToken) Is(target error) bool { return target == ClassNotTableau }
+func (noSessionTokenError) Class() Class         { return ClassNotTableau }
+func (noSessionTokenError) Is(target error) bool { return target == ClassNotTableau }
 
 // ErrClosed is returned by calls on a Client after Close.
-var ErrClosed error = closed{}
+var ErrClosed error = closedError{}
 
-type closed struct{}
+type closedError struct{}
 
-func (closed) Error() string        { return "tableau: the client is closed" }
-func (closed) Class() Class         { return ClassCanceled }
-func (closed) Is(target error) bool { return target == ClassCanceled }
+func (closedError) Error() string        { return "tableau: the client is closed" }
+func (closedError) Class() Class         { return ClassCanceled }
+func (closedError) Is(target error) bool { return target == ClassCanceled }
 
 // ErrLeaseLost is the cause of calls that ended because the [Lease] on the PAT
 // was lost while they were under way.
-var ErrLeaseLost error = leaseLost{}
+var ErrLeaseLost error = leaseLostError{}
 
-type leaseLost struct{}
+type leaseLostError struct{}
 
-func (leaseLost) Error() string        { return "the lease on the PAT was lost" }
-func (leaseLost) Class() Class         { return ClassSessionLost }
-func (leaseLost) Is(target error) bool { return target == ClassSessionLost }
+func (leaseLostError) Error() string        { return "the lease on the PAT was lost" }
+func (leaseLostError) Class() Class         { return ClassSessionLost }
+func (leaseLostError) Is(target error) bool { return target == ClassSessionLost }
 
 // SessionLostError means that the session was ended again and again while it
 // was used: something else signs in with this PAT.

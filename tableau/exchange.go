@@ -86,6 +86,9 @@ func (c *Client) Session(ctx context.Context) (Session, error) {
 		return Session{}, err
 	}
 	defer c.exchange.leave()
+	if err := c.throttle.wait(ctx, new(attempts)); err != nil {
+		return Session{}, err
+	}
 	g, err := c.exchange.get(ctx)
 	if err != nil {
 		return Session{}, err
@@ -145,10 +148,13 @@ func (x *exchange) end() {
 		return
 	}
 	g.giveUp()
-	done := make(chan struct{})
+	before, done := x.ending, make(chan struct{})
 	x.ending = done
 	x.busy.Go(func() {
 		defer close(done)
+		if before != nil {
+			<-before // a sign-in that was given up did not wait for it
+		}
 		<-g.ready
 		if g.err == nil && !g.leaseLost() {
 			x.client.signOut(g.ctx, g.session)

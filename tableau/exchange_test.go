@@ -404,3 +404,52 @@ func TestTraceShowsEveryExchange(t *testing.T) {
 		t.Errorf("trace (-want +got):\n%s", diff)
 	}
 }
+
+func TestPendingSignOutIsWaitedForThroughGivenUpSignIns(t *testing.T) {
+	// A sign-in that nobody wanted any more must not let the next one overtake
+	// the sign-out before it.
+	t.Parallel()
+	b := newBench(t, tableautest.Config{})
+	gate := make(chan struct{})
+	b.Fail(tableautest.Fault{Operation: "sign-out", Before: func() { <-gate }})
+	if _, err := b.c.Session(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := b.c.Session(gone); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	done := make(chan error, 1)
+	go func() { _, err := b.c.Session(t.Context()); done <- err }()
+	waitUsers(t, b.c, 1)
+	if got := b.count("sign-in", 0); got != 1 {
+		t.Errorf("%d sign-ins before the sign-out has ended", got)
+	}
+	close(gate)
+
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	b.quiet(t)
+	if b.Evictions() != 0 || b.lost() != 0 {
+		t.Errorf("%d evictions, %d × 401002", b.Evictions(), b.lost())
+	}
+}
+
+func TestManyCallersNeedNoManyConnections(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, tableautest.Config{DisableHTTP2: true, Latency: 5 * time.Millisecond})
+	var wg sync.WaitGroup
+	for range 500 {
+		wg.Go(func() {
+			if _, err := b.c.Do(t.Context(), get("/sites/{siteId}/groups")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := b.SignIns(); got != 1 {
+		t.Errorf("%d sign-ins, want 1", got)
+	}
+}

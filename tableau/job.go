@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -41,11 +42,8 @@ func (e *JobError) Error() string {
 	if e.Job.Finish == JobCancelled {
 		how = "was cancelled"
 	}
-	s := fmt.Sprintf("Tableau's job %s (%s) %s", e.Job.ID, e.Job.Type, how)
-	for _, n := range e.Job.Notes {
-		s += "; " + n
-	}
-	return s
+	first := fmt.Sprintf("Tableau's job %s (%s) %s", e.Job.ID, e.Job.Type, how)
+	return strings.Join(append([]string{first}, e.Job.Notes...), "; ")
 }
 
 // Class returns [ClassBadRequest], or [ClassCanceled] for a cancelled job.

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"net/url"
@@ -110,7 +111,7 @@ func (s *sweep[T]) pass(ctx context.Context, yield func(T, error) bool) (more bo
 
 func (s *sweep[T]) fetch(ctx context.Context, number int) (page[T], error) {
 	if s.spent > ListTimeout {
-		return page[T]{}, &NoAnswerError{Op: "list", Host: "the server", Err: context.DeadlineExceeded}
+		return page[T]{}, fmt.Errorf("the list was not read within %s: %w", ListTimeout, ClassUnavailable)
 	}
 	started := s.now()
 	p, err := s.read(ctx, number, s.size)

@@ -210,7 +210,7 @@ func retryAfter(header string, now time.Time) (time.Duration, bool) {
 	header = strings.TrimSpace(header)
 	if ms, ok := strings.CutSuffix(header, "ms"); ok {
 		n, err := strconv.ParseUint(strings.TrimSpace(ms), 10, 40)
-		return clampPause(time.Duration(n) * time.Millisecond), err == nil && ms != "" //nolint:gosec // 40 bits fit
+		return clampPause(time.Duration(n) * time.Millisecond), err == nil && ms != ""
 	}
 	if header != "" && allDigits(header) {
 		n, err := strconv.ParseInt(header, 10, 64)

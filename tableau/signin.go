@@ -40,6 +40,7 @@ func (c *Client) signInOnce(ctx context.Context) (*Response, error) {
 		Secret string `json:"personalAccessTokenSecret"`
 		Site   site   `json:"site"`
 	}
+	//nolint:gosec // the one place where the secret is meant to be written
 	body, err := json.Marshal(map[string]credentials{"credentials": {
 		Name: c.cfg.TokenName, Secret: c.cfg.TokenSecret.value(), Site: site{c.cfg.Site},
 	}})

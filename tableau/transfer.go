@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -112,10 +114,8 @@ func (c *Client) Publish(ctx context.Context, uploadID string, p Publication) (*
 	if err != nil {
 		return nil, err
 	}
-	q := url.Values{"uploadSessionId": {uploadID}, noun + "Type": {p.FileType}, "overwrite": {fmt.Sprint(p.Overwrite)}}
-	for k, v := range p.Options {
-		q[k] = v
-	}
+	q := url.Values{"uploadSessionId": {uploadID}, noun + "Type": {p.FileType}, "overwrite": {strconv.FormatBool(p.Overwrite)}}
+	maps.Copy(q, p.Options)
 	resp, err := c.Do(ctx, Request{
 		Method: http.MethodPost, Path: "/sites/{siteId}/" + p.Kind, Query: q, Body: body,
 		Header: http.Header{"Content-Type": {kind}}, Op: "Publish", Timeout: 10 * CallTimeout,

@@ -298,7 +298,7 @@ func copyWatched(w io.Writer, r io.Reader, cancel context.CancelCauseFunc) (int6
 				return total, &writeError{werr}
 			}
 		}
-		if err == io.EOF { //nolint:errorlint // readers return io.EOF itself
+		if err == io.EOF {
 			return total, nil
 		}
 		if err != nil {

@@ -256,14 +256,15 @@ func userCall(ctx context.Context, c *Client, r Request) (User, error) {
 // sitePath returns the path of a resource of the session's site. Ids are
 // escaped, so that none can lead elsewhere.
 func sitePath(parts ...string) (string, error) {
-	path := "/sites/{siteId}"
+	path := make([]string, 0, len(parts)+1)
+	path = append(path, "/sites/{siteId}")
 	for _, p := range parts {
 		if !goodSegment(p) || placeholder.MatchString(p) {
 			return "", refuse("%q is not an id", p)
 		}
-		path += "/" + escapeSegment(p)
+		path = append(path, escapeSegment(p))
 	}
-	return path, nil
+	return strings.Join(path, "/"), nil
 }
 
 // UserMissingError means that nobody on the site fits a name. The REST API

@@ -192,8 +192,14 @@ func TestFindUser(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, tableautest.Config{})
 			for _, u := range []struct{ name, email, domain string }{
-				{"ann@acme.example", "", ""}, {"bob", "robert@acme.example", ""}, {"carol@acme.example", "", ""}, {"other", "carol@acme.example", ""},
-				{"dan", "d1@acme.example", "EU"}, {"dan", "d2@acme.example", "US"}, {"t1", "team@acme.example", ""}, {"t2", "Team@acme.example", ""},
+				{"ann@acme.example", "", ""},
+				{"bob", "robert@acme.example", ""},
+				{"carol@acme.example", "", ""},
+				{"other", "carol@acme.example", ""},
+				{"dan", "d1@acme.example", "EU"},
+				{"dan", "d2@acme.example", "US"},
+				{"t1", "team@acme.example", ""},
+				{"t2", "Team@acme.example", ""},
 				{"kate@acme.example", "", ""},
 			} {
 				b.AddUser(u.name, tableautest.RoleViewer, tableautest.UserDetails{Email: u.email, Domain: u.domain})
