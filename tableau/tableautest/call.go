@@ -24,9 +24,10 @@ type call struct {
 	route   *route
 	version version
 	query   url.Values
-	raw     []byte // the body as it came
-	body    elem   // the body as a Tableau request
-	form    format // of the answer
+	raw     []byte   // the body as it came
+	body    elem     // the body as a Tableau request
+	bad     *failure // why it is none
+	form    format   // of the answer
 	token   string
 	session *session
 	site    *siteState
@@ -81,20 +82,32 @@ func (in *installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.entry = in.journal.begin(in.now(), r, c.match)
 
+	c.identify()
 	f := in.faults.take(c)
 	resp, applied := c.respond(f)
 	c.entry.Applied = applied
 	f.finish(w, c, resp)
 }
 
-// patName is the name of the PAT behind the request's token, "" for none.
-func (c *call) patName() string {
+// identify writes down whose session a request brings, before a fault can keep
+// Tableau from looking.
+func (c *call) identify() {
+	if c.token == "" || c.route == nil || c.route.need == open {
+		return
+	}
 	c.in.mu.RLock()
 	defer c.in.mu.RUnlock()
-	if s := c.in.sessions[digest(c.token)]; s != nil && s.pat != nil {
-		return s.pat.name
+	if s := c.in.sessions[digest(c.token)]; s != nil {
+		c.entry.session(s)
 	}
-	return ""
+}
+
+// session notes whose session it is.
+func (e *Entry) session(s *session) {
+	e.Session, e.Site, e.User = s.serial, s.site.contentURL, s.userID
+	if s.pat != nil {
+		e.PAT = s.pat.name
+	}
 }
 
 func (in *installation) firstSite() *siteState {
@@ -107,6 +120,9 @@ func (in *installation) firstSite() *siteState {
 // whether Tableau handled the request.
 func (c *call) respond(f *activeFault) (resp response, applied bool) {
 	tooLarge := c.read()
+	if c.route != nil {
+		c.bad = c.decode()
+	}
 	c.in.wait(c.r, c.in.cfg.Latency)
 	f.before(c)
 	if f.stops() {
@@ -167,7 +183,6 @@ func (in *installation) wait(r *http.Request, d time.Duration) {
 func (c *call) handle() (answer, *failure) {
 	q, err := url.ParseQuery(c.r.URL.RawQuery)
 	c.query = q
-	bad := c.decode()
 	r := c.route
 	if r.locking == itself {
 		c.in.mu.RLock()
@@ -194,17 +209,17 @@ func (c *call) handle() (answer, *failure) {
 	switch {
 	case err != nil:
 		return answer{}, fail("400008", "The query string is malformed.")
-	case bad != nil:
-		return answer{}, bad
 	case r.handle == nil:
 		return answer{}, fail("501000", "The simulated Tableau does not simulate "+r.method.name+".")
+	case c.bad != nil:
+		return answer{}, c.bad
 	}
 	return r.handle(c)
 }
 
 // decode reads the body as a Tableau request, where the method takes one.
 func (c *call) decode() *failure {
-	if len(bytes.TrimSpace(c.raw)) == 0 || c.route.anyBody || c.route.handle == nil {
+	if len(bytes.TrimSpace(c.raw)) == 0 || c.route.anyBody || c.r.Method == http.MethodGet {
 		return nil
 	}
 	contentType := c.r.Header.Get("Content-Type")
@@ -237,10 +252,7 @@ func (c *call) admit() *failure {
 	}
 	s.used.Store(c.in.now().UnixNano())
 	s.calls.Add(1)
-	c.entry.Session, c.entry.Site, c.entry.User = s.serial, s.site.contentURL, s.userID
-	if s.pat != nil {
-		c.entry.PAT = s.pat.name
-	}
+	c.entry.session(s)
 	if f := c.scope(); f != nil {
 		return f
 	}

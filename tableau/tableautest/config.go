@@ -2,6 +2,7 @@ package tableautest
 
 import (
 	"crypto/tls"
+	"fmt"
 	"time"
 )
 
@@ -258,6 +259,23 @@ func (c Config) withDefaults() Config {
 	}
 	c.Listen = or(c.Listen, "127.0.0.1:0")
 	return c
+}
+
+// check says what is wrong with a configuration that a person may have typed.
+func (c Config) check() error {
+	c = c.withDefaults()
+	if c.Product != ProductCloud && c.Product != ProductServer {
+		return fmt.Errorf("tableautest: product %q is neither %q nor %q", c.Product, ProductCloud, ProductServer)
+	}
+	oldest, good := parseVersion(c.MinVersion)
+	if !good {
+		return fmt.Errorf("tableautest: %q is no API version", c.MinVersion)
+	}
+	newest, good := parseVersion(c.MaxVersion)
+	if !good || newest.before(oldest) {
+		return fmt.Errorf("tableautest: %q is no API version from %s on", c.MaxVersion, c.MinVersion)
+	}
+	return nil
 }
 
 // or returns v, or fallback when v is the zero value.

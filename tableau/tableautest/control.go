@@ -77,7 +77,9 @@ type control struct{ site *Site }
 //	GET    /_sim/journal?since=SEQ    every request after SEQ
 //	GET    /_sim/routes               every method, simulated or not
 //	GET    /_sim/faults               the faults that are set, with their hits
-//	POST   /_sim/faults               sets one or a list of them, as [Fault] in JSON
+//	POST   /_sim/faults               sets one or a list of them, as [Fault] in JSON; "delay" is
+//	                                  text ("2s"), "body_base64" any bytes, and "changes" a list of
+//	                                  {"when":"before|after","user","role","name","remove"} instead of hooks
 //	DELETE /_sim/faults               takes them all back
 //	GET    /_sim/users?site=URL       users of a site (default: the first)
 //	POST   /_sim/users                {"name","role",...} adds one

@@ -163,8 +163,12 @@ func TestSimulate(t *testing.T) {
 
 func TestSimulateSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	err := tableautest.Simulate(t.Context(), tableautest.Options{Config: tableautest.Config{Listen: "nowhere"}}, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "nowhere") {
-		t.Errorf("error %v", err)
+	for word, cfg := range map[string]tableautest.Config{
+		"nowhere": {Listen: "nowhere"}, "desktop": {Product: "desktop"}, "three": {MaxVersion: "three"}, "2.2": {MaxVersion: "2.2"},
+	} {
+		err := tableautest.Simulate(t.Context(), tableautest.Options{Config: cfg}, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), word) {
+			t.Errorf("%s: error %v", word, err)
+		}
 	}
 }

@@ -160,7 +160,7 @@ func (fs *faults) take(c *call) *activeFault {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, a := range fs.list {
-		if a.spent() || !a.matches(c) || a.PAT != "" && a.PAT != c.patName() {
+		if a.spent() || !a.matches(c) || a.PAT != "" && a.PAT != c.entry.PAT {
 			continue
 		}
 		if a.seen++; a.seen <= a.Skip {

@@ -201,6 +201,9 @@ func TestConnectionDropped(t *testing.T) { // T10, T13, T43
 					t.Errorf("applied is %v, want %v", got, applied)
 				}
 				last := srv.Journal()[len(srv.Journal())-1]
+				if last.PAT != "pat" || last.Body != `{"user":{"siteRole":"Creator"}}` {
+					t.Errorf("the journal does not say what was wanted: %+v", last)
+				}
 				if last.Applied != applied || !last.Done || drop != tableautest.DropMidBody && last.Status != 0 {
 					t.Errorf("journal: %+v", last)
 				}

@@ -20,7 +20,7 @@ type Entry struct {
 	Status    int           `json:"status"`    // 0: not answered yet, or the connection was dropped
 	Code      string        `json:"code"`      // Tableau's error code
 	PAT       string        `json:"pat"`       // name of the PAT of the session, or of the sign-in
-	Session   int           `json:"session"`   // serial number of the session, from 1; 0: none
+	Session   int           `json:"session"`   // serial number of the session, from 1; 0: none that is known
 	Site      string        `json:"site"`      // content URL of the session's site
 	User      string        `json:"user"`      // id of the signed-in user
 	Body      string        `json:"body"`      // of writes, as JSON, with secrets removed

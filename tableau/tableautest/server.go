@@ -38,7 +38,12 @@ type Server struct {
 }
 
 // Start makes a site by [New] and serves it until [Server.Close].
-func Start(cfg Config) (*Server, error) { return serve(context.Background(), New(cfg)) }
+func Start(cfg Config) (*Server, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return serve(context.Background(), New(cfg))
+}
 
 // StartSite serves a site that exists already, with its installation.
 func StartSite(s *Site) (*Server, error) { return serve(context.Background(), s) }

@@ -44,7 +44,13 @@ func Simulate(ctx context.Context, o Options, out io.Writer) error {
 	o.Control = true
 	o.Collections = or(o.Collections, On)
 	o.Listen = or(o.Listen, "127.0.0.1:8443")
-	srv, err := serve(ctx, New(o.Config))
+	if err := o.check(); err != nil {
+		return fmt.Errorf("simulate Tableau: %w", err)
+	}
+	site := New(o.Config)
+	Populate(site, o.Users)
+	site.SetSeats(o.Seats)
+	srv, err := serve(ctx, site)
 	if err != nil {
 		return fmt.Errorf("simulate Tableau: %w", err)
 	}
@@ -54,8 +60,6 @@ func Simulate(ctx context.Context, o Options, out io.Writer) error {
 			return fmt.Errorf("simulate Tableau: %w", err)
 		}
 	}
-	Populate(srv.Site, o.Users)
-	srv.SetSeats(o.Seats)
 	if _, err := io.WriteString(out, srv.banner(o)); err != nil {
 		return fmt.Errorf("simulate Tableau: %w", err)
 	}

@@ -44,7 +44,8 @@ type siteState struct {
 }
 
 // New returns a simulated Tableau with one site, one project ("default") and the
-// group All Users, and nobody on it.
+// group All Users, and nobody on it. It panics on an API version that is none;
+// [Start] returns an error.
 func New(cfg Config) *Site {
 	in := newInstallation(cfg)
 	return in.addSite(in.cfg.SiteName, in.cfg.SiteContentURL)
