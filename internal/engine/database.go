@@ -64,13 +64,13 @@ func openSQLite(path string, into *dbos.Config) (*database, error) {
 	}
 	theirs, err := handle(sqliteConns)
 	if err != nil {
-		own.Close() //nolint:errcheck,gosec // nothing was done with it
+		own.Close() //nolint:gosec // nothing was done with it
 		return nil, err
 	}
 	into.SQLiteSystemDB = theirs
 	return &database{own: own, close: func() {
-		theirs.Close() //nolint:errcheck,gosec // DBOS may have closed it already
-		own.Close()    //nolint:errcheck,gosec // nothing is pending on it
+		theirs.Close() //nolint:gosec // DBOS may have closed it already
+		own.Close()    //nolint:gosec // nothing is pending on it
 	}}, nil
 }
 
@@ -100,7 +100,7 @@ func openPostgres(ctx context.Context, cfg *pgxpool.Config, lease time.Duration,
 	into.SystemDBPool = theirs
 	own := stdlib.OpenDBFromPool(ours)
 	return &database{own: own, postgres: true, close: func() {
-		own.Close() //nolint:errcheck,gosec // nothing is pending on it
+		own.Close() //nolint:gosec // nothing is pending on it
 		ours.Close()
 		theirs.Close()
 	}}, nil
@@ -148,7 +148,7 @@ func (d *database) tryLocked(ctx context.Context, fn func(tx *sql.Tx) error) (bo
 	if err != nil {
 		return false, fmt.Errorf("begin: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback()
 	if d.postgres {
 		var got bool
 		if err := tx.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey).Scan(&got); err != nil {
@@ -169,7 +169,7 @@ func (d *database) tryLocked(ctx context.Context, fn func(tx *sql.Tx) error) (bo
 
 // pause waits, or returns the context's error.
 func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
+	t := time.NewTimer(d) //nolint:forbidigo // it waits; it decides nothing
 	defer t.Stop()
 	select {
 	case <-t.C:
@@ -216,7 +216,7 @@ func (d *database) exclusive(ctx context.Context, fn func() error) error {
 	if err != nil {
 		return fmt.Errorf("lock: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // it goes back to the pool
+	defer conn.Close() // it goes back to the pool
 	for got := false; !got; {
 		if err := conn.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1)`, lockKey).Scan(&got); err != nil {
 			return fmt.Errorf("lock: %w", err)

@@ -127,7 +127,7 @@ func (c *Config) fill() error {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.Now == nil {
-		c.Now = time.Now
+		c.Now = time.Now //nolint:forbidigo // the default of what a test replaces
 	}
 	return nil
 }
@@ -243,7 +243,7 @@ func (e *Engine) stop(ctx context.Context) error {
 // client is DBOS with the caller's deadline. The values of ctx are hidden from
 // it: inside a handler they would make it take a call for a step.
 func (e *Engine) client(ctx context.Context) dbos.Context {
-	return dbos.From(e.dbos, valueless{ctx})
+	return dbos.From(e.dbos, valueless{ctx}) //nolint:contextcheck // ctx is passed, without its values
 }
 
 type valueless struct{ context.Context } //nolint:containedctx // it is a context

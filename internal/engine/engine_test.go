@@ -199,12 +199,14 @@ func TestWorkersAreLimited(t *testing.T) {
 		cfg := p.config(t, "n1")
 		cfg.Workers = 3
 		b := opened(t, cfg, p)
-		var active, most atomic.Int32
+		var mu sync.Mutex
+		active, most := 0, 0
 		b.Handle("k", func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
-			n := active.Add(1)
-			defer active.Add(-1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
+			mu.Lock()
+			active++
+			most = max(most, active)
+			mu.Unlock()
+			defer func() { mu.Lock(); active--; mu.Unlock() }()
 			return nil, run.Sleep(ctx, 20*time.Millisecond)
 		})
 		var jobs []engine.Job
@@ -216,8 +218,8 @@ func TestWorkersAreLimited(t *testing.T) {
 		for _, j := range jobs {
 			b.ended(j.ID)
 		}
-		if most.Load() != 3 {
-			t.Errorf("%d jobs ran side by side, want 3", most.Load())
+		if most != 3 {
+			t.Errorf("%d jobs ran side by side, want 3", most)
 		}
 	})
 }

@@ -180,9 +180,9 @@ func (n *node) lapse() {
 
 // live beats until ctx ends.
 func (n *node) live(ctx context.Context) {
-	beat := time.NewTimer(n.beatEvery())
+	beat := time.NewTimer(n.beatEvery()) //nolint:forbidigo // it wakes; what it is for asks n.now
 	defer beat.Stop()
-	lapse := time.NewTimer(n.trustFor())
+	lapse := time.NewTimer(n.trustFor()) //nolint:forbidigo // it wakes; what it is for asks n.now
 	defer lapse.Stop()
 	for {
 		select {
@@ -298,7 +298,7 @@ func (n *node) stale(ctx context.Context, tx *sql.Tx) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list dead nodes: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // read to the end
+	defer rows.Close()
 	var ids []string
 	for rows.Next() {
 		var id string

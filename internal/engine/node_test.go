@@ -425,7 +425,7 @@ func TestTwoProcessesOfOneID(t *testing.T) {
 	if s := newer.ended("j"); s.State != engine.Done {
 		t.Errorf("%+v", s)
 	}
-	if err := <-lost; err != engine.ErrLost {
+	if err := <-lost; !errors.Is(err, engine.ErrLost) {
 		t.Errorf("the older process was told %v", err)
 	}
 }

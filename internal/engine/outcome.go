@@ -34,7 +34,7 @@ func (e *StepError) Error() string { return e.Message }
 
 // Is reports whether target is the kind of e.
 func (e *StepError) Is(target error) bool {
-	kind, ok := target.(fault.Kind) //nolint:errorlint // Is compares target itself, errors.Is does the unwrapping
+	kind, ok := target.(fault.Kind)
 	return ok && e.Kind != "" && e.Kind == kind
 }
 

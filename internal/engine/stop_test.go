@@ -43,7 +43,7 @@ func TestStopHandsBack(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
 		var one, two atomic.Int32
-		var inTwo = make(chan struct{}, 2)
+		inTwo := make(chan struct{}, 2)
 		handler := func(hold bool) engine.Handler {
 			return func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
 				_, err := run.Step(ctx, "one", func(ctx context.Context) (json.RawMessage, error) {
@@ -139,7 +139,7 @@ func TestEndOfTheCallersContext(t *testing.T) {
 func TestSleepOutlivesAStop(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
-		var asleep = make(chan struct{}, 2)
+		asleep := make(chan struct{}, 2)
 		handler := func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
 			asleep <- struct{}{}
 			return nil, run.Sleep(ctx, 3*time.Second)
