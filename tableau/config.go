@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -85,6 +86,7 @@ type Client struct {
 	throttle  *throttle
 	slots     chan struct{} // one for each call under way
 	closeIdle sync.Once
+	certAsked *atomic.Bool // the server asked for a client certificate
 }
 
 var versionForm = regexp.MustCompile(`^[0-9]{1,2}\.[0-9]{1,3}$`)
@@ -114,8 +116,8 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now //nolint:forbidigo // the default of the one clock that the package reads
 	}
-	c := &Client{cfg: cfg, host: host}
-	c.http = newHTTP(cfg, host)
+	c := &Client{cfg: cfg, host: host, certAsked: new(atomic.Bool)}
+	c.http = newHTTP(cfg, host, c.certAsked)
 	c.throttle = newThrottle(cfg)
 	c.slots = make(chan struct{}, maxConns-2) // sign-in and sign-out have theirs
 	c.exchange = &exchange{client: c}

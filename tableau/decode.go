@@ -92,7 +92,7 @@ func parseError(op string, status int, body []byte) (e *Error, ok bool) {
 		ErrorCode    text            `json:"errorCode"`      // VizQL Data Service
 		TabErrorCode text            `json:"tab-error-code"` // the same
 	}
-	if json.Unmarshal(trimmed, &j) != nil {
+	if !readable(json.Unmarshal, trimmed, &j) {
 		return e, false
 	}
 	if inner, ok := parseErrorElement(j.Error); ok {
@@ -109,6 +109,12 @@ func parseError(op string, status int, body []byte) (e *Error, ok bool) {
 		}
 	}
 	return e, true
+}
+
+// readable reports whether a body can be read as v; that it cannot is an
+// answer here, and no error.
+func readable(unmarshal func([]byte, any) error, body []byte, v any) bool {
+	return unmarshal(body, v) == nil
 }
 
 // errorElement is the usual form of a refusal.
@@ -134,7 +140,7 @@ func parseXMLError(op string, status int, body []byte) (e *Error, ok bool) {
 			Detail  string `xml:"detail"`
 		} `xml:"error"`
 	}
-	if xml.Unmarshal(body, &x) != nil || x.Error == nil || x.Error.Code == "" && x.Error.Summary == "" && x.Error.Detail == "" {
+	if !readable(xml.Unmarshal, body, &x) || x.Error == nil || x.Error.Code == "" && x.Error.Summary == "" && x.Error.Detail == "" {
 		return e, false
 	}
 	return &Error{Op: op, Status: status, Code: x.Error.Code, Summary: x.Error.Summary, Detail: x.Error.Detail}, true

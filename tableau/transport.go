@@ -26,7 +26,7 @@ var (
 
 // newHTTP returns the only way out of this package: HTTPS to host, verified,
 // without redirects and proxies.
-func newHTTP(cfg Config, host string) *http.Client {
+func newHTTP(cfg Config, host string, certAsked *atomic.Bool) *http.Client {
 	dial := cfg.Dial
 	if dial == nil {
 		d := &net.Dialer{Timeout: DialTimeout}
@@ -50,7 +50,15 @@ func newHTTP(cfg Config, host string) *http.Client {
 				return nil, refuse("only HTTPS is spoken")
 			},
 			DialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-				return dialTLS(ctx, dial, network, addr, host, cfg.RootCAs)
+				return dialTLS(ctx, dial, network, addr, host, &tls.Config{
+					RootCAs:    cfg.RootCAs,
+					MinVersion: tls.VersionTLS12,
+					NextProtos: []string{"h2", "http/1.1"},
+					GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+						certAsked.Store(true)
+						return &tls.Certificate{}, nil
+					},
+				})
 			},
 			ForceAttemptHTTP2:      true,
 			MaxResponseHeaderBytes: MaxHeader,
@@ -65,7 +73,7 @@ func newHTTP(cfg Config, host string) *http.Client {
 // maxConns bounds what one client opens to its server.
 const maxConns = 64
 
-func dialTLS(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), network, addr, host string, roots *x509.CertPool) (net.Conn, error) {
+func dialTLS(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), network, addr, host string, cfg *tls.Config) (net.Conn, error) {
 	dialing, cancel := context.WithTimeout(ctx, DialTimeout)
 	defer cancel()
 	raw, err := dial(dialing, network, addr)
@@ -79,12 +87,8 @@ func dialTLS(ctx context.Context, dial func(context.Context, string, string) (ne
 	if err != nil {
 		name = addr
 	}
-	conn := tls.Client(raw, &tls.Config{
-		ServerName: name,
-		RootCAs:    roots,
-		MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"h2", "http/1.1"},
-	})
+	cfg.ServerName = name
+	conn := tls.Client(raw, cfg)
 	shaking, cancel := context.WithTimeout(ctx, TLSTimeout)
 	defer cancel()
 	if err := conn.HandshakeContext(shaking); err != nil {
@@ -335,6 +339,11 @@ func (c *Client) transportFault(parent, ctx context.Context, out outgoing, err e
 		if text := err.Error(); strings.Contains(text, "headers exceeded") || strings.Contains(text, "header list larger") {
 			return &TooLargeError{Op: out.op, What: "header", Limit: MaxHeader}
 		}
+	}
+	if ctx.Err() == nil && out.kind == KindSignIn && c.certAsked.Load() {
+		// TLS 1.3 refuses after the handshake, and the refusal may be lost with
+		// the connection.
+		return &TLSError{Host: c.host, Reason: "the server broke off after it had asked for a client certificate: certificate required", Err: err}
 	}
 	if !sent || out.kind == KindSignIn {
 		return &UnreachableError{Host: c.host, Err: err}
