@@ -65,7 +65,7 @@ func TestErrorsTellTextAndClass(t *testing.T) {
 		if got := tableau.ClassOf(wrapped); got != tt.class {
 			t.Errorf("%v: class %s, want %s", tt.err, got, tt.class)
 		}
-		_, plain := tt.err.(interface{ Class() tableau.Class }) //nolint:errorlint // about the type itself
+		_, plain := tt.err.(interface{ Class() tableau.Class })
 		if plain && !errors.Is(wrapped, tt.class) {
 			t.Errorf("%v is not %s", tt.err, tt.class)
 		}
