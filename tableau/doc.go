@@ -4,7 +4,7 @@
 // A [Client] stands for one site and one PAT. Any call of the API can be made
 // with [Client.Do]; the calls that most programs need have methods of their
 // own ([Client.Users], [Client.FindUser], [Client.SetSiteRole], …), and
-// [Methods] catalogue of all the others.
+// [Methods] is the catalogue of all the others.
 //
 // # The exchange
 //
@@ -26,7 +26,7 @@
 // never followed, proxies of the environment are ignored, certificates are
 // always verified. A write whose answer was lost is never sent again blindly.
 // An answer is compared with what was asked: a user list that lacks somebody,
-// a filter that was ignored or a role that was not set is noticed.
+// a filter that was ignored, and a role that was not set are noticed.
 //
 // # Errors
 //
