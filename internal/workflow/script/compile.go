@@ -36,7 +36,7 @@ func Compile(src Source) (*Program, error) {
 	// is made of the hash of them all.
 	bridge := "__margay_" + hash[:32]
 	out := api.Build(api.BuildOptions{
-		Stdin:          &api.StdinOptions{Contents: `export { default } from "` + main + `"`, Sourcefile: entry, Loader: api.LoaderTS},
+		Stdin:          &api.StdinOptions{Contents: `export { default } from "` + main + `"`, Sourcefile: entry, Loader: api.LoaderJS},
 		Bundle:         true,
 		Write:          false,
 		Outfile:        "program.js",
@@ -93,7 +93,9 @@ func resolve(b api.PluginBuild, src Source, bridge string) {
 		var text string
 		switch args.Path {
 		case main:
-			text = src.Text
+			// With this it is a module in the bundler's eyes, also when it
+			// exports nothing: then the missing default export is an error.
+			text = src.Text + "\nexport {}"
 		case hostModule:
 			text = "export const { call, log } = " + bridge
 		default:

@@ -11,20 +11,26 @@ const (
 	// pokeEvery is how often a machine that must stop is told so: a request
 	// made just before the machine is entered is forgotten by the engine.
 	pokeEvery = time.Millisecond
-	// patience is how many pokes a built-in function of the engine is given to
-	// come back to where interrupts are looked at, before it is refused memory.
-	patience = 50
+	// patience is how long a built-in function of the engine is given to come
+	// back to where interrupts are looked at, before it is refused memory.
+	patience = 50 * time.Millisecond
+	// despair is how long a machine is given before the run ends without it.
+	// The prelude keeps scripts from every way to get there that we know.
+	despair = 3 * time.Second
 )
 
 // guard stops a virtual machine that may not go on. Its methods may be called
 // from any goroutine.
 type guard struct {
-	vm *quickjs.VM
+	vm    *quickjs.VM
+	hurry func() // see hurry
 
-	mu     sync.Mutex
-	inside bool      // the machine is running
-	reason *RunError // why it may not run any more; once set it stays
-	pokes  int
+	mu       sync.Mutex
+	inside   bool      // the machine is running
+	reason   *RunError // why it may not run any more; once set it stays
+	starving bool
+
+	lost chan struct{} // closed when the machine does not stop
 }
 
 // stop makes the machine stop for the reason, unless it has another already.
@@ -35,27 +41,37 @@ func (g *guard) stop(reason *RunError) {
 		return
 	}
 	g.reason = reason
+	if !g.inside {
+		return
+	}
 	g.poke()
+	g.after(patience, func() { g.starving = true })
+	g.after(despair, func() { close(g.lost) })
+}
+
+// after does something later if the machine is still running then.
+func (g *guard) after(d time.Duration, do func()) {
+	time.AfterFunc(d, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.inside {
+			do()
+		}
+	})
 }
 
 // poke interrupts the machine and comes back until it has stopped. The caller
 // holds mu.
 func (g *guard) poke() {
-	if !g.inside {
-		return
-	}
 	g.vm.Interrupt()
-	if g.pokes++; g.pokes > patience {
+	g.hurry()
+	if g.starving {
 		// Built-in functions written in C look at no flag, but they allocate.
 		// The limit is one word that the engine reads at each allocation, so it
 		// may be written while the engine runs.
 		g.vm.SetMemoryLimit(0)
 	}
-	time.AfterFunc(pokeEvery, func() {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.poke()
-	})
+	g.after(pokeEvery, g.poke)
 }
 
 // stopped returns why the machine may not run any more, or nil.

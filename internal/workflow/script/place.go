@@ -36,6 +36,10 @@ func (p placer) find(line, column int) (Frame, bool) {
 // stackLine is "    at name (<eval>:3:16)", as the engine writes it.
 var stackLine = regexp.MustCompile(`^\s*at (.*?) ?\(?<eval>:(\d+):(\d+)\)?$`)
 
+// nameless are the names of functions that have none in the TypeScript; the
+// last is what the bundler calls a default export without a name.
+var nameless = map[string]bool{"<anonymous>": true, "<eval>": true, "margay_main_default": true}
+
 // frames returns the places of a stack of the engine's, innermost first.
 func (p placer) frames(stack string) []Frame {
 	var frames []Frame
@@ -50,7 +54,7 @@ func (p placer) frames(stack string) []Frame {
 			continue
 		}
 		if f, ok := p.find(l, c); ok {
-			if m[1] != "<anonymous>" && m[1] != "<eval>" {
+			if !nameless[m[1]] {
 				f.Function = m[1]
 			}
 			frames = append(frames, f)

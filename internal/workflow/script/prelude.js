@@ -40,6 +40,220 @@
     delete globalThis[name];
   }
 
+  // ---- Nothing that lets a built-in function run for hours.
+  //
+  // The host can stop the program between its own instructions, and a built-in
+  // function when it allocates. Built-in functions that walk along something
+  // huge and empty do neither, so they are kept from it. Proxies and the
+  // helpers of iterators, which could dress up such a thing, are not there.
+
+  delete globalThis.Proxy;
+  const iteratorMethods = Iterator.prototype;
+  for (const name of Object.getOwnPropertyNames(iteratorMethods)) {
+    if (name !== "constructor") delete iteratorMethods[name];
+  }
+  delete globalThis.Iterator;
+  for (const name of ["union", "intersection", "difference", "symmetricDifference", "isSubsetOf", "isSupersetOf", "isDisjointFrom"]) {
+    delete Set.prototype[name];
+  }
+
+  const longest = 5_000_000; // elements; memory ends before that
+  const { isArray } = Array;
+  const tooLong = () => new RangeError(`An array here has at most ${longest} elements.`);
+  const checked = (list) => {
+    if (list.length > longest) throw tooLong();
+    return list;
+  };
+  // A list that is no array is copied by instructions of our own.
+  const asArray = (list) => {
+    if (isArray(list)) return checked(list);
+    if (list === undefined || list === null) throw new TypeError("cannot convert to object");
+    const from = typeof list === "string" ? new NativeString(list) : list;
+    const length = max(floor(+from.length) || 0, 0);
+    if (length > longest) throw tooLong();
+    const copy = [];
+    copy.length = length;
+    for (let i = 0; i < length; i++) if (i in from) defineProperty(copy, i, { value: from[i], writable: true, enumerable: true, configurable: true });
+    return copy;
+  };
+  const rename = (name, length, method) => {
+    defineProperty(method, "name", { value: name, configurable: true });
+    defineProperty(method, "length", { value: length, configurable: true });
+    return method;
+  };
+  const arrayMethods = Array.prototype;
+  // A built-in function that calls another one is not stopped in between; with
+  // a function of ours between the two it is.
+  const ours = (callback) => (typeof callback === "function" ? function (...values) { return apply(callback, this, values); } : callback);
+  const wrapCallback = (methods, name, receiver) => {
+    const native = methods[name];
+    replace(methods, name, rename(name, native.length, {
+      method(callback, ...values) { return apply(native, receiver(this), [ours(callback), ...values]); },
+    }.method));
+  };
+  const wrapArray = (name, receiver) => {
+    const native = arrayMethods[name];
+    replace(arrayMethods, name, rename(name, native.length, { method(...values) { return apply(native, receiver(this), values); } }.method));
+  };
+  const itself = (list) => list;
+  const callers = ["every", "some", "forEach", "map", "filter", "reduce", "reduceRight", "find", "findIndex", "findLast", "findLastIndex"];
+  const typedMethods = getPrototypeOf(Uint8Array.prototype);
+  for (const name of callers) {
+    wrapCallback(arrayMethods, name, asArray);
+    wrapCallback(typedMethods, name, itself);
+  }
+  wrapCallback(typedMethods, "sort", itself);
+  wrapCallback(typedMethods, "toSorted", itself);
+  wrapCallback(Map.prototype, "forEach", itself);
+  wrapCallback(Set.prototype, "forEach", itself);
+  for (const name of ["at", "with", "join", "toLocaleString", "slice", "toReversed", "toSpliced"]) wrapArray(name, asArray);
+  // To compare one long text with many takes as long as all of them.
+  for (const name of ["indexOf", "lastIndexOf", "includes"]) {
+    const native = arrayMethods[name];
+    const backwards = name === "lastIndexOf";
+    replace(arrayMethods, name, rename(name, 1, {
+      method(what, ...values) {
+        const list = asArray(this);
+        if (typeof what !== "string" || what.length < 1000) return apply(native, list, [what, ...values]);
+        const length = list.length;
+        let from = values.length > 0 ? floor(+values[0]) || 0 : backwards ? length - 1 : 0;
+        if (from < 0) from = backwards ? from + length : max(from + length, 0);
+        if (backwards && from >= length) from = length - 1;
+        for (let i = from; backwards ? i >= 0 : i < length; backwards ? i-- : i++) {
+          if (list[i] === what) return name === "includes" ? true : i;
+        }
+        return name === "includes" ? false : -1;
+      },
+    }.method));
+  }
+  for (const name of ["fill", "reverse", "shift", "unshift", "splice", "copyWithin", "push", "pop"]) {
+    wrapArray(name, (list) => {
+      if (!isArray(list)) throw new TypeError(`${name} is for arrays`);
+      return checked(list);
+    });
+  }
+  const push = (list, value) => { defineProperty(list, list.length, { value, writable: true, enumerable: true, configurable: true }); };
+  const byText = (x, y) => {
+    const a = `${x}`, b = `${y}`;
+    return a < b ? -1 : a > b ? 1 : 0;
+  };
+  for (const name of ["sort", "toSorted"]) {
+    const native = arrayMethods[name];
+    replace(arrayMethods, name, rename(name, 1, {
+      method(compare) {
+        if (!isArray(this)) throw new TypeError(`${name} is for arrays`);
+        checked(this);
+        // A comparison of our own gives the host its chance.
+        if (compare !== undefined && typeof compare !== "function") throw new TypeError("not a function");
+        return apply(native, this, [compare === undefined ? byText : (x, y) => compare(x, y)]);
+      },
+    }.method));
+  }
+  replace(arrayMethods, "concat", rename("concat", 1, {
+    method(...values) {
+      const all = [];
+      const add = (value) => {
+        if (!isArray(value)) return push(all, value);
+        checked(value);
+        const length = value.length;
+        for (let i = 0; i < length; i++) {
+          if (i in value) push(all, value[i]);
+          else all.length++;
+        }
+      };
+      add(this);
+      for (let i = 0; i < values.length; i++) add(values[i]);
+      return all;
+    },
+  }.method));
+  const flatten = (list, depth, into) => {
+    const length = checked(list).length;
+    for (let i = 0; i < length; i++) {
+      if (!(i in list)) continue;
+      const value = list[i];
+      if (depth > 0 && isArray(value)) flatten(value, depth - 1, into);
+      else push(into, value);
+    }
+    return into;
+  };
+  replace(arrayMethods, "flat", rename("flat", 0, {
+    method(depth) { return flatten(asArray(this), depth === undefined ? 1 : floor(+depth) || 0, []); },
+  }.method));
+  replace(arrayMethods, "flatMap", rename("flatMap", 1, {
+    method(each, self) {
+      const list = asArray(this);
+      const mapped = [];
+      for (let i = 0; i < list.length; i++) if (i in list) push(mapped, apply(each, self, [list[i], i, list]));
+      return flatten(mapped, 1, []);
+    },
+  }.method));
+
+  replace(Array, "from", rename("from", 1, {
+    method(items, each, self) {
+      if (each !== undefined && typeof each !== "function") throw new TypeError("not a function");
+      const own = this === Array || typeof this !== "function";
+      const list = own ? [] : new this();
+      let i = 0;
+      const add = own
+        ? (value) => push(list, each === undefined ? value : apply(each, self, [value, i]))
+        : (value) => { list[i] = each === undefined ? value : apply(each, self, [value, i]); };
+      if (items[Symbol.iterator] !== undefined && items[Symbol.iterator] !== null) {
+        for (const value of items) { add(value); i++; }
+      } else {
+        const length = max(floor(+items.length) || 0, 0);
+        for (; i < length; i++) add(items[i]);
+      }
+      list.length = i;
+      return list;
+    },
+  }.method));
+
+  // The constructors walk along an iterator by themselves; here we do.
+  const wrapCollection = (name, add) => {
+    const Native = globalThis[name];
+    const Collection = { [name]: function (values) {
+      if (new.target === undefined) throw new TypeError(`${name} is made with new`);
+      const collection = construct(Native, [], new.target);
+      if (values !== undefined && values !== null) for (const value of values) add(collection, value);
+      return collection;
+    } }[name];
+    defineProperty(Collection, "prototype", { value: Native.prototype, writable: false });
+    defineProperty(Collection, "length", { value: 0, configurable: true });
+    defineProperty(Collection, Symbol.species, { get() { return this; }, configurable: true });
+    if (Native.groupBy) replace(Collection, "groupBy", Native.groupBy);
+    replace(Native.prototype, "constructor", Collection);
+    replace(globalThis, name, Collection);
+  };
+  const entry = (value) => {
+    if (typeof value !== "object" || value === null) throw new TypeError("not an object");
+    return [value[0], value[1]];
+  };
+  wrapCollection("Set", (set, value) => { set.add(value); });
+  wrapCollection("WeakSet", (set, value) => { set.add(value); });
+  wrapCollection("Map", (map, value) => { const [k, v] = entry(value); map.set(k, v); });
+  wrapCollection("WeakMap", (map, value) => { const [k, v] = entry(value); map.set(k, v); });
+
+  // Looking for a long text in a longer one takes the product of their lengths.
+  const stringMethods = String.prototype;
+  for (const name of ["indexOf", "lastIndexOf", "includes", "split", "replace", "replaceAll"]) {
+    const native = stringMethods[name];
+    replace(stringMethods, name, rename(name, native.length, {
+      method(what, ...values) {
+        if (this === undefined || this === null) throw new TypeError("cannot convert to object");
+        if ((typeof what === "object" && what !== null) || what === undefined) return apply(native, this, [what, ...values]);
+        const text = `${this}`;
+        what = NativeString(what);
+        if (text.length * what.length > 2e9) throw new RangeError("The texts are too long to look for one in the other.");
+        return apply(native, text, [what, ...values]);
+      },
+    }.method));
+  }
+
+  replace(JSON, "stringify", function stringify_(value, replacer, space) {
+    return stringify(value, isArray(replacer) ? checked(replacer) : replacer, space);
+  });
+  defineProperty(JSON.stringify, "name", { value: "stringify", configurable: true });
+
   // ---- No code from text: what was reviewed is what runs.
 
   delete globalThis.eval;
@@ -178,7 +392,7 @@
         const text = stringify(value);
         if (text !== undefined) return text;
       } catch (problem) {
-        if (problem instanceof NativeInternalError) throw problem;
+        if (problem === null || problem instanceof NativeInternalError) throw problem;
       }
     }
     return NativeString(value);

@@ -34,12 +34,13 @@ func (p *Program) Run(ctx context.Context, in Input) (json.RawMessage, error) {
 		return nil, fmt.Errorf("start the JavaScript engine: %w", err)
 	}
 	r := &run{
-		program: p, in: in, limits: in.Limits.withDefaults(), vm: vm, guard: &guard{vm: vm},
-		hostErrors: map[int]*HostError{},
+		program: p, in: in, limits: in.Limits.withDefaults(), vm: vm,
+		guard: &guard{vm: vm, hurry: hurry(vm), lost: make(chan struct{})}, hostErrors: map[int]*HostError{},
+		work: make(chan func() error), done: make(chan error, 1), over: make(chan struct{}),
 	}
+	go r.serve()
 	defer r.close()
-	// Before close, and close waits for it: the guard must not touch a machine
-	// that is gone.
+	// Before close: the guard must not touch a machine that is gone.
 	defer context.AfterFunc(ctx, func() { r.guard.stop(cancelled(ctx)) })()
 	return r.run(ctx)
 }
@@ -53,6 +54,14 @@ type run struct {
 	guard   *guard
 	control quickjs.Value // the function of the prelude
 	broken  bool          // the engine failed: its memory cannot be trusted
+
+	// The machine runs on a goroutine of its own, so that the run can end even
+	// if the machine does not. It does what comes from work, says on done what
+	// came of it, frees the machine when work is closed, and closes over.
+	work chan func() error
+	done chan error
+	over chan struct{}
+	lost bool // the machine did not stop: the fields above belong to it now
 
 	queue      []Call // calls that were issued and not yet made
 	issued     int
@@ -252,7 +261,7 @@ func (r *run) carry(text string) (quickjs.Value, error) {
 
 // free gives a value back, unless the engine failed.
 func (r *run) free(v *quickjs.Value) {
-	if !r.broken && v.VM() != nil {
+	if !r.lost && !r.broken && v.VM() != nil {
 		v.Free()
 	}
 }
@@ -262,6 +271,9 @@ func (r *run) free(v *quickjs.Value) {
 func (r *run) tell(args ...any) error {
 	if _, err := r.control.Call(quickjs.UndefinedValue, args...); err != nil {
 		return err
+	}
+	if r.guard.stopped() != nil {
+		return nil
 	}
 	// The engine stops after as many jobs as this, to see whether to go on.
 	const batch = 1 << 20
@@ -282,9 +294,18 @@ func (r *run) enter(work func() error) error {
 		return reason
 	}
 	alarm := time.AfterFunc(r.limits.CPU, func() { r.guard.stop(r.limits.exceeded(LimitCPU)) })
-	err := r.protect(work)
+	r.work <- work
+	var err error
+	select {
+	case err = <-r.done:
+	case <-r.guard.lost:
+		r.lost = true
+	}
 	alarm.Stop()
 	r.guard.leave()
+	if r.lost {
+		return r.guard.stopped()
+	}
 	for _, l := range r.lines {
 		if r.in.Log != nil {
 			r.in.Log(l.level, l.text)
@@ -306,10 +327,25 @@ func (r *run) enter(work func() error) error {
 	}
 }
 
+// serve is the goroutine of the machine.
+func (r *run) serve() {
+	defer close(r.over)
+	debug.SetPanicOnFault(true) // for this goroutine
+	for work := range r.work {
+		r.done <- r.protect(work)
+	}
+	if r.broken {
+		return // whatever is left of the machine is not safe to free
+	}
+	r.free(&r.control)
+	if err := r.vm.Close(); err != nil {
+		r.broken = true
+	}
+}
+
 // protect runs work and turns a failure of the engine itself into an error: the
 // engine is C that was translated to Go, where a wild pointer is a fault.
 func (r *run) protect(work func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
 			r.broken = true
@@ -319,13 +355,12 @@ func (r *run) protect(work func() error) (err error) {
 	return work()
 }
 
-// close frees the machine.
+// close frees the machine, or leaves that to it when it does not stop.
 func (r *run) close() {
-	if r.broken {
-		return // whatever is left of it is not safe to free
+	close(r.work)
+	if !r.lost {
+		<-r.over
 	}
-	r.free(&r.control)
-	r.vm.Close()
 }
 
 // stalled says why the script can go no further although nobody ended it.
