@@ -70,6 +70,23 @@ type Env struct {
 	Linger    time.Duration // keep a session this long after its last call
 	UserAgent string
 	Log       *slog.Logger
+	// Lease returns the right to have a session, by the name of what allows only
+	// one. nil: nobody else has one.
+	Lease func(name string) Lease
+}
+
+// Lease is the right to have a session with a credential that allows one
+// session at a time, among all that share it.
+type Lease interface {
+	// Acquire waits until the lease is free or ctx ends.
+	Acquire(ctx context.Context) (Held, error)
+}
+
+// Held is a lease that was acquired.
+type Held struct {
+	Lost    <-chan struct{} // closed when the holder can no longer be sure of it
+	Wanted  <-chan struct{} // closed when somebody waits for it
+	Release func()          // called once, also after a loss
 }
 
 // Client talks to one connection's system. Safe for concurrent use.

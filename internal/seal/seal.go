@@ -83,6 +83,12 @@ func Open(ctx context.Context, keyURL string, store Store) (*Sealer, error) {
 	return &Sealer{aead: primitive, store: store}, nil
 }
 
+// Made says whether keys are kept in store already, so that Open makes none.
+func Made(ctx context.Context, store Store) (bool, error) {
+	wrapped, err := store.SealedKey(ctx, keysetName)
+	return wrapped != nil, err
+}
+
 func newKeyset(kek tink.AEAD) ([]byte, error) {
 	handle, err := keyset.NewHandle(aead.AES256GCMKeyTemplate())
 	if err != nil {
@@ -169,7 +175,7 @@ func readKeyFile(path string, mayMake bool) ([]byte, error) {
 		return makeKeyFile(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("the key file %s is missing: put it back from where you keep it; without it the secrets in this database cannot be opened", path)
+		return nil, fmt.Errorf("the key file %s is missing: put it back from where you keep it; without it the secrets in this database cannot be opened%w", path, &quiet{err})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the key file: %w", err)
@@ -180,6 +186,12 @@ func readKeyFile(path string, mayMake bool) ([]byte, error) {
 	}
 	return key, nil
 }
+
+// quiet is a cause for errors.Is that adds nothing to the sentence.
+type quiet struct{ error }
+
+func (*quiet) Error() string   { return "" }
+func (q *quiet) Unwrap() error { return q.error }
 
 func makeKeyFile(path string) ([]byte, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/seal"
+	"github.com/margay-access/margay/internal/store"
 )
 
 // socketName is the socket in the data folder through which `margay admin`
@@ -48,19 +50,35 @@ func Token(ctx context.Context, cfg Config, email string, scopes []identity.Scop
 	if err != nil {
 		return "", err
 	}
-	token, err := func() (string, error) {
-		sealer, err := seal.Open(ctx, cfg.KeyURL, db)
-		if err != nil {
-			return "", err
-		}
-		key, err := sealer.AuditKey(ctx)
-		if err != nil {
-			return "", err
-		}
-		db.Use(key, nil)
-		return identity.NewService(db, cfg.Now, newID).IssueToken(ctx, email, scopes)
-	}()
+	token, err := tokenInDatabase(ctx, cfg, db, email, scopes)
 	return token, errors.Join(err, db.Close())
+}
+
+// tokenInDatabase makes the token where the rows are. Without the key of the
+// audit chain, which only a data folder or a key service gives, the event is kept
+// for the server to seal.
+func tokenInDatabase(ctx context.Context, cfg Config, db *store.DB, email string, scopes []identity.Scope) (string, error) {
+	key, err := chainKey(ctx, cfg, db)
+	if err != nil {
+		return "", err
+	}
+	db.Use(key, nil)
+	return identity.NewService(db, cfg.Now, newID).IssueToken(ctx, email, scopes)
+}
+
+func chainKey(ctx context.Context, cfg Config, db *store.DB) ([]byte, error) {
+	shared := cfg.Database != ""
+	if made, err := seal.Made(ctx, db); err != nil || shared && !made {
+		return nil, err // the server's folder is where its key will be made
+	}
+	sealer, err := seal.Open(ctx, cfg.KeyURL, db)
+	if shared && errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sealer.AuditKey(ctx)
 }
 
 func tokenBySocket(ctx context.Context, data string, in tokenRequest) (token string, reached bool, err error) {

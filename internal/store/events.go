@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -36,6 +38,22 @@ func (t *tx) Record(ctx context.Context, events ...audit.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
+	events, err := withIDs(events)
+	if err != nil {
+		return err
+	}
+	if t.db.auditKey == nil {
+		return t.recordPending(ctx, events)
+	}
+	pending, err := t.takePending(ctx)
+	if err != nil {
+		return err
+	}
+	return t.append(ctx, append(pending, events...))
+}
+
+// append seals events at the end of the chain.
+func (t *tx) append(ctx context.Context, events []audit.Event) error {
 	var head audit.Head
 	err := t.sql.NewRaw("SELECT seq, hash FROM events_head WHERE one = 1").Scan(ctx, &head.Seq, &head.Hash)
 	if err != nil {
@@ -43,13 +61,6 @@ func (t *tx) Record(ctx context.Context, events ...audit.Event) error {
 	}
 	rows := make([]eventRow, len(events))
 	for i, e := range events {
-		if e.ID == "" {
-			id, err := uuid.NewV7()
-			if err != nil {
-				return wrap("make an event's id", err)
-			}
-			e.ID = "evt_" + id.String()
-		}
 		e = audit.Seal(t.db.auditKey, e, head.Seq+1, head.Hash)
 		head = audit.Head{Seq: e.Seq, Hash: e.Hash}
 		rows[i] = eventRow{
@@ -62,6 +73,58 @@ func (t *tx) Record(ctx context.Context, events ...audit.Event) error {
 	}
 	_, err = t.sql.NewRaw("UPDATE events_head SET seq = ?, hash = ? WHERE one = 1", head.Seq, head.Hash).Exec(ctx)
 	return wrap("move the end of the audit log", err)
+}
+
+func withIDs(events []audit.Event) ([]audit.Event, error) {
+	named := slices.Clone(events)
+	for i := range named {
+		if named[i].ID != "" {
+			continue
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, wrap("make an event's id", err)
+		}
+		named[i].ID = "evt_" + strings.ReplaceAll(id.String(), "-", "")
+	}
+	return named, nil
+}
+
+type pendingRow struct {
+	bun.BaseModel `bun:"table:events_pending"`
+	ID            string `bun:",pk"`
+	AtMs          int64
+	Kind          string
+	Actor         string
+	Subject       string
+	Data          string
+}
+
+// recordPending keeps events for the next program that has the chain's key: a
+// token can be made beside the server by somebody who has the database but not
+// the data folder.
+func (t *tx) recordPending(ctx context.Context, events []audit.Event) error {
+	rows := make([]pendingRow, len(events))
+	for i, e := range events {
+		rows[i] = pendingRow{ID: e.ID, AtMs: ms(e.At), Kind: string(e.Kind), Actor: e.Actor, Subject: e.Subject, Data: text(e.Data)}
+	}
+	_, err := t.sql.NewInsert().Model(&rows).Exec(ctx)
+	return wrap("keep events", err)
+}
+
+// takePending returns the events that were kept without the chain's key.
+func (t *tx) takePending(ctx context.Context) ([]audit.Event, error) {
+	var rows []pendingRow
+	if err := t.sql.NewSelect().Model(&rows).Order("id").Scan(ctx); err != nil || len(rows) == 0 {
+		return nil, wrap("read kept events", err)
+	}
+	if _, err := t.sql.NewDelete().Model(&rows).WherePK().Exec(ctx); err != nil {
+		return nil, wrap("take kept events", err)
+	}
+	return each(rows, func(r pendingRow) (audit.Event, error) {
+		data, err := parse[map[string]string]("data", r.Data)
+		return audit.Event{ID: r.ID, At: at(r.AtMs), Kind: audit.Kind(r.Kind), Actor: r.Actor, Subject: r.Subject, Data: data}, err
+	})
 }
 
 // RecordEvents implements [connection.Store].
