@@ -139,6 +139,7 @@ func (c *Client) try(ctx context.Context, p prepared, a *attempts) (*Response, *
 		if g, err = c.exchange.get(ctx); err != nil {
 			return nil, nil, err
 		}
+		defer c.exchange.putBack(g)
 	}
 	u, err := p.target.resolve(p.Method, c.host, p.Query, g.session)
 	if err != nil {

@@ -65,6 +65,10 @@ type generation struct {
 
 	lost    <-chan struct{} // closed when the lease is lost; nil for never
 	release func()          // of the lease; nil for none
+
+	calls    int           // under way or waiting for the sign-in; guarded by exchange.mu
+	yielding bool          // somebody waits for the lease: no further call begins; likewise
+	gone     chan struct{} // closed when it is no longer the current one
 }
 
 // Hold makes all calls until release share one exchange. Nothing is sent
@@ -93,6 +97,7 @@ func (c *Client) Session(ctx context.Context) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
+	defer c.exchange.putBack(g)
 	s := g.session
 	s.token = Secret{}
 	return s, nil
@@ -143,10 +148,10 @@ func (x *exchange) lingered() {
 // for that, so that the one is never mistaken for the other.
 func (x *exchange) end() {
 	g := x.cur
-	x.cur = nil
 	if g == nil {
 		return
 	}
+	x.drop()
 	g.giveUp()
 	before, done := x.ending, make(chan struct{})
 	x.ending = done
@@ -171,39 +176,76 @@ func (x *exchange) lose(g *generation) {
 	if x.cur != g {
 		return
 	}
-	x.cur = nil
+	x.drop()
 	if !g.leaseLost() {
 		x.losses = append(x.losses, x.client.cfg.Now())
 	}
 	g.done()
 }
 
-// get returns the current session, and makes one if there is none.
-func (x *exchange) get(ctx context.Context) (*generation, error) {
-	x.mu.Lock()
-	if g := x.cur; g != nil && g.settled() && (g.err != nil || g.leaseLost()) {
-		x.cur = nil
-		g.done()
-	}
-	if x.cur == nil {
-		if n := x.recentLosses(); n > maxLosses {
-			x.mu.Unlock()
-			return nil, x.sessionLost(n, nil)
-		}
-		x.cur = x.begin(ctx)
-	}
-	g := x.cur
-	x.mu.Unlock()
+// drop makes the current session a former one.
+func (x *exchange) drop() {
+	close(x.cur.gone)
+	x.cur = nil
+}
 
+// get returns the current session, and makes one if there is none. The caller
+// puts it back when its call has returned.
+func (x *exchange) get(ctx context.Context) (*generation, error) {
+	g, err := x.join(ctx)
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case <-g.ready:
-		return g, g.err
+		err = g.err
 	case <-ctx.Done():
-		if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-			return nil, &UnreachableError{Host: x.client.host, Err: context.Cause(ctx)}
-		}
-		return nil, context.Cause(ctx)
+		err = x.gaveUp(ctx)
 	}
+	if err != nil {
+		x.putBack(g)
+		return nil, err
+	}
+	return g, nil
+}
+
+// join counts the caller among the calls of the current session. While that
+// one yields, it waits for the next.
+func (x *exchange) join(ctx context.Context) (*generation, error) {
+	for {
+		x.mu.Lock()
+		if g := x.cur; g != nil && g.settled() && (g.err != nil || g.leaseLost()) {
+			x.drop()
+			g.done()
+		}
+		if x.cur == nil {
+			if n := x.recentLosses(); n > maxLosses {
+				x.mu.Unlock()
+				return nil, x.sessionLost(n, nil)
+			}
+			x.cur = x.begin(ctx)
+		}
+		g := x.cur
+		if !g.yielding {
+			g.calls++
+			x.mu.Unlock()
+			return g, nil
+		}
+		x.mu.Unlock()
+		select {
+		case <-g.gone:
+		case <-ctx.Done():
+			return nil, x.gaveUp(ctx)
+		}
+	}
+}
+
+// gaveUp is the error of a caller who waited for a session until ctx ended.
+func (x *exchange) gaveUp(ctx context.Context) error {
+	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return &UnreachableError{Host: x.client.host, Err: context.Cause(ctx)}
+	}
+	return context.Cause(ctx)
 }
 
 func (x *exchange) sessionLost(n int, cause error) error {
@@ -221,16 +263,19 @@ func (x *exchange) recentLosses() int {
 // begin signs in, in a goroutine of its own: the caller that caused it may
 // give up while others wait for it.
 func (x *exchange) begin(ctx context.Context) *generation {
-	g := &generation{ready: make(chan struct{})}
+	g := &generation{ready: make(chan struct{}), gone: make(chan struct{})}
 	g.ctx, g.end = context.WithCancelCause(context.WithoutCancel(ctx))
 	g.wanted, g.giveUp = context.WithCancel(g.ctx)
 	pending := x.ending
 	x.busy.Go(func() {
-		defer close(g.ready)
 		g.err = x.open(g, pending)
 		if g.err != nil {
 			g.done()
 		}
+		close(g.ready)
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.yielded(g) // those who waited may all have given up
 	})
 	return g
 }
@@ -244,24 +289,59 @@ func (x *exchange) open(g *generation, pending <-chan struct{}) error {
 		}
 	}
 	if lease := x.client.cfg.Lease; lease != nil {
-		lost, release, err := lease.Acquire(g.wanted)
+		held, err := lease.Acquire(g.wanted)
 		if err != nil {
 			return fmt.Errorf("lease of the PAT: %w", err)
 		}
-		g.lost, g.release = lost, sync.OnceFunc(release)
-		if lost != nil {
-			x.busy.Go(func() {
-				select {
-				case <-lost:
-					g.end(ErrLeaseLost)
-				case <-g.ctx.Done():
-				}
-			})
-		}
+		g.lost, g.release = held.Lost, sync.OnceFunc(held.Release)
+		x.busy.Go(func() { x.watch(g, held) })
 	}
 	s, err := x.client.signIn(g.ctx, g.wanted)
 	g.session = s
 	return err
+}
+
+// watch ends a session whose lease is lost, and yields one whose lease somebody
+// waits for.
+func (x *exchange) watch(g *generation, held Held) {
+	wanted := held.Wanted
+	for {
+		select {
+		case <-held.Lost:
+			g.end(ErrLeaseLost)
+			return
+		case <-wanted:
+			wanted = nil
+			x.yield(g)
+		case <-g.ctx.Done():
+			return
+		}
+	}
+}
+
+// yield begins no further call under g, and ends it when those under way have
+// returned.
+func (x *exchange) yield(g *generation) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	g.yielding = true
+	x.yielded(g)
+}
+
+// yielded ends g if it yields and no call is under way. Calls that follow make
+// a session of their own.
+func (x *exchange) yielded(g *generation) {
+	if g.yielding && g.calls == 0 && x.cur == g && g.settled() {
+		x.end()
+	}
+}
+
+// putBack tells that a call under g has returned.
+func (x *exchange) putBack(g *generation) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	g.calls--
+	x.yielded(g)
 }
 
 // done frees what the session held.

@@ -303,6 +303,35 @@ func TestLeaseTakesTurns(t *testing.T) {
 	}
 }
 
+// A client that is never idle must not keep the PAT from another for ever: it
+// yields between two calls, also within a Hold.
+func TestLeaseYields(t *testing.T) {
+	t.Parallel()
+	lease := tableau.NewMutexLease()
+	withLease := func(c *tableau.Config) { c.Lease = lease }
+	b := newBench(t, tableautest.Config{}, withLease)
+	other := b.client(t, withLease)
+	defer b.c.Hold(t.Context())()
+	list := func(c *tableau.Client) {
+		t.Helper()
+		if _, err := c.UsersPage(t.Context(), tableau.UsersOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	for range 3 {
+		list(b.c)
+		list(other)
+	}
+
+	if b.Evictions() != 0 || b.lost() != 0 {
+		t.Errorf("%d evictions and %d × 401002, want none", b.Evictions(), b.lost())
+	}
+	if n := b.SignIns(); n != 6 {
+		t.Errorf("%d sign-ins for six turns", n)
+	}
+}
+
 // fence is a lease that the test can take away.
 type fence struct {
 	mu       sync.Mutex
@@ -311,12 +340,12 @@ type fence struct {
 	released int
 }
 
-func (f *fence) Acquire(context.Context) (<-chan struct{}, func(), error) {
+func (f *fence) Acquire(context.Context) (tableau.Held, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.acquired++
 	f.lost = make(chan struct{})
-	return f.lost, func() { f.mu.Lock(); f.released++; f.mu.Unlock() }, nil
+	return tableau.Held{Lost: f.lost, Release: func() { f.mu.Lock(); f.released++; f.mu.Unlock() }}, nil
 }
 
 func (f *fence) lose() { f.mu.Lock(); defer f.mu.Unlock(); close(f.lost) }
