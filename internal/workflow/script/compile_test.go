@@ -148,6 +148,9 @@ func TestCompileReadsNoFile(t *testing.T) {
 
 // Each of these takes the bundler minutes or gigabytes when it is let near it.
 func TestCompileIsBounded(t *testing.T) {
+	if slow > 1 {
+		t.Skip("the bundler under the race detector takes minutes for these, which says nothing")
+	}
 	const n = script.MaxText
 	fill := func(opening, middle, closing string) string {
 		times := (n - len(middle) - 40) / (len(opening) + len(closing))
@@ -200,7 +203,7 @@ func TestCompileIsBounded(t *testing.T) {
 
 			_, err := script.Compile(source(text))
 
-			if took := time.Since(begin); took > 10*time.Second { // near 1 s without -race
+			if took := time.Since(begin); took > 5*time.Second { // near 1 s on an idle machine
 				t.Errorf("took %v", took)
 			}
 			if e, ok := errors.AsType[*script.CompileError](err); err != nil && (!ok || len(e.Faults) == 0) {

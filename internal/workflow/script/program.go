@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"modernc.org/quickjs"
 )
@@ -30,18 +31,15 @@ func (p *Program) Hash() string { return p.hash }
 // may be empty.
 func (p *Program) Warnings() []Fault { return p.warnings }
 
-// translate makes the bytecode of prelude and bundle. The engine finds faults
-// that the bundler does not look for, such as those inside a regular expression.
+// translate makes the bytecode of the bundle. The engine finds faults that the
+// bundler does not look for, such as those inside a regular expression.
 func (p *Program) translate(bundle, bridge string) error {
-	head := strings.TrimSpace(prelude) + "(function (" + bridge + ") {\"use strict\";\n"
+	// The engine gives every text the same name, so the lines of the bundle
+	// begin after those of the prelude: a place tells which of them it is in.
+	head := strings.Repeat("\n", strings.Count(prelude, "\n")) + "(function (" + bridge + ") {\"use strict\";\n"
 	p.places.skip = strings.Count(head, "\n")
-	vm, err := quickjs.NewVM()
-	if err != nil {
-		return fmt.Errorf("start the JavaScript engine: %w", err)
-	}
-	defer vm.Close()
-	vm.SetMemoryLimit(DefaultMemory)
-	p.bytecode, err = vm.Compile(head+bundle+"\nreturn program;\n})", quickjs.EvalGlobal)
+	var err error
+	p.bytecode, err = bytecode(head + bundle + "\nreturn program;\n})")
 	if e, ok := errors.AsType[*quickjs.Error](err); ok {
 		f := Fault{File: p.places.name, Text: e.Message}
 		if at, ok := p.places.find(e.LineNumber, e.ColumnNumber); ok {
@@ -50,4 +48,18 @@ func (p *Program) translate(bundle, bridge string) error {
 		return &CompileError{Faults: []Fault{f}}
 	}
 	return err
+}
+
+// preludeCode is the bytecode of the prelude, made when it is first needed.
+var preludeCode = sync.OnceValues(func() ([]byte, error) { return bytecode(prelude) })
+
+// bytecode compiles JavaScript.
+func bytecode(text string) (code []byte, err error) {
+	vm, err := quickjs.NewVM()
+	if err != nil {
+		return nil, fmt.Errorf("start the JavaScript engine: %w", err)
+	}
+	defer func() { err = errors.Join(err, vm.Close()) }()
+	vm.SetMemoryLimit(DefaultMemory)
+	return vm.Compile(text, quickjs.EvalGlobal)
 }

@@ -113,6 +113,10 @@ func (r *run) start() error {
 	if err := r.lendHost(); err != nil {
 		return err
 	}
+	boot, err := preludeCode()
+	if err != nil {
+		return err
+	}
 	config, err := json.Marshal(r.config())
 	if err != nil {
 		return err
@@ -123,11 +127,27 @@ func (r *run) start() error {
 	}
 	defer func() { r.free(&argument) }()
 	return r.enter(func() error {
-		if r.control, err = r.vm.EvalBytecodeValue(r.program.bytecode); err != nil {
+		if err := r.load(boot); err != nil {
 			return err
 		}
 		return r.tell("start", string(config), argument)
 	})
+}
+
+// load runs the prelude and gives it the program.
+func (r *run) load(boot []byte) error {
+	prelude, err := r.vm.EvalBytecodeValue(boot)
+	if err != nil {
+		return err
+	}
+	defer prelude.Free()
+	program, err := r.vm.EvalBytecodeValue(r.program.bytecode)
+	if err != nil {
+		return err
+	}
+	defer program.Free()
+	r.control, err = prelude.CallValue(quickjs.UndefinedValue, program)
+	return err
 }
 
 // config is what the prelude is told.

@@ -253,7 +253,7 @@ return names.filter(name => name in globalThis)`, script.Input{})
 		`(0, eval)("1")`,
 		`(globalThis as any)["ev" + "al"]("1")`,
 		"(globalThis as any).Function`return 1`()",
-		`await import("/etc/" + "passwd")`,
+		`await import("/etc/" + input)`,
 		`[].map.constructor("return 1")()`,
 		`JSON.stringify.constructor("return 1")()`,
 		`(Error as any).prepareStackTrace = (_: any, s: any) => s; return (new Error().stack as any)[0].getFunction()`,
