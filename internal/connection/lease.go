@@ -30,6 +30,8 @@ type LeaseStore interface {
 	LeaseWanted(ctx context.Context, name string) (bool, error)
 	// DropLease frees the lease, if holder still has it.
 	DropLease(ctx context.Context, name, holder string, fence int64) error
+	// FreeLeases frees all leases whose holder's name begins so.
+	FreeLeases(ctx context.Context, holders string) error
 }
 
 // Leases makes the leases of one node. It implements the hook that an
@@ -40,6 +42,10 @@ type Leases struct {
 	NewID func(prefix string) string
 	Log   *slog.Logger
 }
+
+// Begin frees what an earlier process of this node held when it was killed: its
+// sessions are of no use any more.
+func (l Leases) Begin(ctx context.Context) error { return l.Store.FreeLeases(ctx, l.Node+"/") }
 
 // Lease returns the lease of a name, such as that of a PAT. Each one returned is
 // a holder of its own.

@@ -134,6 +134,11 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	leases := connection.Leases{Store: db, Node: node, NewID: newID, Log: cfg.Log}
+	if err := leases.Begin(ctx); err != nil {
+		return err
+	}
+	env.Lease = leases.Lease
 	s.engine, err = engine.Open(ctx, engine.Config{SQLite: db.Path(), Postgres: db.PoolConfig(), Node: node, Log: cfg.Log, Now: cfg.Now})
 	if err != nil {
 		return err

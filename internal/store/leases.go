@@ -69,3 +69,9 @@ func (db *DB) DropLease(ctx context.Context, name, holder string, fence int64) e
 	_, err := db.write.ExecContext(ctx, `UPDATE leases SET expires_ms = 0 WHERE name = ? AND holder = ? AND fence = ?`, name, holder, fence)
 	return wrap("drop lease", err)
 }
+
+// FreeLeases implements [connection.LeaseStore].
+func (db *DB) FreeLeases(ctx context.Context, holders string) error {
+	_, err := db.write.ExecContext(ctx, `UPDATE leases SET expires_ms = 0 WHERE holder LIKE ?`, holders+"%")
+	return wrap("free leases", err)
+}

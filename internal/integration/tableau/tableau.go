@@ -54,6 +54,10 @@ type client struct {
 }
 
 func open(s integration.Settings, env integration.Env) (integration.Client, error) {
+	var turns tableau.Lease
+	if env.Lease != nil {
+		turns = lease{env.Lease(leaseName(s))}
+	}
 	t, err := tableau.New(tableau.Config{
 		Server:      s[keyServer],
 		Site:        s[keySite],
@@ -63,11 +67,27 @@ func open(s integration.Settings, env integration.Env) (integration.Client, erro
 		Control:     env.Control,
 		UserAgent:   env.UserAgent,
 		Linger:      env.Linger,
+		Lease:       turns,
 	})
 	if err != nil {
 		return nil, fieldFault(err)
 	}
 	return &client{t: t}, nil
+}
+
+// leaseName names what allows one session at a time: a PAT of a server. Tableau
+// ends the session of a PAT also when it signs in to another site.
+func leaseName(s integration.Settings) string {
+	return Kind + "/" + s[keyServer] + "/" + s[keyPATName]
+}
+
+// lease is the machine's lease as the client wants it.
+type lease struct{ integration.Lease }
+
+// Acquire implements [tableau.Lease].
+func (l lease) Acquire(ctx context.Context) (tableau.Held, error) {
+	held, err := l.Lease.Acquire(ctx)
+	return tableau.Held(held), err
 }
 
 // Hold implements [integration.Client].
