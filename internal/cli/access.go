@@ -1,0 +1,286 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/client"
+)
+
+func newAccess(s *session) *cobra.Command {
+	return group("access", "Who has what, and ending it", []string{
+		"margay access list --state active --app tableau", "margay access revoke GRANT --reason \"Left the team\" --wait",
+	}, newAccessList(s), newAccessShow(s), newAccessRevoke(s), newAccessRetry(s))
+}
+
+// grantView shows grants.
+func (s *session) grantView(ctx context.Context) view[wire.Grant] {
+	return view[wire.Grant]{
+		none: "There is no access to see. Ask for it with: margay request new APP/ROLE",
+		id:   func(g wire.Grant) string { return g.ID },
+		columns: []column[wire.Grant]{
+			{name: "Id", keep: true, cell: func(g wire.Grant) cell { return text(g.ID) }},
+			{name: "State", keep: true, cell: func(g wire.Grant) cell { return stateCell(g.State) }},
+			{name: "Person", cell: func(g wire.Grant) cell { return text(s.personName(ctx, g.PersonID)) }},
+			{name: "App", cell: func(g wire.Grant) cell { return text(s.appName(ctx, g.AppID)) }},
+			{name: "Role", cell: func(g wire.Grant) cell { return text(g.RoleName) }},
+			{name: "Since", cell: func(g wire.Grant) cell { return s.moment(at(g.StartsAt)) }},
+			{name: "Ends", cell: func(g wire.Grant) cell { return s.ends(g) }},
+		},
+		details: func(g wire.Grant) []detail {
+			return append([]detail{
+				{"Id", text(g.ID)},
+				{"Person", text(s.personName(ctx, g.PersonID))},
+				{"App", text(s.appName(ctx, g.AppID))},
+				{"Role", text(g.RoleName)},
+				{"Request", text(g.RequestID)},
+			}, s.accessFacts(g)...)
+		},
+	}
+}
+
+// accessFacts returns what is true of the access itself.
+func (s *session) accessFacts(g wire.Grant) []detail {
+	lines := []detail{
+		{"State", stateCell(g.State)},
+		{"For", length(g.Duration)},
+		{"Since", s.exact(at(g.StartsAt))},
+		{"Ends", s.exact(at(g.EndsAt))},
+	}
+	if g.EndedAt != nil || g.EndReason != "" {
+		lines = append(lines, detail{"Ended", s.exact(at(g.EndedAt))}, detail{"Why", text(g.EndReason)}, detail{"Note", text(g.EndNote)})
+	}
+	lines = append(lines, detail{"Run", text(g.RunID)}, detail{"Attempts", text(strconv.Itoa(g.Attempts))})
+	if g.Proof != nil {
+		lines = append(lines, detail{"Site role", text(g.Proof.SiteRole)}, detail{"What was done", text(g.Proof.Note)}, detail{"Confirmed", s.exact(g.Proof.At)})
+	}
+	return append(lines, problemLines(g.Problem)...)
+}
+
+// problemLines describes why something did not work.
+func problemLines(f *wire.Fault) []detail {
+	if f == nil {
+		return nil
+	}
+	lines := []detail{{"Problem", cell{text: f.Message, tint: bad}}}
+	for _, more := range []detail{{"Detail", text(f.Detail)}, {"Where", text(f.Where)}, {"Hint", text(f.Hint)}} {
+		if more.cell.text != "" {
+			lines = append(lines, more)
+		}
+	}
+	return lines
+}
+
+// ends is a cell with when access ends.
+func (s *session) ends(g wire.Grant) cell {
+	switch {
+	case g.EndedAt != nil:
+		return s.moment(*g.EndedAt)
+	case g.EndsAt == nil:
+		if g.Duration == 0 {
+			return cell{tty: "no end"}
+		}
+		return cell{}
+	case g.EndsAt.After(s.now()):
+		return cell{text: stamp(*g.EndsAt), tty: rough(g.EndsAt.Sub(s.now())) + " left"}
+	}
+	return s.moment(*g.EndsAt)
+}
+
+func newAccessList(s *session) *cobra.Command {
+	var p paging
+	var states []string
+	var person, app string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the access that you may see, newest first",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter := client.GrantFilter{States: cleaned(states)}
+			var err error
+			if filter.Person, err = s.personID(cmd.Context(), person); err != nil {
+				return err
+			}
+			if err := knownGrantStates(filter.States); err != nil {
+				return err
+			}
+			if app != "" {
+				a, err := s.app(cmd.Context(), app)
+				if err != nil {
+					return err
+				}
+				filter.App = a.ID
+			}
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			page, err := pages(s, p, func(page client.Page) (wire.List[wire.Grant], error) { return api.Grants(cmd.Context(), filter, page) })
+			if err != nil {
+				return err
+			}
+			v := s.grantView(cmd.Context())
+			if len(filter.States) > 0 || person != "" || app != "" {
+				v.none = "No access fits."
+			}
+			return list(s, page, v)
+		},
+	}
+	cmd.Flags().StringSliceVar(&states, "state", nil, "setting_up, active, not_set_up, ending, overdue_to_end or ended; several by commas")
+	cmd.Flags().StringVar(&person, "person", "", "whose, by e-mail address, or me")
+	cmd.Flags().StringVar(&app, "app", "", "of which app, by name or id")
+	p.flags(cmd.Flags())
+	return cmd
+}
+
+// knownGrantStates refuses a state that there is not: the API would find
+// nothing in it, which reads like nobody having access.
+func knownGrantStates(codes []string) error {
+	known := []string{"setting_up", "active", "not_set_up", "ending", "overdue_to_end", "ended"}
+	for _, code := range codes {
+		if !slices.Contains(known, code) {
+			return usage("The states are setting_up, active, not_set_up, ending, overdue_to_end and ended.", "%q is no state of access.", code)
+		}
+	}
+	return nil
+}
+
+func newAccessShow(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "show GRANT", Short: "Show one grant: its state, its end, what was done",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			g, err := api.Grant(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return show(s, g, s.grantView(cmd.Context()))
+		},
+	}
+}
+
+func newAccessRevoke(s *session) *cobra.Command {
+	var reason string
+	var wait waiting
+	cmd := &cobra.Command{
+		Use: "revoke GRANT...", Short: "End access before its time",
+		Long: "End access before its time. It shows whose it is and asks, unless --yes is given.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			for _, id := range args {
+				g, err := api.Grant(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				s.preview(cmd.Context(), g)
+			}
+			if err := s.confirm(cmd.Context(), "End this access now?"); err != nil {
+				return err
+			}
+			return s.each(cmd.Context(), args, "were not ended", func(ctx context.Context, id string) (wire.Grant, error) {
+				g, err := api.Revoke(ctx, id, wire.Revocation{Reason: reason})
+				if err != nil {
+					return g, err
+				}
+				s.tell(markDone, "Ending", g.ID, g.RoleName+" for "+s.personName(ctx, g.PersonID), g.RunID)
+				if wait.asked() {
+					return s.watchGrant(ctx, g, wait.most())
+				}
+				return g, nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	wait.flag(cmd.Flags(), "follow it until Tableau confirms the end")
+	return cmd
+}
+
+// preview says on standard error what is about to change.
+func (s *session) preview(ctx context.Context, g wire.Grant) {
+	role := ""
+	if g.Proof != nil && g.Proof.SiteRole != "" {
+		role = ", site role " + g.Proof.SiteRole
+	}
+	fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s of %s, %s%s, %s", g.ID, g.RoleName, s.appName(ctx, g.AppID),
+		s.personName(ctx, g.PersonID), role, states()[g.State].word)))
+}
+
+// each does something to several grants. With one, its error is the program's;
+// with more, the others are done too.
+func (s *session) each(ctx context.Context, ids []string, failedHow string, do func(context.Context, string) (wire.Grant, error)) error {
+	done := wire.List[wire.Grant]{Items: []wire.Grant{}}
+	var last error
+	failures := 0
+	for _, id := range ids {
+		g, err := do(ctx, id)
+		if g.ID != "" {
+			done.Items = append(done.Items, g)
+		}
+		if err == nil {
+			continue
+		}
+		last = err
+		if ctx.Err() != nil {
+			return err
+		}
+		if failures++; len(ids) > 1 {
+			s.tell(markFailed, "Failed", id, err.Error())
+		}
+	}
+	if _, shown := errors.AsType[*outcomeError](last); last != nil && !shown && len(done.Items) == 0 {
+		return last
+	}
+	if err := s.showGrants(ctx, done, len(ids)); err != nil {
+		return err
+	}
+	if failures == len(ids) {
+		return last
+	}
+	return part(failures, len(ids), failedHow)
+}
+
+func (s *session) showGrants(ctx context.Context, page wire.List[wire.Grant], of int) error {
+	switch {
+	case s.format == formatTable:
+		return nil
+	case of == 1 && len(page.Items) == 1:
+		return show(s, page.Items[0], s.grantView(ctx))
+	}
+	return list(s, page, s.grantView(ctx))
+}
+
+func newAccessRetry(s *session) *cobra.Command {
+	var wait waiting
+	cmd := &cobra.Command{
+		Use: "retry GRANT...", Short: "Try again what was not carried out",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			return s.each(cmd.Context(), args, "were not tried again", func(ctx context.Context, id string) (wire.Grant, error) {
+				g, err := api.RetryGrant(ctx, id)
+				if err != nil {
+					return g, err
+				}
+				s.tell(markDone, "Trying again", g.ID, g.RunID)
+				if wait.asked() {
+					return s.watchGrant(ctx, g, wait.most())
+				}
+				return g, nil
+			})
+		},
+	}
+	wait.flag(cmd.Flags(), "follow it until Tableau confirms the change")
+	return cmd
+}

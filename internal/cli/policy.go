@@ -1,0 +1,271 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/margay-access/margay/internal/api/wire"
+)
+
+func newPolicy(s *session) *cobra.Command {
+	return group("policy", "Under which rules roles are given", []string{
+		"margay policy add standard --longest 30d --usual 8h --reason-needed --approver ana@acme.example,ben@acme.example",
+	}, newPolicyList(s), newPolicyShow(s), newPolicyAdd(s), newPolicyEdit(s))
+}
+
+// policyView shows policies.
+func (s *session) policyView(ctx context.Context) view[wire.Policy] {
+	return view[wire.Policy]{
+		none: "There is no policy yet. Make one with: margay policy add NAME",
+		id:   func(p wire.Policy) string { return p.ID },
+		columns: []column[wire.Policy]{
+			{name: "Id", keep: true, cell: func(p wire.Policy) cell { return text(p.ID) }},
+			{name: "Name", cell: func(p wire.Policy) cell { return text(p.Name) }},
+			{name: "Longest", cell: func(p wire.Policy) cell { return length(p.Longest) }},
+			{name: "Usual", cell: func(p wire.Policy) cell { return usual(p) }},
+			{name: "Reason", cell: func(p wire.Policy) cell { return yesCell(p.ReasonNeeded) }},
+			{name: "Approval", cell: func(p wire.Policy) cell { return text(s.steps(ctx, p)) }},
+		},
+		details: func(p wire.Policy) []detail {
+			lines := []detail{
+				{"Id", text(p.ID)},
+				{"Name", text(p.Name)},
+				{"Version", text(strconv.Itoa(p.Version))},
+				{"Longest", length(p.Longest)},
+				{"Usual", usual(p)},
+				{"Reason needed", yesCell(p.ReasonNeeded)},
+				{"On behalf of others", yesCell(p.OnBehalf)},
+			}
+			for i, step := range p.Steps {
+				lines = append(lines, detail{"Step " + strconv.Itoa(i+1), text(s.step(ctx, step))})
+			}
+			if len(p.Steps) == 0 {
+				lines = append(lines, detail{"Approval", text("none: granted at once")})
+			}
+			return append(lines, detail{"Created", s.exact(p.CreatedAt)})
+		},
+	}
+}
+
+func usual(p wire.Policy) cell {
+	if p.Usual == 0 {
+		return length(p.Longest)
+	}
+	return length(p.Usual)
+}
+
+// step says who decides in one step.
+func (s *session) step(ctx context.Context, step wire.PolicyStep) string {
+	who := make([]string, 0, len(step.ApproverIDs)+1)
+	for _, id := range step.ApproverIDs {
+		who = append(who, s.personName(ctx, id))
+	}
+	if step.AppOwners {
+		who = append(who, "owners of the app")
+	}
+	text := strings.Join(who, " or ")
+	if step.SelfApproval {
+		text += " (also their own)"
+	}
+	return text
+}
+
+func (s *session) steps(ctx context.Context, p wire.Policy) string {
+	if len(p.Steps) == 0 {
+		return "none"
+	}
+	texts := make([]string, len(p.Steps))
+	for i, step := range p.Steps {
+		texts[i] = s.step(ctx, step)
+	}
+	return strings.Join(texts, ", then ")
+}
+
+func newPolicyList(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the policies",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			all, err := s.policies(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return list(s, wire.List[wire.Policy]{Items: all}, s.policyView(cmd.Context()))
+		},
+	}
+}
+
+func newPolicyShow(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "show POLICY", Short: "Show one policy, by name or id",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := s.policy(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return show(s, p, s.policyView(cmd.Context()))
+		},
+	}
+}
+
+// policyForm is what flags say of a policy.
+type policyForm struct {
+	name                   string
+	longest, usual         span
+	reasonNeeded, onBehalf bool
+	approvers              []string
+	appOwners, self, open  bool
+}
+
+// ownersWord stands for the owners of the app among approvers.
+const ownersWord = "app-owners"
+
+func (f *policyForm) flags(flags *pflag.FlagSet) {
+	flags.Var(&f.longest, "longest", "the longest time that access lasts, such as 30d, or none")
+	flags.Var(&f.usual, "usual", "offered when nobody says how long, such as 8h; none: the longest")
+	flags.BoolVar(&f.reasonNeeded, "reason-needed", false, "who asks must say why")
+	flags.BoolVar(&f.onBehalf, "on-behalf", false, "anybody may ask for somebody else")
+	flags.StringArrayVar(&f.approvers, "approver", nil, "one step: EMAIL, or EMAIL,EMAIL for any one of them; repeated: the next step")
+	flags.BoolVar(&f.appOwners, ownersWord, false, "the owners of the app may decide in every step")
+	flags.BoolVar(&f.self, "self-approval", false, "people may decide on their own requests")
+}
+
+// apply returns p with what the flags say.
+func (f *policyForm) apply(ctx context.Context, s *session, cmd *cobra.Command, p wire.NewPolicy) (wire.NewPolicy, error) {
+	flags := cmd.Flags()
+	if flags.Changed("longest") {
+		p.Longest = wire.Duration(f.longest.length)
+	}
+	if flags.Changed("usual") {
+		p.Usual = wire.Duration(f.usual.length)
+	}
+	if flags.Changed("reason-needed") {
+		p.ReasonNeeded = f.reasonNeeded
+	}
+	if flags.Changed("on-behalf") {
+		p.OnBehalf = f.onBehalf
+	}
+	if flags.Changed("approver") {
+		steps, err := s.policySteps(ctx, f.approvers)
+		if err != nil {
+			return p, err
+		}
+		p.Steps = steps
+	}
+	if f.open {
+		p.Steps = nil
+	}
+	if flags.Changed(ownersWord) {
+		if f.appOwners && len(p.Steps) == 0 {
+			p.Steps = []wire.PolicyStep{{}}
+		}
+		p.Steps = slices.Clone(p.Steps)
+		for i := range p.Steps {
+			p.Steps[i].AppOwners = f.appOwners
+		}
+	}
+	if flags.Changed("self-approval") {
+		if f.self && len(p.Steps) == 0 {
+			return p, usage("Say who decides with --approver or --app-owners.", "--self-approval needs a step of approval.")
+		}
+		p.Steps = slices.Clone(p.Steps)
+		for i := range p.Steps {
+			p.Steps[i].SelfApproval = f.self
+		}
+	}
+	return p, nil
+}
+
+func (s *session) policySteps(ctx context.Context, approvers []string) ([]wire.PolicyStep, error) {
+	var steps []wire.PolicyStep
+	for _, group := range approvers {
+		var step wire.PolicyStep
+		for _, ref := range cleaned(strings.Split(group, ",")) {
+			if ref == ownersWord {
+				step.AppOwners = true
+				continue
+			}
+			p, err := s.person(ctx, ref)
+			if err != nil {
+				return nil, err
+			}
+			step.ApproverIDs = append(step.ApproverIDs, p.ID)
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+const policyLong = "Each --approver is one step: with --approver a@x,b@x any one of the two decides, with\n" +
+	"--approver a@x --approver b@x first the one and then the other. app-owners stands for the\n" +
+	"owners of the app. Without a step access is granted at once."
+
+func newPolicyAdd(s *session) *cobra.Command {
+	var form policyForm
+	cmd := &cobra.Command{
+		Use: "add NAME", Short: "Make a policy", Long: "Make a policy. " + policyLong,
+		Example: "margay policy add standard --longest 30d --usual 8h --reason-needed --approver ana@acme.example\n" +
+			"margay policy add strict --longest 8h --approver app-owners --approver ana@acme.example,ben@acme.example",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := form.apply(cmd.Context(), s, cmd, wire.NewPolicy{Name: args[0]})
+			if err != nil {
+				return err
+			}
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			p, err := api.CreatePolicy(cmd.Context(), in)
+			if err != nil {
+				return err
+			}
+			return told(s, p, s.policyView(cmd.Context()), "Made", p.Name, "at most "+spell(time.Duration(p.Longest)))
+		},
+	}
+	form.flags(cmd.Flags())
+	return cmd
+}
+
+func newPolicyEdit(s *session) *cobra.Command {
+	var form policyForm
+	cmd := &cobra.Command{
+		Use: "edit POLICY", Short: "Save a new version of a policy",
+		Long: "Save a new version of a policy, for requests from now on. What no flag says stays.\n" + policyLong,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := needChange(cmd); err != nil {
+				return err
+			}
+			p, err := s.policy(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			in, err := form.apply(cmd.Context(), s, cmd, wire.NewPolicy{
+				Name: p.Name, Longest: p.Longest, Usual: p.Usual, ReasonNeeded: p.ReasonNeeded, OnBehalf: p.OnBehalf, Steps: p.Steps,
+			})
+			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("name") {
+				in.Name = form.name
+			}
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			p, err = api.ChangePolicy(cmd.Context(), p.ID, in)
+			if err != nil {
+				return err
+			}
+			return told(s, p, s.policyView(cmd.Context()), "Changed", p.Name, "version "+strconv.Itoa(p.Version))
+		},
+	}
+	cmd.Flags().StringVar(&form.name, "name", "", "another name")
+	cmd.Flags().BoolVar(&form.open, "no-approval", false, "no step: granted at once")
+	form.flags(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/margay-access/margay/internal/fault"
+)
+
+// canAsk says whether somebody is there to answer.
+func (s *session) canAsk() bool { return s.term.asks && !s.global.noInput }
+
+// ask asks for one line.
+func (s *session) ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(s.err, question)
+	return s.answer(ctx, func() (string, error) { return readLine(s.in) })
+}
+
+// askSecret asks for one line that is not shown while it is typed.
+func (s *session) askSecret(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(s.err, question)
+	fd := int(s.in.Fd()) //nolint:gosec // a descriptor fits
+	before, err := term.GetState(fd)
+	if err != nil {
+		return "", fmt.Errorf("ask for a secret: %w", err)
+	}
+	secret, err := s.answer(ctx, func() (string, error) {
+		text, err := term.ReadPassword(fd)
+		return string(text), err
+	})
+	fmt.Fprintln(s.err)
+	if ctx.Err() != nil {
+		// The reader still holds the terminal without its echo.
+		return "", errors.Join(err, term.Restore(fd, before))
+	}
+	return secret, err
+}
+
+// answer waits for read or for the end of ctx: a signal ends a question at once.
+func (s *session) answer(ctx context.Context, read func() (string, error)) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+	got := make(chan result, 1)
+	go func() {
+		text, err := read()
+		got <- result{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(s.err)
+		return "", ctx.Err()
+	case r := <-got:
+		if errors.Is(r.err, io.EOF) && r.text == "" {
+			return "", fault.New(fault.Invalid, "The input ended before the answer.").WithCode("no_answer")
+		}
+		return strings.TrimSpace(r.text), nil
+	}
+}
+
+// readLine reads to the end of a line and not beyond: what follows may be a
+// secret that another reader takes.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for {
+		n, err := r.Read(b)
+		if n == 1 && b[0] == '\n' {
+			return string(line), nil
+		}
+		line = append(line, b[:n]...)
+		if err != nil {
+			return string(line), err
+		}
+	}
+}
+
+// confirm asks whether to go on with what was just described.
+func (s *session) confirm(ctx context.Context, question string) error {
+	if s.global.yes {
+		return nil
+	}
+	if !s.canAsk() {
+		return usage("Say --yes to do it without being asked.", "%s Nobody is there to answer.", question)
+	}
+	text, err := s.ask(ctx, question+" [y/N] ")
+	if err != nil {
+		return err
+	}
+	if answer := strings.ToLower(text); answer != "y" && answer != "yes" {
+		return &outcomeError{code: exitFailed, message: "Nothing was done."}
+	}
+	return nil
+}
+
+// maxInput bounds what is read from a file or from standard input.
+const maxInput = 1 << 20
+
+// readInput returns the content of a file, or of standard input for "-".
+func (s *session) readInput(name string) (string, error) {
+	in := s.in
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the user names the file
+		if err != nil {
+			return "", fault.New(fault.Invalid, "%v.", err).WithCode("file")
+		}
+		defer file.Close() //nolint:errcheck // it was read
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	switch {
+	case err != nil:
+		return "", fault.New(fault.Invalid, "%s cannot be read: %v.", name, err).WithCode("file")
+	case len(text) > maxInput:
+		return "", fault.New(fault.Invalid, "%s is larger than 1 MiB.", name).WithCode("file")
+	}
+	return string(text), nil
+}

@@ -1,0 +1,38 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/margay-access/margay/tableau/tableautest"
+)
+
+func newSimulate(s *session) *cobra.Command {
+	var o tableautest.Options
+	var product string
+	cmd := &cobra.Command{
+		Use: "simulate", Short: "Run a simulated Tableau, to try things out",
+		Long: "Serve a made-up Tableau over https until it is told to stop. It prints its address,\n" +
+			"its sites and its Personal Access Tokens, which open nothing else.",
+		Example: "margay simulate --ca-out ca.pem &\n" +
+			"MARGAY_TABLEAU_CA_FILE=ca.pem MARGAY_TABLEAU_ALLOW_CIDR=127.0.0.0/8 margay serve",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Product = tableautest.Product(product)
+			if o.Product != tableautest.ProductCloud && o.Product != tableautest.ProductServer {
+				return usage("Say --product cloud or --product server.", "%q is no product.", product)
+			}
+			if o.Users < 0 || o.Latency < 0 {
+				return usage("margay simulate --help", "--users and --latency cannot be negative.")
+			}
+			return tableautest.Simulate(cmd.Context(), o, s.out)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:8443", "where to serve")
+	f.StringVar(&o.CAOut, "ca-out", "", "write the certificate of its authority to this file (PEM)")
+	f.IntVar(&o.Users, "users", 0, "so many made-up users beside the named ones")
+	f.StringVar(&product, "product", string(tableautest.ProductCloud), "cloud or server")
+	f.DurationVar(&o.Latency, "latency", 0, "delay every answer, such as 20ms")
+	f.StringVar(&o.MaxVersion, "max-version", "", "the newest API version that it answers (3.24)")
+	f.Uint64Var(&o.Seed, "seed", 0, "hand out the same ids in every run; 0: random ones")
+	return cmd
+}

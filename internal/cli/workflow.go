@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/fault"
+)
+
+func newWorkflow(s *session) *cobra.Command {
+	return group("workflow", "What carries access out and back", []string{"margay workflow install", "margay workflow list"},
+		newWorkflowList(s), newWorkflowInstall(s))
+}
+
+// workflowView shows workflows.
+func (s *session) workflowView() view[wire.Workflow] {
+	return view[wire.Workflow]{
+		none: "There is no workflow yet. Install those of Tableau with: margay workflow install",
+		id:   func(w wire.Workflow) string { return w.ID },
+		columns: []column[wire.Workflow]{
+			{name: "Id", keep: true, cell: func(w wire.Workflow) cell { return text(w.ID) }},
+			{name: "Name", cell: func(w wire.Workflow) cell { return text(w.Name) }},
+			{name: "Type", cell: func(w wire.Workflow) cell { return text(strings.ReplaceAll(w.Type, "_", " ")) }},
+			{name: "Bundle", cell: func(w wire.Workflow) cell { return text(w.Bundle) }},
+			{name: "Published", cell: func(w wire.Workflow) cell { return text(w.Version) }},
+			{name: "Created", cell: func(w wire.Workflow) cell { return s.moment(w.CreatedAt) }},
+		},
+	}
+}
+
+func newWorkflowList(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the workflows",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			page, err := api.Workflows(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return list(s, page, s.workflowView())
+		},
+	}
+}
+
+func newWorkflowInstall(s *session) *cobra.Command {
+	var plan bool
+	cmd := &cobra.Command{
+		Use: "install [BUNDLE]", Short: "Install the workflows that an integration ships, as editable copies",
+		Long: "Install the workflows of a bundle (default: the only one) as editable copies. Those that\n" +
+			"are installed stay as they are. --plan tells what would be installed: exit code 10 when\n" +
+			"there is something, 0 when there is nothing.",
+		Example: "margay workflow install tableau/access-management",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			all, err := api.Bundles(cmd.Context())
+			if err != nil {
+				return err
+			}
+			b, err := bundle(all.Items, args)
+			if err != nil {
+				return err
+			}
+			if plan {
+				return s.planBundle(b)
+			}
+			page, err := api.InstallBundle(cmd.Context(), b.Integration, b.Slug)
+			if err != nil {
+				return err
+			}
+			for _, w := range page.Items {
+				s.tell(markDone, "Installed", w.ID, w.Name)
+			}
+			if s.format == formatTable {
+				return nil
+			}
+			return list(s, page, s.workflowView())
+		},
+	}
+	cmd.Flags().BoolVar(&plan, "plan", false, "change nothing, tell what would be installed")
+	return cmd
+}
+
+// bundle returns the bundle that is named, or the only one.
+func bundle(all []wire.Bundle, args []string) (wire.Bundle, error) {
+	name := func(b wire.Bundle) string { return b.Integration + "/" + b.Slug }
+	names := make([]string, len(all))
+	for i, b := range all {
+		names[i] = name(b)
+		if len(args) == 1 && args[0] == names[i] {
+			return b, nil
+		}
+	}
+	if len(args) == 0 && len(all) == 1 {
+		return all[0], nil
+	}
+	if len(args) == 0 {
+		return wire.Bundle{}, usage("There are: "+strings.Join(names, ", "), "Say which bundle.")
+	}
+	return wire.Bundle{}, fault.New(fault.NotFound, "There is no bundle %q.", args[0]).WithCode("not_found").
+		WithHint("There are: %s", strings.Join(names, ", "))
+}
+
+// planBundle tells which workflows of a bundle are not installed.
+func (s *session) planBundle(b wire.Bundle) error {
+	page := wire.List[wire.BundleWorkflow]{Items: []wire.BundleWorkflow{}}
+	for _, w := range b.Workflows {
+		if w.ID == "" {
+			page.Items = append(page.Items, w)
+		}
+	}
+	err := list(s, page, view[wire.BundleWorkflow]{
+		none: "Nothing to install.",
+		id:   func(w wire.BundleWorkflow) string { return w.Slug },
+		columns: []column[wire.BundleWorkflow]{
+			{name: "Workflow", keep: true, cell: func(w wire.BundleWorkflow) cell { return text(w.Slug) }},
+			{name: "Name", cell: func(w wire.BundleWorkflow) cell { return text(w.Name) }},
+			{name: "Type", cell: func(w wire.BundleWorkflow) cell { return text(w.Type) }},
+		},
+	})
+	if err != nil || len(page.Items) == 0 {
+		return err
+	}
+	return &outcomeError{code: exitPlan, shown: true, message: fmt.Sprintf("%d workflows would be installed.", len(page.Items)), hint: "margay workflow install"}
+}
