@@ -44,9 +44,14 @@ func dress(root *cobra.Command) {
 		return usage(cmd.CommandPath()+" --help", "%s.", capital(err.Error()))
 	})
 	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "help" {
-			c.Short, c.Long, c.Use = "Help about a command or a topic", "", "help [COMMAND]"
+		switch c.Name() {
+		case "help":
+			c.Short, c.Long, c.Use = "Help about a command or a topic", "", "help [COMMAND...]"
+			c.Run, c.RunE = nil, helpAbout
+		case "completion":
+			c.Short = "Print the script that completes commands in a shell"
 		}
 	}
 	dressAll(root)
@@ -56,18 +61,28 @@ func dressAll(c *cobra.Command) {
 	c.SuggestionsMinimumDistance = 2
 	c.DisableFlagsInUseLine = true
 	switch {
-	case c.Name() == "help" || isTopic(c):
+	case isTopic(c):
 	case c.HasSubCommands():
 		c.Args = knownVerb
 		if c.RunE == nil {
 			c.RunE = needVerb
 		}
-	case c.Args == nil:
+	default:
 		c.Args = fromUse
 	}
 	for _, child := range c.Commands() {
 		dressAll(child)
 	}
+}
+
+// helpAbout shows the help of the command that args name.
+func helpAbout(help *cobra.Command, args []string) error {
+	c, rest, err := help.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return usage(help.Root().CommandPath()+" help", "There is no help about %q.", strings.Join(args, " "))
+	}
+	c.InitDefaultHelpFlag()
+	return c.Help()
 }
 
 func isTopic(c *cobra.Command) bool { return !c.HasSubCommands() && c.RunE == nil && c.Run == nil }
