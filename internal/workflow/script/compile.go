@@ -144,6 +144,12 @@ func faultsOf(messages []api.Message, src Source) []Fault {
 			// The one import of the entry is the default export of the workflow.
 			f.Text = "The workflow has no default export: write export default async function (input) { … }."
 		case at != nil:
+			if at.File == space+":"+main && at.Line > 1+strings.Count(src.Text, "\n") {
+				// It stumbled over the line that OnLoad adds.
+				end := faultAt(src.Name, src.Text, len(src.Text), "The file ends in the middle of something.")
+				faults = append(faults, end)
+				continue
+			}
 			f.File = fileOf(at.File, src.Name)
 			f.Line, f.Column, f.Length = at.Line, 1+characters(at.LineText, at.Column), at.Length
 			if at.Column <= len(at.LineText) {

@@ -18,6 +18,7 @@ func TestCompileSaysWhereAndWhat(t *testing.T) {
 		want script.Fault // Text is a part of what is said
 	}{
 		"syntax":             {"export default async function () {\n  const ä = (1;\n}", script.Fault{File: "provision.ts", Line: 2, Column: 15, Length: 1, Text: `Expected ")"`}},
+		"unfinished":         {"export default async function () {", script.Fault{File: "provision.ts", Line: 1, Column: 35, Text: "ends in the middle"}},
 		"no default export":  {"export const x = 1", script.Fault{File: "provision.ts", Text: "no default export"}},
 		"empty":              {"", script.Fault{File: "provision.ts", Text: "no default export"}},
 		"regular expression": {"export default () => {\n\n  return /(/;\n}", script.Fault{File: "provision.ts", Line: 3, Column: 10, Text: "expecting ')'"}},
@@ -156,14 +157,14 @@ func TestCompileIsBounded(t *testing.T) {
 		times := (n - len(middle) - 40) / (len(opening) + len(closing))
 		return strings.Repeat(opening, times) + middle + strings.Repeat(closing, times)
 	}
-	doubling := "enum E { A = 'xxxxxxxxxxxxxxxx'"
-	for i := range 40 {
-		doubling += ", A" + strings.Repeat("_", i+1) + " = A" + strings.Repeat("_", i) + " + A" + strings.Repeat("_", i)
+	doublingBy := func(sum string) string {
+		members := []string{"A = 'xxxxxxxxxxxxxxxx'"}
+		for i := range 40 {
+			members = append(members, "A"+strings.Repeat("_", i+1)+" = "+strings.ReplaceAll(sum, "A", "A"+strings.Repeat("_", i)))
+		}
+		return "enum E { " + strings.Join(members, ", ")
 	}
-	templates := "enum E { A = 'xxxxxxxxxxxxxxxx'"
-	for i := range 40 {
-		templates += ", A" + strings.Repeat("_", i+1) + " = `${A" + strings.Repeat("_", i) + "}${A" + strings.Repeat("_", i) + "}`"
-	}
+	doubling, templates := doublingBy("A + A"), doublingBy("`${A}${A}`")
 	attacks := map[string]string{
 		"blocks":                   fill("{", "", "}") + "export default 1",
 		"arrows":                   "export default " + fill("a=>", "1", ""),
@@ -241,7 +242,11 @@ func FuzzCompile(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
+		begin := time.Now()
 		p, err := script.Compile(source(text))
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("took %v", took)
+		}
 		if err == nil {
 			if p.Hash() != source(text).Hash() {
 				t.Error("the hash is not that of the source")

@@ -81,6 +81,9 @@ func (g *guard) stopped() *RunError {
 	return g.reason
 }
 
+// must tells whether the machine must stop.
+func (g *guard) must() bool { return g.stopped() != nil }
+
 // enter marks the machine as running, or returns why it may not run.
 func (g *guard) enter() *RunError {
 	g.mu.Lock()

@@ -152,7 +152,7 @@ func (r *run) load(boot []byte) error {
 
 // config is what the prelude is told.
 func (r *run) config() any {
-	seeds := rand.NewPCG(r.in.Seed, 0)
+	seeds := rand.New(rand.NewPCG(r.in.Seed, 0)) //nolint:gosec // repeatable on purpose: the program's chance, no secret
 	return struct {
 		Clock  int64     `json:"clock"`
 		Seed   [3]uint32 `json:"seed"`
@@ -160,7 +160,7 @@ func (r *run) config() any {
 		Output int       `json:"output"`
 	}{
 		Clock:  r.in.Clock.UnixMilli(),
-		Seed:   [3]uint32{uint32(seeds.Uint64()), uint32(seeds.Uint64()), uint32(seeds.Uint64())},
+		Seed:   [3]uint32{seeds.Uint32(), seeds.Uint32(), seeds.Uint32()},
 		Data:   r.limits.Data,
 		Output: r.limits.Output,
 	}
@@ -292,7 +292,7 @@ func (r *run) tell(args ...any) error {
 	if _, err := r.control.Call(quickjs.UndefinedValue, args...); err != nil {
 		return err
 	}
-	if r.guard.stopped() != nil {
+	if r.guard.must() {
 		return nil
 	}
 	// The engine stops after as many jobs as this, to see whether to go on.
@@ -302,7 +302,7 @@ func (r *run) tell(args ...any) error {
 		if n < batch {
 			return err
 		}
-		if r.guard.stopped() != nil {
+		if r.guard.must() {
 			return nil
 		}
 	}
