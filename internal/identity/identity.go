@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/margay-access/margay/internal/fault"
 )
@@ -37,14 +38,27 @@ func NewPerson(id PersonID, email, name string, admin bool, now time.Time) (Pers
 	if err != nil {
 		return Person{}, err
 	}
-	name = strings.TrimSpace(name)
+	if name, err = cleanName(name); err != nil {
+		return Person{}, err
+	}
 	if name == "" {
 		name = email
 	}
-	if len(name) > 255 {
-		return Person{}, fault.Field("name", "A name has at most 255 characters.")
-	}
 	return Person{ID: id, Email: email, Name: name, Admin: admin, CreatedAt: now}, nil
+}
+
+// isAdmin says whether the person may act as an administrator now.
+func (p Person) isAdmin() bool { return p.Admin && !p.Disabled }
+
+func cleanName(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case !utf8.ValidString(s) || strings.ContainsRune(s, 0): // PostgreSQL keeps neither
+		return "", fault.Field("name", "A name cannot hold that character.")
+	case utf8.RuneCountInString(s) > 255:
+		return "", fault.Field("name", "A name has at most 255 characters.")
+	}
+	return s, nil
 }
 
 func cleanEmail(s string) (string, error) {
@@ -125,6 +139,11 @@ func (a Actor) Need(s Scope) error {
 	return fault.New(fault.Forbidden, "This token may not do that: it lacks the scope %s.", s).
 		WithCode("scope_missing").WithHint("Make a token with --scope %s.", s)
 }
+
+// Administers says whether the actor acts as an administrator: one who uses a
+// token that was made for that. With a lesser token an administrator may do
+// what anybody may.
+func (a Actor) Administers() bool { return a.IsSystem() || a.Admin && a.Can(ScopeAdmin) }
 
 // NeedAdmin returns a fault.Forbidden unless the actor is an administrator who
 // uses a token with the scope.

@@ -2,6 +2,8 @@ package identity
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +22,12 @@ type Store interface {
 	// SavePerson keeps p, new or changed. An e-mail address that somebody else
 	// has is a fault.Conflict.
 	SavePerson(ctx context.Context, p Person, events ...audit.Event) error
+	// ChangePerson runs change on the person and on everybody, and keeps its
+	// result and events, in one transaction in the writers' turn: what change saw
+	// is still true when its result is kept. It may run change more than once.
+	ChangePerson(ctx context.Context, id PersonID, change func(p Person, all []Person) (Person, []audit.Event, error)) (Person, error)
+	// RecordEvents appends events to the audit chain.
+	RecordEvents(ctx context.Context, events ...audit.Event) error
 	AddToken(ctx context.Context, t Token, events ...audit.Event) error
 	// TokenByHash returns the token whose value has the hash, or a fault.NotFound.
 	TokenByHash(ctx context.Context, hash string) (Token, error)
@@ -42,11 +50,12 @@ const (
 	PersonAdded   audit.Kind = "person.added"
 	PersonChanged audit.Kind = "person.changed"
 	TokenCreated  audit.Kind = "token.created"
+	ActRefused    audit.Kind = "act.refused" // somebody tried what they may not do
 )
 
 // AddPerson adds somebody to the directory.
 func (s *Service) AddPerson(ctx context.Context, who Actor, email, name string, admin bool) (Person, error) {
-	if err := who.NeedAdmin(ScopeAdmin); err != nil {
+	if err := s.needAdmin(ctx, who, "person", "add"); err != nil {
 		return Person{}, err
 	}
 	p, err := NewPerson(PersonID(s.newID("usr")), email, name, admin, s.now())
@@ -65,50 +74,53 @@ type Change struct {
 
 // ChangePerson changes somebody. The last administrator stays one.
 func (s *Service) ChangePerson(ctx context.Context, who Actor, id PersonID, c Change) (Person, error) {
-	if err := who.NeedAdmin(ScopeAdmin); err != nil {
+	if err := s.needAdmin(ctx, who, "person", "change"); err != nil {
 		return Person{}, err
 	}
-	p, err := s.store.Person(ctx, id)
-	if err != nil {
-		return Person{}, err
-	}
-	if c.Name != nil {
-		if strings.TrimSpace(*c.Name) == "" {
-			return Person{}, fault.Field("name", "A name is required.")
+	return s.store.ChangePerson(ctx, id, func(p Person, all []Person) (Person, []audit.Event, error) {
+		if !who.IsSystem() && !slices.ContainsFunc(all, func(o Person) bool { return o.ID == who.Person && o.isAdmin() }) {
+			return p, nil, errAdminNoMore
 		}
-		p.Name = strings.TrimSpace(*c.Name)
+		p, err := c.of(p, all)
+		return p, []audit.Event{s.event(PersonChanged, who, p)}, err
+	})
+}
+
+var errAdminNoMore = fault.New(fault.Forbidden, "You are no administrator any more.").WithCode("admin_needed")
+
+// of returns p changed, or why it cannot be.
+func (c Change) of(p Person, all []Person) (Person, error) {
+	if c.Name != nil {
+		name, err := cleanName(*c.Name)
+		if err != nil {
+			return p, err
+		}
+		if name == "" {
+			return p, fault.Field("name", "A name is required.")
+		}
+		p.Name = name
 	}
+	was := p.isAdmin()
 	if c.Admin != nil {
 		p.Admin = *c.Admin
 	}
 	if c.Disabled != nil {
 		p.Disabled = *c.Disabled
 	}
-	if !p.Admin || p.Disabled {
-		if err := s.keepsAnAdmin(ctx, p.ID); err != nil {
-			return Person{}, err
-		}
+	if was && !p.isAdmin() && !slices.ContainsFunc(all, func(o Person) bool { return o.ID != p.ID && o.isAdmin() }) {
+		return p, fault.New(fault.Conflict, "This is the last administrator.").WithCode("last_admin").WithHint("Make somebody else one first.")
 	}
-	return p, s.store.SavePerson(ctx, p, s.event(PersonChanged, who, p))
+	return p, nil
 }
 
-// keepsAnAdmin refuses when nobody but id is an administrator.
-func (s *Service) keepsAnAdmin(ctx context.Context, id PersonID) error {
-	people, err := s.store.People(ctx)
-	if err != nil {
-		return err
-	}
-	was := false
-	for _, p := range people {
-		if p.Admin && !p.Disabled && p.ID != id {
-			return nil
-		}
-		was = was || p.ID == id && p.Admin && !p.Disabled
-	}
-	if !was {
+func (s *Service) needAdmin(ctx context.Context, who Actor, subject, act string) error {
+	err := who.NeedAdmin(ScopeAdmin)
+	if err == nil {
 		return nil
 	}
-	return fault.New(fault.Conflict, "This is the last administrator.").WithCode("last_admin").WithHint("Make somebody else one first.")
+	return errors.Join(err, s.store.RecordEvents(ctx, audit.Event{
+		At: s.now(), Kind: ActRefused, Actor: who.String(), Subject: subject, Data: map[string]string{"act": act, "code": fault.Public(err).Code},
+	}))
 }
 
 // Person returns one person.
@@ -180,34 +192,46 @@ func (s *Service) IssueToken(ctx context.Context, email string, scopes []Scope) 
 const firstAdmin = "admin@localhost.localdomain"
 
 func (s *Service) ownerOfToken(ctx context.Context, email string, scopes []Scope) (Person, error) {
+	email = strings.TrimSpace(email)
 	people, err := s.store.People(ctx)
 	if err != nil {
 		return Person{}, err
 	}
 	var admin *Person
 	for _, p := range people {
-		if email != "" && strings.EqualFold(p.Email, email) {
-			return p, nil
-		}
-		if p.Admin && !p.Disabled && (admin == nil || p.CreatedAt.Before(admin.CreatedAt)) {
+		if p.isAdmin() && (admin == nil || p.CreatedAt.Before(admin.CreatedAt)) {
 			admin = &p
 		}
 	}
 	if email == "" && admin != nil {
 		return *admin, nil
 	}
-	wantsAdmin := false
-	for _, sc := range scopes {
-		wantsAdmin = wantsAdmin || sc == ScopeAdmin
+	if email != "" {
+		p, err := s.store.PersonByEmail(ctx, email)
+		switch {
+		case err == nil && p.Disabled:
+			return p, fault.New(fault.Conflict, "%s is disabled: a token of theirs would not work.", p.Email).WithCode("person_disabled")
+		case fault.KindOf(err) != fault.NotFound: // found, or not to be found out
+			return p, err
+		}
 	}
-	if admin != nil && !wantsAdmin {
+	if admin != nil && !slices.Contains(scopes, ScopeAdmin) {
 		return Person{}, fault.New(fault.NotFound, "There is nobody with the e-mail address %s.", email).WithCode("person_missing").
 			WithHint("Add them with: margay person add EMAIL; or make an administrator with --scope admin.")
 	}
 	if email == "" {
 		email = firstAdmin
 	}
-	return s.AddPerson(ctx, System(), email, "", true)
+	return s.makeAdmin(ctx, email)
+}
+
+// makeAdmin adds an administrator, unless somebody else just did.
+func (s *Service) makeAdmin(ctx context.Context, email string) (Person, error) {
+	p, err := s.AddPerson(ctx, System(), email, "", true)
+	if fault.KindOf(err) == fault.Conflict {
+		return s.store.PersonByEmail(ctx, email)
+	}
+	return p, err
 }
 
 func scopeText(scopes []Scope) string {

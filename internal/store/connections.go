@@ -87,8 +87,8 @@ func (db *DB) DeleteConnection(ctx context.Context, id string, events ...audit.E
 	return db.change(ctx, func(tx *tx) error {
 		if _, err := tx.sql.NewDelete().Model((*connectionRow)(nil)).Where("id = ?", id).Exec(ctx); err != nil {
 			if inUse(err) {
-				return fault.New(fault.Conflict, "Apps are bound to this connection.").WithCode("in_use").
-					WithHint("Bind them to another connection first.").Because(err)
+				return fault.New(fault.Conflict, "Apps are bound to this connection, or access was given through it, of which the record is kept.").WithCode("in_use").
+					WithHint("Bind the apps to another connection first. A connection through which access was given stays.").Because(err)
 			}
 			return wrap("delete connection", err)
 		}

@@ -30,6 +30,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
 )
 
 //go:embed migrations/*.sql
@@ -121,6 +122,8 @@ func openPostgres(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, errors.New("open database: the PostgreSQL address cannot be read: write it as postgres://user@host/name") // err may hold the password
 	}
+	// While one connection holds the lock of the migrations, another migrates.
+	pc.MaxConns = max(pc.MaxConns, 4)
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL at %s: %w", pc.ConnConfig.Host, err)
@@ -277,6 +280,9 @@ func inUse(err error) bool {
 func wrap(act string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "22021" {
+		return fault.New(fault.Invalid, "A text that was given holds a character that cannot be kept.").WithCode("bad_text").Because(err)
 	}
 	return fmt.Errorf("%s: %w", act, err)
 }

@@ -65,8 +65,12 @@ func (db *DB) PersonByEmail(ctx context.Context, email string) (identity.Person,
 
 // People implements [identity.Store].
 func (db *DB) People(ctx context.Context) ([]identity.Person, error) {
+	return reader{db.read}.people(ctx)
+}
+
+func (r reader) people(ctx context.Context) ([]identity.Person, error) {
 	var rows []personRow
-	if err := db.read.NewSelect().Model(&rows).Order("name", "id").Scan(ctx); err != nil {
+	if err := r.q.NewSelect().Model(&rows).Order("name", "id").Scan(ctx); err != nil {
 		return nil, wrap("list people", err)
 	}
 	return each(rows, personFrom)
@@ -74,16 +78,40 @@ func (db *DB) People(ctx context.Context) ([]identity.Person, error) {
 
 // SavePerson implements [identity.Store].
 func (db *DB) SavePerson(ctx context.Context, p identity.Person, events ...audit.Event) error {
+	return db.change(ctx, func(tx *tx) error { return tx.savePerson(ctx, p, events) })
+}
+
+func (t *tx) savePerson(ctx context.Context, p identity.Person, events []audit.Event) error {
 	row := personRow{
 		ID: string(p.ID), Email: p.Email, EmailKey: strings.ToLower(p.Email), Name: p.Name,
 		Admin: p.Admin, Disabled: p.Disabled, CreatedMs: ms(p.CreatedAt),
 	}
-	return db.change(ctx, func(tx *tx) error {
-		if _, err := tx.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
-			return taken(err, "save person", "There is somebody with the e-mail address %s already.", p.Email)
+	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+		return taken(err, "save person", "There is somebody with the e-mail address %s already.", p.Email)
+	}
+	return t.Record(ctx, events...)
+}
+
+// ChangePerson implements [identity.Store].
+func (db *DB) ChangePerson(ctx context.Context, id identity.PersonID, change func(identity.Person, []identity.Person) (identity.Person, []audit.Event, error)) (identity.Person, error) {
+	var changed identity.Person
+	err := db.change(ctx, func(tx *tx) error {
+		p, err := tx.Person(ctx, id)
+		if err != nil {
+			return err
 		}
-		return tx.Record(ctx, events...)
+		all, err := tx.people(ctx)
+		if err != nil {
+			return err
+		}
+		p, events, err := change(p, all)
+		if err != nil {
+			return err
+		}
+		changed = p
+		return tx.savePerson(ctx, p, events)
 	})
+	return changed, err
 }
 
 // AddToken implements [identity.Store].
