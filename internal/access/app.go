@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
@@ -68,16 +69,13 @@ type Role struct {
 
 // check returns the app with its defaults, or what is wrong with it.
 func (a App) check() (App, error) {
-	a.Name = strings.TrimSpace(a.Name)
+	var faults []*fault.Error
+	a.Name = clean(&faults, "name", a.Name, maxName)
 	if a.OnRevoke == "" {
 		a.OnRevoke = OnRevokeStrongest
 	}
-	var faults []*fault.Error
 	if a.Name == "" {
 		faults = append(faults, fault.Field("name", "A name is required."))
-	}
-	if len(a.Name) > 255 {
-		faults = append(faults, fault.Field("name", "A name has at most 255 characters."))
 	}
 	if a.Connection == "" {
 		faults = append(faults, fault.Field("connection_id", "A connection is required."))
@@ -86,6 +84,40 @@ func (a App) check() (App, error) {
 		faults = append(faults, fault.Field("on_revoke", "on_revoke is %q or %q.", OnRevokeStrongest, OnRevokeUnlicensed))
 	}
 	return a, fault.Join(faults...)
+}
+
+// check returns the role as it is kept, or what is wrong with it. Which names
+// can be carried out is asked of RoleRules.
+func (r Role) check() (Role, error) {
+	var faults []*fault.Error
+	r.Description = clean(&faults, "description", r.Description, maxReason)
+	clean(&faults, "name", r.Name, maxName)
+	return r, fault.Join(faults...)
+}
+
+const (
+	maxName   = 255
+	maxReason = 2000
+)
+
+// clean returns text that a person wrote without outer blanks, and adds what is
+// wrong with it to faults. Lengths count characters, not bytes.
+func clean(faults *[]*fault.Error, field, text string, most int) string {
+	text = strings.TrimSpace(text)
+	switch {
+	case !utf8.ValidString(text) || strings.ContainsRune(text, 0): // PostgreSQL keeps neither
+		*faults = append(*faults, fault.Field(field, "This text holds a character that cannot be kept."))
+	case utf8.RuneCountInString(text) > most:
+		*faults = append(*faults, fault.Field(field, "This text has at most %d characters.", most))
+	}
+	return text
+}
+
+// cleaned is clean for a single text.
+func cleaned(field, text string) (string, error) {
+	var faults []*fault.Error
+	text = clean(&faults, field, text, maxReason)
+	return text, fault.Join(faults...)
 }
 
 // ownedBy says whether person is an owner of the app.

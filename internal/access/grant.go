@@ -131,9 +131,12 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 
 // revoke returns g ending before its time.
 func (g Grant) revoke(who identity.Actor, app App, note, run string, now time.Time) (Grant, []audit.Event, error) {
+	note, err := cleaned("reason", note)
 	switch {
-	case who.Person != g.Person && !who.Admin && !app.ownedBy(who.Person):
+	case who.Person != g.Person && !who.Administers() && !app.ownedBy(who.Person):
 		return g, nil, fault.New(fault.Forbidden, "Only who holds the access, an owner of %s or an administrator may end it.", app.Name).WithCode("not_yours")
+	case err != nil:
+		return g, nil, err
 	case g.State == GrantEnded:
 		return g, nil, fault.New(fault.Conflict, "This access has ended already.").WithCode("ended")
 	case g.State == GrantEnding || g.State == GrantOverdue:

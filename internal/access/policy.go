@@ -2,7 +2,6 @@ package access
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/fault"
@@ -42,13 +41,16 @@ const maxSteps = 10
 
 // check returns the policy with its defaults, or what is wrong with it.
 func (p Policy) check() (Policy, error) {
-	p.Name = strings.TrimSpace(p.Name)
 	var faults []*fault.Error
+	p.Name = clean(&faults, "name", p.Name, maxName)
 	if p.Name == "" {
 		faults = append(faults, fault.Field("name", "A name is required."))
 	}
-	if p.Longest < 0 || p.Usual < 0 {
-		faults = append(faults, fault.Field("longest", "A length of time cannot be negative."))
+	if tooShort(p.Longest) {
+		faults = append(faults, fault.Field("longest", "A length of time is at least %s.", shortest))
+	}
+	if tooShort(p.Usual) {
+		faults = append(faults, fault.Field("usual", "A length of time is at least %s.", shortest))
 	}
 	if p.Longest != Indefinite && p.Usual > p.Longest {
 		faults = append(faults, fault.Field("usual", "The usual length is longer than the longest one."))
@@ -72,11 +74,17 @@ func (p Policy) usual() time.Duration {
 	return p.Longest
 }
 
+// shortest is the least that access can be given for. What is kept of a length
+// are whole milliseconds: less than one would be read back as Indefinite.
+const shortest = time.Second
+
+func tooShort(d time.Duration) bool { return d != Indefinite && d < shortest }
+
 // checkLength refuses a length that the policy does not allow.
 func (p Policy) checkLength(d time.Duration) error {
 	switch {
-	case d < 0:
-		return fault.Field("duration", "A length of time cannot be negative.")
+	case tooShort(d):
+		return fault.Field("duration", "A length of time is at least %s.", shortest)
 	case p.Longest == Indefinite:
 		return nil
 	case d == Indefinite:

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"time"
 
 	"github.com/margay-access/margay/internal/identity"
 )
@@ -72,29 +73,57 @@ func (s *Service) Request(ctx context.Context, who identity.Actor, id RequestID)
 // only those that who may decide on now.
 func (s *Service) Requests(ctx context.Context, who identity.Actor, f RequestFilter, decidable bool) ([]Request, error) {
 	var seen []Request
-	limit := f.Limit
-	f.Limit = 0 // what may not be seen is left out after reading, so the limit counts what is shown
 	err := s.store.View(ctx, func(tx Reader) error {
-		all, err := tx.Requests(ctx, f)
-		if err != nil {
-			return err
-		}
 		apps, err := appsByID(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, r := range all {
+		seen, err = pick(f.Limit, func(last *Request, n int) ([]Request, error) {
+			if last != nil {
+				f.Before = last.ID
+			}
+			f.Limit = n
+			return tx.Requests(ctx, f)
+		}, func(r Request) bool {
 			app := apps[r.App]
-			if !r.visibleTo(who, app) || decidable && r.mayDecide(who, app) != nil {
+			return r.visibleTo(who, app) && (!decidable || r.mayDecide(who, app) == nil)
+		})
+		return err
+	})
+	return seen, wrap("list requests", err)
+}
+
+// mostRead is how many rows are read at a time to find those that may be seen.
+const mostRead = 1000
+
+// pick returns the first limit rows that keep takes; 0 is all. What may not be
+// seen is left out after reading, so rows are read until the page is full: no
+// more of them than it has, when all may be seen.
+func pick[T any](limit int, read func(last *T, n int) ([]T, error), keep func(T) bool) ([]T, error) {
+	var seen []T
+	var last *T
+	n := limit
+	if limit == 0 {
+		n = mostRead
+	}
+	for {
+		rows, err := read(last, n)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			if !keep(r) {
 				continue
 			}
 			if seen = append(seen, r); len(seen) == limit {
-				break
+				return seen, nil
 			}
 		}
-		return nil
-	})
-	return seen, wrap("list requests", err)
+		if len(rows) < n {
+			return seen, nil
+		}
+		last, n = &rows[len(rows)-1], min(2*n, mostRead)
+	}
 }
 
 // Grant returns one grant that who may see.
@@ -117,26 +146,20 @@ func (s *Service) Grant(ctx context.Context, who identity.Actor, id GrantID) (Gr
 // Grants returns the grants that who may see, newest first.
 func (s *Service) Grants(ctx context.Context, who identity.Actor, f GrantFilter) ([]Grant, error) {
 	var seen []Grant
-	limit := f.Limit
-	f.Limit = 0
+	f.DueBy = time.Time{} // in that order there is no page behind the first
 	err := s.store.View(ctx, func(tx Reader) error {
-		all, err := tx.Grants(ctx, f)
-		if err != nil {
-			return err
-		}
 		apps, err := appsByID(ctx, tx)
 		if err != nil {
 			return err
 		}
-		for _, g := range all {
-			if !g.visibleTo(who, apps[g.App]) {
-				continue
+		seen, err = pick(f.Limit, func(last *Grant, n int) ([]Grant, error) {
+			if last != nil {
+				f.Before = last.ID
 			}
-			if seen = append(seen, g); len(seen) == limit {
-				break
-			}
-		}
-		return nil
+			f.Limit = n
+			return tx.Grants(ctx, f)
+		}, func(g Grant) bool { return g.visibleTo(who, apps[g.App]) })
+		return err
 	})
 	return seen, wrap("list grants", err)
 }

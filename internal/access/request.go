@@ -3,7 +3,6 @@ package access
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -62,21 +61,21 @@ const (
 // ErrDecided is returned for a decision on a request that has one already.
 var ErrDecided = fault.New(fault.Conflict, "This request has been decided already.").WithCode("decided")
 
-const maxReason = 2000
-
 // file returns the request r as its policy takes it, or why it does not.
 func (r Request) file(who identity.Actor, app App, role Role, now time.Time) (Request, []audit.Event, error) {
-	r.Reason = strings.TrimSpace(r.Reason)
+	reason, err := cleaned("reason", r.Reason)
+	if err != nil {
+		return r, nil, err
+	}
+	r.Reason = reason
 	forOther := r.Person != who.Person
 	switch {
 	case role.Closed:
 		return r, nil, fault.New(fault.Conflict, "%s of %s cannot be asked for at present.", role.Name, app.Name).WithCode("role_closed")
-	case forOther && !r.Policy.OnBehalf && !who.Admin:
+	case forOther && !r.Policy.OnBehalf && !who.Administers():
 		return r, nil, fault.New(fault.Forbidden, "The policy %s does not let you ask for somebody else.", r.Policy.Name).WithCode("on_behalf")
 	case r.Policy.ReasonNeeded && r.Reason == "":
 		return r, nil, fault.Field("reason", "The policy %s wants a reason.", r.Policy.Name)
-	case len(r.Reason) > maxReason:
-		return r, nil, fault.Field("reason", "A reason has at most %d characters.", maxReason)
 	}
 	if err := r.Policy.checkLength(r.Length); err != nil {
 		return r, nil, err
@@ -98,9 +97,15 @@ func (r Request) step() int {
 	return n
 }
 
+var errNotApprover = fault.New(fault.Forbidden, "You cannot decide this: you are not an approver of this step.").WithCode("not_approver").
+	WithHint("The policy that it was asked for under says who decides.")
+
 // mayDecide says why who may not decide on r now, or nil.
 func (r Request) mayDecide(who identity.Actor, app App) error {
 	if r.State != RequestWaiting {
+		if !r.visibleTo(who, app) { // how it was decided is not theirs to know
+			return errNotApprover
+		}
 		return ErrDecided
 	}
 	step := r.Policy.Steps[r.step()]
@@ -110,8 +115,7 @@ func (r Request) mayDecide(who identity.Actor, app App) error {
 		return fault.New(fault.Forbidden, "You cannot decide this: it is your own request.").WithCode("self_approval").
 			WithHint("The policy %s wants somebody else to decide.", r.Policy.Name)
 	case !step.admits(who, app):
-		return fault.New(fault.Forbidden, "You cannot decide this: you are not an approver of this step.").WithCode("not_approver").
-			WithHint("The policy %s says who decides.", r.Policy.Name)
+		return errNotApprover
 	case slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By == who.Person }):
 		return fault.New(fault.Forbidden, "You have decided an earlier step of this request.").WithCode("decided_before").
 			WithHint("Each step wants another person.")
@@ -125,9 +129,13 @@ func (r Request) approve(who identity.Actor, app App, length *time.Duration, rea
 	if err := r.mayDecide(who, app); err != nil {
 		return r, nil, err
 	}
+	reason, err := cleaned("reason", reason)
+	if err != nil {
+		return r, nil, err
+	}
 	if length != nil {
-		if *length == Indefinite && r.Length != Indefinite || *length < 0 || r.Length != Indefinite && *length > r.Length {
-			return r, nil, fault.Field("duration", "An approver may shorten what was asked for (%s), not lengthen it.", lengthText(r.Length))
+		if *length == Indefinite && r.Length != Indefinite || tooShort(*length) || r.Length != Indefinite && *length > r.Length {
+			return r, nil, fault.Field("duration", "An approver may shorten what was asked for (%s) to no less than %s, not lengthen it.", lengthText(r.Length), shortest)
 		}
 		r.Length = *length
 	}
@@ -151,7 +159,10 @@ func (r Request) deny(who identity.Actor, app App, reason string, now time.Time)
 	if err := r.mayDecide(who, app); err != nil {
 		return r, nil, err
 	}
-	reason = strings.TrimSpace(reason)
+	reason, err := cleaned("reason", reason)
+	if err != nil {
+		return r, nil, err
+	}
 	if reason == "" {
 		return r, nil, fault.Field("reason", "Say why: the requester reads it.")
 	}
@@ -163,10 +174,10 @@ func (r Request) deny(who identity.Actor, app App, reason string, now time.Time)
 // withdraw returns r taken back by who filed it or whom it is for.
 func (r Request) withdraw(who identity.Actor, now time.Time) (Request, []audit.Event, error) {
 	switch {
+	case who.Person != r.Person && who.Person != r.Requester && !who.Administers():
+		return r, nil, fault.New(fault.Forbidden, "Only who asked may withdraw a request.").WithCode("not_yours")
 	case r.State != RequestWaiting:
 		return r, nil, ErrDecided
-	case who.Person != r.Person && who.Person != r.Requester && !who.Admin:
-		return r, nil, fault.New(fault.Forbidden, "Only who asked may withdraw a request.").WithCode("not_yours")
 	}
 	r.State, r.DecidedAt = RequestWithdrawn, now
 	return r, []audit.Event{r.event(RequestWasWithdrawn, who, now)}, nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -46,7 +48,7 @@ const (
 
 // SaveApp creates or changes an app.
 func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App, error) {
-	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+	if err := s.needAdmin(ctx, who, "app:"+string(app.ID), "save"); err != nil {
 		return App{}, err
 	}
 	app, err := app.check()
@@ -82,7 +84,11 @@ func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App
 // SaveRole creates or changes a role of an app. A name that the app's workflows
 // cannot carry out is refused here, not at the first grant.
 func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (Role, error) {
-	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+	if err := s.needAdmin(ctx, who, "role:"+string(role.ID), "save"); err != nil {
+		return Role{}, err
+	}
+	role, err := role.check()
+	if err != nil {
 		return Role{}, err
 	}
 	app, err := s.App(ctx, role.App)
@@ -116,7 +122,7 @@ func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (
 // SavePolicy creates a policy or a new version of one. Requests that are under
 // way keep the version they were filed under.
 func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) (Policy, error) {
-	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+	if err := s.needAdmin(ctx, who, "policy:"+string(p.ID), "save"); err != nil {
 		return Policy{}, err
 	}
 	p, err := p.check()
@@ -166,7 +172,7 @@ type Ask struct {
 // File files a request. When its policy has no step, it is approved and granted
 // in the same transaction.
 func (s *Service) File(ctx context.Context, who identity.Actor, ask Ask) (Request, error) {
-	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "role:"+string(ask.Role), "request"); err != nil {
 		return Request{}, err
 	}
 	if ask.Person == "" {
@@ -174,6 +180,10 @@ func (s *Service) File(ctx context.Context, who identity.Actor, ask Ask) (Reques
 	}
 	var filed Request
 	err := s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
 		role, err := tx.Role(ctx, ask.Role)
 		if err != nil {
 			return err
@@ -182,12 +192,8 @@ func (s *Service) File(ctx context.Context, who identity.Actor, ask Ask) (Reques
 		if err != nil {
 			return err
 		}
-		person, err := tx.Person(ctx, ask.Person)
-		if err != nil {
+		if err := enabled(ctx, tx, ask.Person); err != nil {
 			return err
-		}
-		if person.Disabled {
-			return fault.New(fault.Conflict, "%s is disabled and cannot be given access.", person.Name).WithCode("person_disabled")
 		}
 		id, err := policyOf(app, role)
 		if err != nil {
@@ -218,7 +224,37 @@ func (s *Service) File(ctx context.Context, who identity.Actor, ask Ask) (Reques
 		filed, err = s.keep(ctx, tx, req, app, now)
 		return err
 	})
-	return filed, wrap("file request", err)
+	return filed, s.refused(ctx, who, "role:"+string(ask.Role), "request", wrap("file request", err))
+}
+
+// present returns who as the directory has them now: between the check of a
+// token and the writers' turn, somebody may have been disabled, or be an
+// administrator no more.
+func present(ctx context.Context, tx Reader, who identity.Actor) (identity.Actor, error) {
+	if who.IsSystem() {
+		return who, nil
+	}
+	p, err := tx.Person(ctx, who.Person)
+	if err != nil {
+		return who, err
+	}
+	if p.Disabled {
+		return who, fault.New(fault.Forbidden, "You may not do that any more: you have been disabled.").WithCode("disabled")
+	}
+	who.Admin = who.Admin && p.Admin
+	return who, nil
+}
+
+// enabled refuses to give access to somebody who is disabled.
+func enabled(ctx context.Context, tx Reader, id identity.PersonID) error {
+	p, err := tx.Person(ctx, id)
+	if err != nil {
+		return err
+	}
+	if p.Disabled {
+		return fault.New(fault.Conflict, "%s is disabled and cannot be given access.", p.Name).WithCode("person_disabled")
+	}
+	return nil
 }
 
 // keep saves the request and, once it is approved, its grant and the job that
@@ -249,10 +285,17 @@ func (s *Service) put(ctx context.Context, tx Tx, g Grant, events []audit.Event,
 	return tx.Enqueue(ctx, *job)
 }
 
+// decision is a rule that takes a request to its next state.
+type decision func(r Request, who identity.Actor, app App, now time.Time) (Request, []audit.Event, error)
+
 // decide runs one decision on a request.
-func (s *Service) decide(ctx context.Context, id RequestID, rule func(r Request, app App, now time.Time) (Request, []audit.Event, error)) (Request, error) {
+func (s *Service) decide(ctx context.Context, who identity.Actor, id RequestID, rule decision) (Request, error) {
 	var decided Request
 	err := s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
 		req, err := tx.Request(ctx, id)
 		if err != nil {
 			return err
@@ -262,9 +305,14 @@ func (s *Service) decide(ctx context.Context, id RequestID, rule func(r Request,
 			return err
 		}
 		now := s.now()
-		req, events, err := rule(req, app, now)
+		req, events, err := rule(req, who, app, now)
 		if err != nil {
 			return err
+		}
+		if req.State == RequestApproved {
+			if err := enabled(ctx, tx, req.Person); err != nil {
+				return err
+			}
 		}
 		if err := tx.Record(ctx, events...); err != nil {
 			return err
@@ -278,10 +326,10 @@ func (s *Service) decide(ctx context.Context, id RequestID, rule func(r Request,
 // Approve decides the waiting step of a request. length, if given, shortens
 // what was asked for.
 func (s *Service) Approve(ctx context.Context, who identity.Actor, id RequestID, length *time.Duration, reason string) (Request, error) {
-	if err := who.Need(identity.ScopeApprovalsWrite); err != nil {
+	if err := s.need(ctx, who, identity.ScopeApprovalsWrite, "request:"+string(id), "approve"); err != nil {
 		return Request{}, err
 	}
-	r, err := s.decide(ctx, id, func(r Request, app App, now time.Time) (Request, []audit.Event, error) {
+	r, err := s.decide(ctx, who, id, func(r Request, who identity.Actor, app App, now time.Time) (Request, []audit.Event, error) {
 		return r.approve(who, app, length, reason, now)
 	})
 	return r, s.refused(ctx, who, "request:"+string(id), "approve", wrap("approve request", err))
@@ -289,10 +337,10 @@ func (s *Service) Approve(ctx context.Context, who identity.Actor, id RequestID,
 
 // Deny turns a request down.
 func (s *Service) Deny(ctx context.Context, who identity.Actor, id RequestID, reason string) (Request, error) {
-	if err := who.Need(identity.ScopeApprovalsWrite); err != nil {
+	if err := s.need(ctx, who, identity.ScopeApprovalsWrite, "request:"+string(id), "deny"); err != nil {
 		return Request{}, err
 	}
-	r, err := s.decide(ctx, id, func(r Request, app App, now time.Time) (Request, []audit.Event, error) {
+	r, err := s.decide(ctx, who, id, func(r Request, who identity.Actor, app App, now time.Time) (Request, []audit.Event, error) {
 		return r.deny(who, app, reason, now)
 	})
 	return r, s.refused(ctx, who, "request:"+string(id), "deny", wrap("deny request", err))
@@ -300,36 +348,54 @@ func (s *Service) Deny(ctx context.Context, who identity.Actor, id RequestID, re
 
 // Withdraw takes a request back.
 func (s *Service) Withdraw(ctx context.Context, who identity.Actor, id RequestID) (Request, error) {
-	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "request:"+string(id), "withdraw"); err != nil {
 		return Request{}, err
 	}
-	r, err := s.decide(ctx, id, func(r Request, _ App, now time.Time) (Request, []audit.Event, error) {
+	r, err := s.decide(ctx, who, id, func(r Request, who identity.Actor, _ App, now time.Time) (Request, []audit.Event, error) {
 		return r.withdraw(who, now)
 	})
 	return r, s.refused(ctx, who, "request:"+string(id), "withdraw", wrap("withdraw request", err))
 }
 
-// ActRefused is recorded when somebody tried what they may not do.
-const ActRefused audit.Kind = "act.refused"
+// nameable are subjects that can be kept as they are: what a caller without
+// rights names need not be an id of ours.
+var nameable = regexp.MustCompile(`^[a-z]+:[A-Za-z0-9_-]{1,64}$`)
+
+// need refuses an actor without the scope, and records that.
+func (s *Service) need(ctx context.Context, who identity.Actor, scope identity.Scope, subject, act string) error {
+	return s.refused(ctx, who, subject, act, who.Need(scope))
+}
+
+// needAdmin refuses whoever is no administrator, and records that.
+func (s *Service) needAdmin(ctx context.Context, who identity.Actor, subject, act string) error {
+	return s.refused(ctx, who, subject, act, who.NeedAdmin(identity.ScopeAdmin))
+}
 
 // refused records an attempt that was forbidden and returns its error.
 func (s *Service) refused(ctx context.Context, who identity.Actor, subject, act string, err error) error {
 	if !errors.Is(err, fault.Forbidden) {
 		return err
 	}
+	if !nameable.MatchString(subject) {
+		subject, _, _ = strings.Cut(subject, ":")
+	}
 	recorded := s.store.Change(ctx, func(tx Tx) error {
-		return tx.Record(ctx, event(ActRefused, who, subject, s.now(), "act", act, "code", fault.Public(err).Code))
+		return tx.Record(ctx, event(identity.ActRefused, who, subject, s.now(), "act", act, "code", fault.Public(err).Code))
 	})
 	return errors.Join(err, recorded)
 }
 
 // Revoke ends a grant before its time.
 func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
-	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "grant:"+string(id), "revoke"); err != nil {
 		return Grant{}, err
 	}
 	var revoked Grant
 	err := s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
 		g, app, err := grantAndApp(ctx, tx, id)
 		if err != nil {
 			return err
@@ -346,21 +412,30 @@ func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, no
 
 // Retry makes a new run for a grant whose last run did not carry it out.
 func (s *Service) Retry(ctx context.Context, who identity.Actor, id GrantID) (Grant, error) {
-	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "grant:"+string(id), "retry"); err != nil {
 		return Grant{}, err
 	}
 	var retried Grant
 	err := s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
 		g, app, err := grantAndApp(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if !who.Admin && !app.ownedBy(who.Person) {
+		if !who.Administers() && !app.ownedBy(who.Person) {
 			return fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
 		}
 		g, kind, events, err := g.retry(who, s.newID("run"), s.now())
 		if err != nil {
 			return err
+		}
+		if kind == JobProvision {
+			if err := enabled(ctx, tx, g.Person); err != nil {
+				return err
+			}
 		}
 		retried = g
 		return s.put(ctx, tx, g, events, new(g.job(kind, "retry", 0)))
@@ -369,39 +444,87 @@ func (s *Service) Retry(ctx context.Context, who identity.Actor, id GrantID) (Gr
 }
 
 // ExpireDue ends the grants whose time is over, at most limit of them, and
-// returns how many it ended.
+// returns how many it ended. One that cannot be ended does not keep the others:
+// it is told of in the error.
 func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
 	n := 0
 	err := s.store.Change(ctx, func(tx Tx) error {
 		n = 0
-		now := s.now()
-		due, err := tx.Grants(ctx, GrantFilter{States: []GrantState{GrantActive}, DueBy: now, Limit: limit})
-		if err != nil {
-			return err
-		}
+		due, err := s.due(ctx, tx, limit)
 		for _, g := range due {
-			g, events, ok := g.expire(s.newID("run"), now)
-			if !ok {
-				continue
-			}
-			if err := s.put(ctx, tx, g, events, new(g.job(JobDeprovision, "expiry", 0))); err != nil {
+			ended, err := s.expire(ctx, tx, g)
+			if err != nil {
 				return err
 			}
-			n++
+			n += ended
 		}
-		return nil
+		return err
 	})
-	return n, wrap("expire grants", err)
+	if err == nil || ctx.Err() != nil {
+		return n, wrap("expire grants", err)
+	}
+	return s.expireEach(ctx, limit)
+}
+
+// expireEach ends due grants in a transaction each.
+func (s *Service) expireEach(ctx context.Context, limit int) (int, error) {
+	var due []Grant
+	err := s.store.View(ctx, func(tx Reader) (err error) {
+		due, err = s.due(ctx, tx, limit)
+		return err
+	})
+	errs := []error{wrap("expire grants", err)}
+	n := 0
+	for _, g := range due {
+		ended := 0
+		err := s.store.Change(ctx, func(tx Tx) error {
+			g, err := tx.Grant(ctx, g.ID)
+			if err != nil {
+				return err
+			}
+			ended, err = s.expire(ctx, tx, g)
+			return err
+		})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("expire grant %s: %w", g.ID, err))
+			continue
+		}
+		n += ended
+	}
+	return n, errors.Join(errs...)
+}
+
+// expire ends g in tx if its time is over, and returns how many that are.
+func (s *Service) expire(ctx context.Context, tx Tx, g Grant) (int, error) {
+	g, events, ok := g.expire(s.newID("run"), s.now())
+	if !ok {
+		return 0, nil
+	}
+	return 1, s.put(ctx, tx, g, events, new(g.job(JobDeprovision, "expiry", 0)))
+}
+
+func (s *Service) due(ctx context.Context, tx Reader, limit int) ([]Grant, error) {
+	return tx.Grants(ctx, GrantFilter{States: []GrantState{GrantActive}, DueBy: s.now(), Limit: limit})
 }
 
 // Due says whether a grant's time is over, without taking the writer's turn.
 func (s *Service) Due(ctx context.Context) (bool, error) {
 	var due []Grant
 	err := s.store.View(ctx, func(tx Reader) (err error) {
-		due, err = tx.Grants(ctx, GrantFilter{States: []GrantState{GrantActive}, DueBy: s.now(), Limit: 1})
+		due, err = s.due(ctx, tx, 1)
 		return err
 	})
 	return len(due) > 0, wrap("look for due grants", err)
+}
+
+// Underway returns the grants that wait for a run, at most limit of them behind
+// the grant after, the newest first.
+func (s *Service) Underway(ctx context.Context, after GrantID, limit int) (gs []Grant, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		gs, err = tx.Grants(ctx, GrantFilter{States: []GrantState{GrantSettingUp, GrantEnding, GrantOverdue}, Before: after, Limit: limit})
+		return err
+	})
+	return gs, wrap("list grants under way", err)
 }
 
 // Outcome is what came of a run.
@@ -459,7 +582,7 @@ type Facts struct {
 	Person    identity.Person
 	Requester identity.Person
 	Request   Request
-	Remaining []Grant // the person's other active grants in the same app
+	Remaining []Grant // the person's other active grants in the same app and connection
 }
 
 // Facts reads what a run of the kind must know. It returns ErrSuperseded when
@@ -486,9 +609,14 @@ func (s *Service) Facts(ctx context.Context, run string, kind JobKind, id GrantI
 		if f.Requester, err = tx.Person(ctx, f.Request.Requester); err != nil {
 			return err
 		}
+		if kind == JobProvision && f.Person.Disabled {
+			return enabled(ctx, tx, f.Person.ID)
+		}
 		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, App: f.Grant.App, States: []GrantState{GrantActive}})
 		for _, g := range live {
-			if g.ID != id {
+			// An app may have been bound to another connection meanwhile: what a
+			// grant gives there is no reason to give it here.
+			if g.ID != id && g.Connection == f.Grant.Connection {
 				f.Remaining = append(f.Remaining, g)
 			}
 		}
