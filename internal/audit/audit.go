@@ -70,6 +70,22 @@ type Head struct {
 	Hash string
 }
 
+// Mark returns the keyed mark of a head, which is kept beside it: who cuts
+// events off at the end cannot make the mark of the head that is left.
+func (h Head) Mark(key []byte) string {
+	mac := hmac.New(sha256.New, key)
+	fmt.Fprintf(mac, "%s-head %d %s", format, h.Seq, h.Hash)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// Marked says whether mark is the head's. A chain without events has none.
+func (h Head) Marked(key []byte, mark string) bool {
+	if h == (Head{}) {
+		return mark == ""
+	}
+	return hmac.Equal([]byte(mark), []byte(h.Mark(key)))
+}
+
 // BrokenError says where a chain does not hold.
 type BrokenError struct {
 	Seq    int64 // the first event that does not fit

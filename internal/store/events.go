@@ -54,11 +54,13 @@ func (t *tx) Record(ctx context.Context, events ...audit.Event) error {
 
 // append seals events at the end of the chain.
 func (t *tx) append(ctx context.Context, events []audit.Event) error {
-	var head audit.Head
-	err := t.sql.NewRaw("SELECT seq, hash FROM events_head WHERE one = 1").Scan(ctx, &head.Seq, &head.Hash)
+	head, mark, err := t.head(ctx)
 	if err != nil {
-		return wrap("read the end of the audit log", err)
+		return err
 	}
+	// What was broken stays so: a chain whose end was moved is written on, but
+	// never marked as whole again.
+	whole := head.Marked(t.db.auditKey, mark)
 	rows := make([]eventRow, len(events))
 	for i, e := range events {
 		e = audit.Seal(t.db.auditKey, e, head.Seq+1, head.Hash)
@@ -71,7 +73,10 @@ func (t *tx) append(ctx context.Context, events []audit.Event) error {
 	if _, err := t.sql.NewInsert().Model(&rows).Exec(ctx); err != nil {
 		return wrap("append to the audit log", err)
 	}
-	_, err = t.sql.NewRaw("UPDATE events_head SET seq = ?, hash = ? WHERE one = 1", head.Seq, head.Hash).Exec(ctx)
+	if mark = ""; whole {
+		mark = head.Mark(t.db.auditKey)
+	}
+	_, err = t.sql.NewRaw("UPDATE events_head SET seq = ?, hash = ?, mark = ? WHERE one = 1", head.Seq, head.Hash, mark).Exec(ctx)
 	return wrap("move the end of the audit log", err)
 }
 
@@ -127,6 +132,12 @@ func (t *tx) takePending(ctx context.Context) ([]audit.Event, error) {
 	})
 }
 
+// head returns the end of the chain as it is written down, and its mark.
+func (r reader) head(ctx context.Context) (head audit.Head, mark string, err error) {
+	err = r.q.NewRaw("SELECT seq, hash, mark FROM events_head WHERE one = 1").Scan(ctx, &head.Seq, &head.Hash, &mark)
+	return head, mark, wrap("read the end of the audit log", err)
+}
+
 // RecordEvents implements [connection.Store].
 func (db *DB) RecordEvents(ctx context.Context, events ...audit.Event) error {
 	return db.change(ctx, func(tx *tx) error { return tx.Record(ctx, events...) })
@@ -159,13 +170,17 @@ const verifyPage = 1000
 func (db *DB) VerifyEvents(ctx context.Context) (audit.Head, error) {
 	var head audit.Head
 	err := db.view(ctx, func(r reader) error {
-		var want audit.Head
-		if err := r.q.NewRaw("SELECT seq, hash FROM events_head WHERE one = 1").Scan(ctx, &want.Seq, &want.Hash); err != nil {
-			return wrap("read the end of the audit log", err)
+		want, mark, err := r.head(ctx)
+		if err != nil {
+			return err
 		}
-		var err error
-		head, err = audit.Verify(db.auditKey, r.allEvents(ctx), want)
-		return err
+		if head, err = audit.Verify(db.auditKey, r.allEvents(ctx), want); err != nil {
+			return err
+		}
+		if !want.Marked(db.auditKey, mark) {
+			return &audit.BrokenError{Seq: want.Seq, Reason: "it was not the last one: events behind it were cut off"}
+		}
+		return nil
 	})
 	return head, err
 }

@@ -161,13 +161,14 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, e
 }
 
 // SaveRun implements [workflow.Store]. What caused the run and what it is for
-// never change.
+// never change, and a run that has ended stays as it ended: a node that was
+// paused meanwhile may come late.
 func (db *DB) SaveRun(ctx context.Context, r workflow.Run) error {
 	row := runRow{
 		ID: r.ID, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, State: string(r.State), Output: r.Output,
 		Problem: text(r.Problem), StartedMs: ms(r.StartedAt), EndedMs: ms(r.EndedAt),
 	}
-	_, err := db.write.NewUpdate().Model(&row).WherePK().
+	_, err := db.write.NewUpdate().Model(&row).WherePK().Where("ended_ms = 0").
 		Column("workflow_id", "version", "connection_id", "state", "output", "problem", "started_ms", "ended_ms").Exec(ctx)
 	return wrap("save run", err)
 }
