@@ -2,7 +2,12 @@ package provision
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/engine"
+	"github.com/margay-access/margay/internal/fault"
 )
 
 const (
@@ -11,6 +16,8 @@ const (
 	clockEvery = time.Second
 	// batch is how many grants are ended in one transaction.
 	batch = 100
+	// mendEvery is how often runs are looked for that ended without a word.
+	mendEvery = time.Minute
 )
 
 // Expire ends grants when their time is over, until ctx ends. It looks at our
@@ -18,7 +25,12 @@ const (
 func (p *Provisioner) Expire(ctx context.Context) {
 	ticker := time.NewTicker(clockEvery) //nolint:forbidigo // the one clock that ends access
 	defer ticker.Stop()
-	for {
+	for tick := 0; ; tick++ {
+		if tick%int(mendEvery/clockEvery) == 0 {
+			if err := p.mend(ctx); err != nil && ctx.Err() == nil {
+				p.Log.ErrorContext(ctx, "runs that ended without a word could not be looked for; trying again", "error", err)
+			}
+		}
 		if err := p.expireOnce(ctx); err != nil && ctx.Err() == nil {
 			p.Log.ErrorContext(ctx, "grants could not be ended; trying again", "error", err)
 		}
@@ -41,4 +53,57 @@ func (p *Provisioner) expireOnce(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// errNoWord is the problem of a run whose job ended without reporting.
+var errNoWord = fault.New(fault.Unavailable, "The run ended without saying what came of it.").WithCode("crashed").
+	WithHint("It may have been carried out all the same. Try again: nothing is done twice.")
+
+// mend reports runs for which nobody else will any more: their job was given up
+// after it had killed its process too often, was cancelled, or is not there. A
+// grant would wait for them without end.
+func (p *Provisioner) mend(ctx context.Context) error {
+	after := access.GrantID("")
+	for {
+		grants, err := p.Access.Underway(ctx, after, batch)
+		if err != nil || len(grants) == 0 {
+			return err
+		}
+		ids := make([]string, len(grants))
+		for i, g := range grants {
+			ids[i] = g.Run
+		}
+		jobs, err := p.jobs.List(ctx, engine.Filter{IDs: ids})
+		if err != nil {
+			return err
+		}
+		alive := map[string]bool{}
+		for _, j := range jobs {
+			alive[j.ID] = !j.State.Ended()
+		}
+		for _, g := range grants {
+			if alive[g.Run] {
+				continue
+			}
+			if err := p.giveUp(ctx, g); err != nil {
+				return err
+			}
+		}
+		after = grants[len(grants)-1].ID
+	}
+}
+
+// giveUp reports the run that g waits for as failed, unless it has reported
+// meanwhile.
+func (p *Provisioner) giveUp(ctx context.Context, g access.Grant) error {
+	kind := access.JobDeprovision
+	if g.State == access.GrantSettingUp {
+		kind = access.JobProvision
+	}
+	t := task{Run: g.Run, Kind: kind, Grant: g.ID}
+	if err := p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant); errors.Is(err, access.ErrSuperseded) {
+		return nil
+	}
+	p.Log.WarnContext(ctx, "a run ended without a word", "run", g.Run, "grant", string(g.ID))
+	return p.report(ctx, t, nil, errNoWord)
 }

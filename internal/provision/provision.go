@@ -31,6 +31,7 @@ type Access interface {
 	Report(ctx context.Context, o access.Outcome) (access.Grant, error)
 	ExpireDue(ctx context.Context, limit int) (int, error)
 	Due(ctx context.Context) (bool, error)
+	Underway(ctx context.Context, after access.GrantID, limit int) ([]access.Grant, error)
 }
 
 // Runs keeps what runs have become.
@@ -65,6 +66,8 @@ type Provisioner struct {
 	Workflows Workflows
 	Now       func() time.Time
 	Log       *slog.Logger
+
+	jobs *engine.Engine // set by Handle
 }
 
 // Enqueue records the engine's job for job in tx, the transaction that caused
@@ -87,6 +90,7 @@ type task struct {
 
 // Handle makes e hand both kinds of job to p.
 func (p *Provisioner) Handle(e *engine.Engine) {
+	p.jobs = e
 	e.Handle(string(access.JobProvision), p.carryOut)
 	e.Handle(string(access.JobDeprovision), p.carryOut)
 }
@@ -108,7 +112,10 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 	if err := json.Unmarshal(job.Input(), &t); err != nil {
 		return nil, err
 	}
-	pl, err := step(ctx, job, "plan", func(ctx context.Context) (plan, error) { return p.plan(ctx, t) })
+	pl, err := step(ctx, job, "plan", func(ctx context.Context) (pl plan, err error) {
+		err = p.insist(ctx, t, "plan", func() (err error) { pl, err = p.plan(ctx, t); return err })
+		return pl, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +124,32 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 		return nil, ctx.Err() // this execution does not count: the job is taken up again
 	}
 	_, err = step(ctx, job, "report", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, p.report(ctx, t, output, err)
+		return struct{}{}, p.insist(ctx, t, "report", func() error { return p.report(ctx, t, output, err) })
 	})
 	return output, err
+}
+
+const (
+	firstPause   = 100 * time.Millisecond
+	longestPause = 10 * time.Second
+)
+
+// insist does fn until our own database does its part. The error of a step is
+// recorded and the step never done again, so one lost connection would leave
+// the grant under way for ever. What fn refuses by a *fault.Error is refused.
+func (p *Provisioner) insist(ctx context.Context, t task, name string, fn func() error) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := fn()
+		if err == nil || ctx.Err() != nil || fault.KindOf(err) != fault.Internal {
+			return err
+		}
+		p.Log.WarnContext(ctx, "a part of a run failed on our side; trying again", "run", t.Run, "part", name, "error", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl plan) (json.RawMessage, error) {
@@ -146,11 +176,15 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	if errors.Is(err, access.ErrSuperseded) {
 		return plan{Superseded: true}, nil
 	}
-	if err != nil {
+	if err != nil && fault.KindOf(err) == fault.Internal {
 		return plan{}, err
 	}
 	pl := plan{Connection: facts.Grant.Connection}
-	version, argument, err := p.choose(ctx, t, run, facts)
+	var version workflow.Version
+	var argument json.RawMessage
+	if err == nil {
+		version, argument, err = p.choose(ctx, t, run, facts)
+	}
 	if err != nil {
 		pl.Problem = fault.Public(err)
 	} else {
