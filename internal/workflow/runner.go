@@ -118,7 +118,11 @@ func (r *Runner) step(ctx context.Context, t Task, c script.Call) (json.RawMessa
 	args := onlyArgument(c.Args)
 	s := Step{Run: t.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: 1, Input: string(args), StartedAt: r.now()}
 	if engine.MayHaveHappened(ctx) {
-		s.Attempt++
+		before, err := r.attempts(ctx, t.Run, c.Seq)
+		if err != nil {
+			return nil, err
+		}
+		s.Attempt += before
 	}
 	if err := r.store.SaveStep(ctx, s); err != nil {
 		return nil, fmt.Errorf("record step %d before it begins: %w", c.Seq, err)
@@ -143,6 +147,17 @@ func (r *Runner) step(ctx context.Context, t Task, c script.Call) (json.RawMessa
 	return value, errors.Join(err, r.store.SaveStep(context.WithoutCancel(ctx), s))
 }
 
+// attempts returns how often the step was begun before.
+func (r *Runner) attempts(ctx context.Context, run string, seq int) (int, error) {
+	steps, err := r.store.Steps(ctx, run)
+	for _, s := range steps {
+		if s.Seq == seq {
+			return s.Attempt, err
+		}
+	}
+	return 0, err
+}
+
 // onlyArgument returns the one argument of a call: our modules give each action
 // one object.
 func onlyArgument(args json.RawMessage) json.RawMessage {
@@ -165,7 +180,12 @@ func (r *Runner) program(ctx context.Context, workflow, hash string) (*script.Pr
 	if err != nil {
 		return nil, err
 	}
-	if p, err = script.Compile(script.Source{Name: v.File, Text: v.Source, Modules: v.Modules}); err != nil {
+	text := script.Source{Name: v.File, Text: v.Source, Modules: v.Modules}
+	if text.Hash() != hash {
+		return nil, fault.New(fault.Conflict, "The workflow of this run was changed in the database: it is not the version that was published.").
+			WithCode("version_altered")
+	}
+	if p, err = script.Compile(text); err != nil {
 		return nil, fault.New(fault.Conflict, "The workflow of this run does not compile any more: %v", err).WithCode("does_not_compile").Because(err)
 	}
 	r.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -87,8 +88,9 @@ func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]
 	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
 		return nil, err
 	}
-	if ws, err := s.installed(ctx, b); err != nil || len(ws) == len(b.Workflows) {
-		return ws, err
+	kept, err := s.installed(ctx, b)
+	if err != nil || len(kept) == len(b.Workflows) {
+		return kept, err
 	}
 	mods, err := modules(s.systems, b.Integration)
 	if err != nil {
@@ -98,6 +100,10 @@ func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]
 	var ws []Workflow
 	var vs []Version
 	for _, bw := range b.Workflows {
+		// A later version of the bundle may bring a workflow that was not there.
+		if slices.ContainsFunc(kept, func(w Workflow) bool { return w.Origin.Workflow == bw.Slug }) {
+			continue
+		}
 		w := Workflow{ID: s.newID("wfl"), Name: bw.Name, Type: bw.Type, Integration: b.Integration, Origin: b.Origin(bw), CreatedAt: now}
 		if err := w.check(); err != nil {
 			return nil, err
@@ -113,10 +119,10 @@ func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]
 		At: now, Kind: Installed, Actor: who.String(), Subject: "bundle:" + b.Integration + "/" + b.Slug,
 		Data: map[string]string{"name": b.Name, "version": strconv.Itoa(b.Version)},
 	})
-	if fault.KindOf(err) == fault.Conflict { // somebody else was first
-		return s.installed(ctx, b)
+	if err != nil && fault.KindOf(err) != fault.Conflict { // Conflict: somebody else was first
+		return nil, err
 	}
-	return ws, err
+	return s.installed(ctx, b)
 }
 
 // installed returns the copies of the bundle's workflows that are kept.
