@@ -33,18 +33,22 @@ type Connection struct {
 const bullets = "••••••••"
 
 // mask returns what is shown of a secret: bullets and its last four characters,
-// or bullets alone when it is shorter than 16 characters.
+// or bullets alone when it is shorter than 16 characters. Of no secret, nothing
+// is shown.
 func mask(secret string) string {
 	r := []rune(secret)
-	if len(r) < 16 {
+	switch {
+	case len(r) == 0:
+		return ""
+	case len(r) < 16:
 		return bullets
 	}
 	return bullets + string(r[len(r)-4:])
 }
 
-// looksMasked says whether a value begins as mask's do: the form sent back what
-// it was shown.
-func looksMasked(value string) bool { return strings.HasPrefix(value, "••••") }
+// looksMasked says whether a value is what mask gives, or a part of it: the form
+// sent back what it was shown. No secret of a system holds a bullet.
+func looksMasked(value string) bool { return strings.ContainsRune(value, '•') }
 
 // place is where a secret is sealed for.
 func place(id, field string) string { return "connections/" + id + "/" + field }

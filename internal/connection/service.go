@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,13 +44,16 @@ type Service struct {
 	newID    func(prefix string) string
 
 	mu     sync.Mutex
-	opened map[string]opened
+	opened map[string]*opened
 }
 
 // opened is the one client of a connection in one version.
 type opened struct {
-	version int
-	client  integration.Client
+	connection  Connection
+	integration integration.Integration
+	client      integration.Client
+	users       int  // actions, calls and rounds of checks under way
+	retired     bool // the connection has changed: the last user closes the client
 }
 
 // Config is what the service needs.
@@ -69,7 +73,7 @@ func NewService(c Config) *Service {
 	}
 	return &Service{
 		store: c.Store, registry: c.Registry, sealer: c.Sealer, env: c.Env, now: c.Now, newID: c.NewID,
-		opened: map[string]opened{},
+		opened: map[string]*opened{},
 	}
 }
 
@@ -94,11 +98,8 @@ func (s *Service) Create(ctx context.Context, who identity.Actor, kind string, s
 	if err := checkKnown(in, settings); err != nil {
 		return Connection{}, err
 	}
-	clean, err := in.Clean(settings)
+	clean, err := cleaned(in, settings, integration.Settings{})
 	if err != nil {
-		return Connection{}, err
-	}
-	if err := fault.Join(in.Required(clean)...); err != nil {
 		return Connection{}, err
 	}
 	now := s.now()
@@ -123,19 +124,13 @@ func (s *Service) Update(ctx context.Context, who identity.Actor, id string, set
 	if err := checkKnown(in, settings); err != nil {
 		return Connection{}, err
 	}
-	clean, err := in.Clean(settings)
+	kept, err := s.kept(c, in, settings)
 	if err != nil {
 		return Connection{}, err
 	}
-	stored, err := s.secrets(c)
+	clean, err := cleaned(in, settings, kept)
 	if err != nil {
 		return Connection{}, err
-	}
-	maps.Copy(stored, c.Settings)
-	for _, f := range in.Fields {
-		if f.KeepBlank && clean[f.Key] == "" {
-			clean[f.Key] = stored[f.Key]
-		}
 	}
 	now := s.now()
 	c.Version++
@@ -147,6 +142,58 @@ func (s *Service) Update(ctx context.Context, who identity.Actor, id string, set
 	}
 	s.forget(ctx, id)
 	return c, nil
+}
+
+// cleaned returns the settings as they are stored, blank ones filled from kept,
+// or everything that is wrong with them at once.
+func cleaned(in integration.Integration, settings, kept integration.Settings) (integration.Settings, error) {
+	clean, err := in.Clean(settings)
+	var faults []*fault.Error
+	if err != nil {
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || len(f.Fields()) == 0 {
+			return nil, err
+		}
+		faults = f.Fields()
+	}
+	wrong := map[string]bool{}
+	for _, f := range faults {
+		wrong[f.Field] = true
+	}
+	all := maps.Clone(kept)
+	for key, value := range clean {
+		if value != "" || all[key] == "" {
+			all[key] = value
+		}
+	}
+	for _, f := range in.Required(all) {
+		if !wrong[f.Field] { // what cannot be used is not missing
+			faults = append(faults, f)
+		}
+	}
+	return all, fault.Join(faults...)
+}
+
+// kept returns what is stored of the fields that settings leave blank and that
+// keep their value then. A secret that is given anew is not opened: it can be
+// replaced even when its key is lost.
+func (s *Service) kept(c Connection, in integration.Integration, settings integration.Settings) (integration.Settings, error) {
+	kept := integration.Settings{}
+	for _, f := range in.Fields {
+		if !f.KeepBlank || strings.TrimSpace(settings[f.Key]) != "" {
+			continue
+		}
+		if !f.Secret {
+			kept[f.Key] = c.Settings[f.Key]
+			continue
+		}
+		value, err := s.secret(c, f.Key)
+		if err != nil {
+			return nil, err
+		}
+		kept[f.Key] = value
+	}
+	return kept, nil
 }
 
 // Delete removes a connection that no app is bound to.
@@ -182,14 +229,23 @@ func (s *Service) fill(c Connection, in integration.Integration, settings integr
 
 func (s *Service) secrets(c Connection) (integration.Settings, error) {
 	all := integration.Settings{}
-	for key, sealed := range c.Sealed {
-		plain, err := s.sealer.Open(sealed, place(c.ID, key))
+	for key := range c.Sealed {
+		value, err := s.secret(c, key)
 		if err != nil {
 			return nil, err
 		}
-		all[key] = string(plain)
+		all[key] = value
 	}
 	return all, nil
+}
+
+func (s *Service) secret(c Connection, key string) (string, error) {
+	sealed, ok := c.Sealed[key]
+	if !ok {
+		return "", nil
+	}
+	plain, err := s.sealer.Open(sealed, place(c.ID, key))
+	return string(plain), err
 }
 
 func (s *Service) get(ctx context.Context, id string) (Connection, integration.Integration, error) {
@@ -223,50 +279,91 @@ func (s *Service) Integration(ctx context.Context, id string) (integration.Integ
 	return in, err
 }
 
-// client returns the one client of a connection as it is stored now.
-func (s *Service) client(ctx context.Context, id string) (integration.Client, Connection, integration.Integration, error) {
+// use returns the one client of a connection as it is stored now, for one piece
+// of work. The client stays open until done, also when the connection is changed
+// meanwhile: the work ends with the settings that it began with.
+func (s *Service) use(ctx context.Context, id string) (o *opened, done func(), err error) {
 	c, in, err := s.get(ctx, id)
 	if err != nil {
-		return nil, c, in, err
+		return nil, nil, err
 	}
-	s.mu.Lock()
-	o, ok := s.opened[id]
-	s.mu.Unlock()
-	if ok && o.version == c.Version {
-		return o.client, c, in, nil
+	if o = s.take(c); o == nil {
+		settings, err := s.secrets(c)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(settings, c.Settings)
+		if o, err = s.open(ctx, c, in, settings); err != nil {
+			return nil, nil, err
+		}
 	}
-	settings, err := s.secrets(c)
-	if err != nil {
-		return nil, c, in, err
-	}
-	maps.Copy(settings, c.Settings)
+	return o, sync.OnceFunc(func() { s.leave(ctx, o) }), nil
+}
 
+// take counts the caller as a user of the open client, if that is of c's version
+// or a later one.
+func (s *Service) take(c Connection) *opened {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if o, ok := s.opened[id]; ok && o.version >= c.Version {
-		return o.client, c, in, nil
+	o := s.opened[c.ID]
+	if o == nil || o.connection.Version < c.Version {
+		return nil
+	}
+	o.users++
+	return o
+}
+
+func (s *Service) open(ctx context.Context, c Connection, in integration.Integration, settings integration.Settings) (*opened, error) {
+	if o := s.take(c); o != nil { // somebody else was first
+		return o, nil
 	}
 	client, err := in.Open(settings, s.env)
 	if err != nil {
-		return nil, c, in, err
+		return nil, err
 	}
-	if old, ok := s.opened[id]; ok {
-		go s.close(context.WithoutCancel(ctx), id, old.client)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.opened[c.ID]
+	if old != nil && old.connection.Version >= c.Version {
+		old.users++
+		go s.close(context.WithoutCancel(ctx), c.ID, client)
+		return old, nil
 	}
-	s.opened[id] = opened{version: c.Version, client: client}
-	return client, c, in, nil
+	o := &opened{connection: c, integration: in, client: client, users: 1}
+	s.opened[c.ID] = o
+	s.retire(ctx, old)
+	return o, nil
 }
 
-// forget drops the client of a connection that changed; calls in flight finish
+// leave closes a client that is out of date with its last user.
+func (s *Service) leave(ctx context.Context, o *opened) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.users--
+	if o.retired && o.users == 0 {
+		go s.close(context.WithoutCancel(ctx), o.connection.ID, o.client)
+	}
+}
+
+// retire takes a client out of use. The caller holds the lock.
+func (s *Service) retire(ctx context.Context, o *opened) {
+	if o == nil || o.retired {
+		return
+	}
+	o.retired = true
+	if o.users == 0 {
+		go s.close(context.WithoutCancel(ctx), o.connection.ID, o.client)
+	}
+}
+
+// forget drops the client of a connection that changed; what is under way ends
 // on it.
 func (s *Service) forget(ctx context.Context, id string) {
 	s.mu.Lock()
-	o, ok := s.opened[id]
+	defer s.mu.Unlock()
+	o := s.opened[id]
 	delete(s.opened, id)
-	s.mu.Unlock()
-	if ok {
-		go s.close(context.WithoutCancel(ctx), id, o.client)
-	}
+	s.retire(ctx, o)
 }
 
 func (s *Service) close(ctx context.Context, id string, c integration.Client) {
@@ -275,27 +372,30 @@ func (s *Service) close(ctx context.Context, id string, c integration.Client) {
 	}
 }
 
-// Hold makes the calls of a run share one exchange until release.
+// Hold makes the calls of a run share one exchange until release. The next call
+// after a change of the connection begins one of its own.
 func (s *Service) Hold(ctx context.Context, id string) (release func(), err error) {
-	client, _, _, err := s.client(ctx, id)
+	o, done, err := s.use(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return client.Hold(ctx), nil
+	defer done()
+	return o.client.Hold(ctx), nil
 }
 
 // Act does one action of the connection's integration. guard is asked before
 // each write.
 func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error) {
-	client, _, in, err := s.client(ctx, id)
+	o, done, err := s.use(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	a, err := in.Action(action)
+	defer done()
+	a, err := o.integration.Action(action)
 	if err != nil {
 		return nil, err
 	}
-	return a.Run(ctx, client, args, guard)
+	return a.Run(ctx, o.client, args, guard)
 }
 
 // Call sends any call for a person. A call that may change something is
@@ -308,27 +408,44 @@ func (s *Service) Call(ctx context.Context, who identity.Actor, id string, call 
 	if err := who.NeedAdmin(scope); err != nil {
 		return integration.Answer{}, err
 	}
-	client, c, _, err := s.client(ctx, id)
+	o, done, err := s.use(ctx, id)
 	if err != nil {
 		return integration.Answer{}, err
 	}
+	defer done()
 	if !call.Writes() {
-		return client.Call(ctx, call)
+		return o.client.Call(ctx, call)
 	}
-	intent := s.event(Calling, who, c, s.now())
-	intent.Data["method"], intent.Data["path"] = call.Method, call.Path
-	if err := s.store.RecordEvents(ctx, intent); err != nil {
+	event := func(kind audit.Kind) audit.Event {
+		e := s.event(kind, who, o.connection, s.now())
+		e.Data["method"], e.Data["path"] = cut(call.Method), cut(call.Path)
+		return e
+	}
+	if err := s.store.RecordEvents(ctx, event(Calling)); err != nil {
 		return integration.Answer{}, fmt.Errorf("record the call before it is sent: %w", err)
 	}
-	answer, err := client.Call(ctx, call)
-	outcome := s.event(Called, who, c, s.now())
-	outcome.Data["method"], outcome.Data["path"] = call.Method, call.Path
+	answer, err := o.client.Call(ctx, call)
+	outcome := event(Called)
 	if err != nil {
 		outcome.Data["error"] = fault.Public(err).Code
 	} else {
 		outcome.Data["status"] = strconv.Itoa(answer.Status)
 	}
-	return answer, errors.Join(err, s.store.RecordEvents(context.WithoutCancel(ctx), outcome))
+	if lost := s.store.RecordEvents(context.WithoutCancel(ctx), outcome); lost != nil {
+		// The intent is recorded. What the system did is told all the same: who
+		// does not learn it does it again.
+		s.env.Log.ErrorContext(ctx, "outcome of a call not recorded", "connection", id, "error", lost)
+	}
+	return answer, err
+}
+
+// cut bounds what the audit log keeps of a text that a caller chose.
+func cut(text string) string {
+	const most = 1000
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // CheckReport is the result of one check.
@@ -349,17 +466,18 @@ func (s *Service) Check(ctx context.Context, who identity.Actor, id string) ([]C
 	if err := who.NeedAdmin(identity.ScopeTableauRead); err != nil {
 		return nil, err
 	}
-	client, c, in, err := s.client(ctx, id)
+	o, done, err := s.use(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	defer client.Hold(ctx)()
-	reports := make([]CheckReport, len(in.Checks))
+	defer done()
+	defer o.client.Hold(ctx)()
+	reports := make([]CheckReport, len(o.integration.Checks))
 	var wg sync.WaitGroup
-	for i, check := range in.Checks {
+	for i, check := range o.integration.Checks {
 		wg.Go(func() {
 			at := s.now()
-			r := check.Run(ctx, client, c.Settings)
+			r := check.Run(ctx, o.client, o.connection.Settings)
 			reports[i] = CheckReport{
 				Name: check.Name, Help: check.Help, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint,
 				At: at, Duration: s.now().Sub(at),
@@ -374,7 +492,7 @@ func (s *Service) Check(ctx context.Context, who identity.Actor, id string) ([]C
 func (s *Service) Close(ctx context.Context) error {
 	s.mu.Lock()
 	all := s.opened
-	s.opened = map[string]opened{}
+	s.opened = map[string]*opened{}
 	s.mu.Unlock()
 	var errs []error
 	for _, o := range all {

@@ -11,18 +11,34 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/margay-access/margay/internal/fault"
 )
 
-// Settings are the values of an integration's fields, by key.
+// Settings are the values of an integration's fields, by key. They may hold
+// secrets, so printing and logging show the keys alone.
 type Settings map[string]string
+
+// Format implements fmt.Formatter: for every verb, the keys.
+func (s Settings) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.keys()) }
+
+// LogValue implements slog.LogValuer with the keys.
+func (s Settings) LogValue() slog.Value { return slog.StringValue(s.keys()) }
+
+func (s Settings) keys() string {
+	return "settings[" + strings.Join(slices.Sorted(maps.Keys(s)), " ") + "]"
+}
 
 // Field is one input of the form that makes a connection.
 type Field struct {
@@ -150,7 +166,8 @@ func Act[In, Out any](name string, run func(ctx context.Context, c Client, in In
 	return Action{Name: name, Run: func(ctx context.Context, c Client, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error) {
 		var in In
 		if err := json.Unmarshal(args, &in); err != nil {
-			return nil, fault.New(fault.Invalid, "%s was called with arguments that it does not take: %v.", name, err).WithCode("bad_request")
+			return nil, fault.New(fault.Invalid, "%s was called with arguments that it does not take: %s.", name, wrong(err)).WithCode("bad_request").
+				WithHint("Look at the types of its module.")
 		}
 		out, err := run(ctx, c, in, guard)
 		if err != nil {
@@ -158,6 +175,18 @@ func Act[In, Out any](name string, run func(ctx context.Context, c Client, in In
 		}
 		return json.Marshal(out)
 	}}
+}
+
+// wrong says what is wrong with arguments in the words of who wrote them.
+func wrong(err error) string {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !ok:
+		return "they are not JSON"
+	case e.Field == "":
+		return "it takes one object, not a " + e.Value
+	}
+	return e.Field + " cannot be a " + e.Value
 }
 
 // Bundle is a set of workflows that an integration ships and that are installed

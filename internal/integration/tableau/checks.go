@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/tableau"
 )
@@ -57,8 +58,8 @@ func passed(format string, args ...any) integration.CheckResult {
 
 // failed returns a check's fixed sentence with the cause's own words below it.
 func failed(message string, err error) integration.CheckResult {
-	r := integration.CheckResult{Message: message, Detail: sentence(err), Hint: hints[tableau.ClassOf(err)]}
-	return r
+	f := fault.Public(meaning(err))
+	return integration.CheckResult{Message: message, Detail: f.Message, Hint: f.Hint}
 }
 
 func runAPI(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
@@ -117,7 +118,7 @@ func denied(err error) bool {
 	case http.StatusForbidden:
 		return true
 	case http.StatusUnauthorized:
-		return e.Code != "401000" && e.Code != "401001" && e.Code != "401002"
+		return e.Code != "" && e.Code != "401000" && e.Code != "401001" && e.Code != "401002"
 	}
 	return false
 }

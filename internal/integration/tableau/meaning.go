@@ -8,23 +8,27 @@ import (
 )
 
 // meaning gives an error of the client's a sentence for people, a code, and
-// what to do next. The client's own sentences stay as they are.
+// what to do next. The client's own sentences stay as they are. What is no
+// failure of the call is returned as it is: the caller gave up, or a fault of
+// ours.
 func meaning(err error) error {
 	if err == nil {
 		return nil
 	}
-	var guard *fault.Error
-	if errors.As(err, &guard) && guard.Code != "egress_blocked" {
-		return err // one of ours already
-	}
+	ours, isOurs := errors.AsType[*fault.Error](err)
 	class := tableau.ClassOf(err)
-	if class == tableau.ClassCanceled {
+	switch {
+	case class == tableau.ClassEgressBlocked && isOurs: // the guard's own word, which knows the setting
+		return fault.New(fault.Upstream, "%s", ours.Message).WithCode(string(class)).WithHint("%s", ours.Hint).Because(err)
+	case isOurs:
+		return err
+	case errors.Is(err, tableau.ErrClosed):
+		return fault.New(fault.Unavailable, "The connection was closed meanwhile.").WithCode(string(tableau.ClassUnavailable)).
+			WithHint("Try again.").Because(err)
+	case class == tableau.ClassCanceled, class == tableau.ClassInternal:
 		return err
 	}
-	f := fault.New(kindOf(class), "%s", sentence(err)).WithCode(string(class)).WithHint("%s", hints[class]).Because(err)
-	if guard != nil {
-		f = f.WithCode(guard.Code).WithDetail(guard.Message).WithHint("%s", guard.Hint)
-	}
+	f := fault.New(kindOf(err, class), "%s", sentence(err)).WithCode(string(class)).WithHint("%s", hints[class]).Because(err)
 	if e, ok := errors.AsType[*tableau.Error](err); ok && e.Code != "" {
 		f = f.WithDetail(e.Code + " " + e.Summary + ": " + e.Detail)
 	}
@@ -33,18 +37,26 @@ func meaning(err error) error {
 
 // sentence returns the client's sentence for err, without what wraps it.
 func sentence(err error) string {
+	if e, ok := errors.AsType[*tableau.RequestError](err); ok {
+		return "This call is not sent: " + e.Reason + "."
+	}
 	if e, ok := errors.AsType[*tableau.UnreachableError](err); ok {
 		return e.Error()
 	}
 	return err.Error()
 }
 
-func kindOf(c tableau.Class) fault.Kind {
+// kindOf returns the kind of an error of the client's. A call that Tableau finds
+// bad is Tableau's refusal; only one that the client would not send is the
+// caller's to mend.
+func kindOf(err error, c tableau.Class) fault.Kind {
 	switch c { //nolint:exhaustive // the rest is the other system's word
 	case tableau.ClassThrottled, tableau.ClassUnavailable, tableau.ClassSessionLost:
 		return fault.Unavailable
 	case tableau.ClassBadRequest:
-		return fault.Invalid
+		if _, ok := errors.AsType[*tableau.Error](err); !ok {
+			return fault.Invalid
+		}
 	}
 	return fault.Upstream
 }
@@ -64,4 +76,9 @@ var hints = map[tableau.Class]string{
 	tableau.ClassDrift:              "Somebody changed this role in Tableau meanwhile: look at it there, then retry.",
 	tableau.ClassUnsupportedVersion: "REST API 3.24 is needed: Tableau Cloud, or Tableau Server 2025.1 or later.",
 	tableau.ClassTooLarge:           "Narrow the query.",
+	tableau.ClassUserMissing:        "Ask them to sign in to the site once (for example via SSO), then retry.",
+	tableau.ClassBadRequest:         "Look at what was sent: Tableau REST API 3.24 describes each call.",
+	tableau.ClassEgressBlocked:      "The operator says in MARGAY_TABLEAU_ALLOW_CIDR which private networks may be called.",
+	tableau.ClassCanceled:           "Try again.",
+	tableau.ClassInternal:           "Try again; when it stays, give the administrator the request id.",
 }

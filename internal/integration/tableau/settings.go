@@ -2,6 +2,8 @@ package tableau
 
 import (
 	"errors"
+	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -68,14 +70,14 @@ func clean(in integration.Settings) (integration.Settings, error) {
 		if err != nil {
 			faults = append(faults, err)
 		}
-		out[keyServer] = host
+		out[keyServer] = host // "" of an address without a host, such as https://: that is blank
 		if out[keySite] == "" {
 			out[keySite] = site
 		}
 	}
 	if site := out[keySite]; site != "" && !siteForm.MatchString(site) {
 		faults = append(faults, settingFault(keySite,
-			"%q is not a site's content URL: it is the part of the site's address between /site/ and the next slash.", site))
+			"This is not a site's content URL: it is the part of the site's address between /site/ and the next slash."))
 	}
 	return out, fault.Join(faults...)
 }
@@ -85,16 +87,18 @@ func clean(in integration.Settings) (integration.Settings, error) {
 var siteForm = regexp.MustCompile(`^[\p{L}\p{N}_.-]{1,255}$`)
 
 // pastedSite finds the content URL in the rest of an address copied from a
-// browser: "#/site/acme/home".
-var pastedSite = regexp.MustCompile(`^/?#/site/([^/?#]+)(?:[/?].*)?$`)
+// browser: "#/site/acme/home", or the older "t/acme/views/…".
+var pastedSite = regexp.MustCompile(`^/*(?:#/site|t)/([^/?#]+)(?:[/?#].*)?$`)
 
 // pastedPage is such a rest on the Default site: "#/home".
-var pastedPage = regexp.MustCompile(`^/?#/[^?]*(\?.*)?$`)
+var pastedPage = regexp.MustCompile(`^/*#(?:/[^?]*(?:\?.*)?)?$|^/*views/.*$`)
 
 // parseServer returns the host (with its port unless that is 443) of what a
-// person typed or pasted, and the content URL of a pasted address.
+// person typed or pasted, and the content URL of a pasted address. Nothing of
+// what was typed is repeated in the sentence: it may be a secret in the wrong
+// field.
 func parseServer(text string) (host, site string, bad *fault.Error) {
-	rest := text
+	rest := strings.TrimSpace(text)
 	for _, scheme := range []string{"https://", "http://"} {
 		if len(rest) >= len(scheme) && strings.EqualFold(rest[:len(scheme)], scheme) {
 			rest = rest[len(scheme):]
@@ -109,11 +113,19 @@ func parseServer(text string) (host, site string, bad *fault.Error) {
 	case strings.Contains(host, "@"):
 		return "", "", settingFault(keyServer, "Server URL must be a host alone: leave out what stands before the @.")
 	case strings.Trim(tail, "/") == "":
+	case strings.Contains(tail, `\`):
+		return "", "", settingFault(keyServer, aloneSentence)
 	case pastedSite.MatchString(tail):
 		site = pastedSite.FindStringSubmatch(tail)[1]
+		if plain, err := url.PathUnescape(site); err == nil {
+			site = plain
+		}
 	case pastedPage.MatchString(tail):
 	default:
-		return "", "", settingFault(keyServer, "Server URL must be a host alone, such as 10ax.online.tableau.com: leave out %q.", tail)
+		return "", "", settingFault(keyServer, aloneSentence)
+	}
+	if host == "" {
+		return "", "", nil
 	}
 	host, err := hostOf(host)
 	if err != nil {
@@ -122,33 +134,34 @@ func parseServer(text string) (host, site string, bad *fault.Error) {
 	return host, site, nil
 }
 
+const aloneSentence = "Server URL must be a host alone, such as 10ax.online.tableau.com: leave out what stands behind it."
+
 // hostOf returns the one way to write a host, or a sentence.
 func hostOf(text string) (string, error) {
-	name, port, hasPort := strings.Cut(text, ":")
 	if strings.HasPrefix(text, "[") {
 		return "", fault.New(fault.Invalid, "Server URL must be the server's name, not an IPv6 address.")
 	}
+	name, port, hasPort := strings.Cut(text, ":")
 	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
 		ascii, err := idna.Lookup.ToASCII(name)
-		if err != nil {
-			return "", fault.New(fault.Invalid, "%q is not a host name.", text)
-		}
 		// Look-alike digits become an address that nobody can see in what was typed.
-		if strings.Trim(ascii, "0123456789.") == "" {
-			return "", fault.New(fault.Invalid, "%q is not a host name.", text)
+		if err != nil || strings.Trim(ascii, "0123456789.") == "" {
+			return "", errors.New("Server URL is not a host name.") //nolint:staticcheck // a sentence for people
 		}
 		name = ascii
 	}
-	host := strings.ToLower(strings.TrimSuffix(name, "."))
-	if hasPort && port != "443" {
-		host += ":" + port
+	if hasPort {
+		name += ":" + port
 	}
 	// The client knows what may follow https://; it is asked rather than copied.
-	_, err := tableau.New(tableau.Config{Server: host, TokenName: "x", TokenSecret: tableau.NewSecret("x")})
+	t, err := tableau.New(tableau.Config{Server: name, TokenName: "x", TokenSecret: tableau.NewSecret("x")})
 	if e, ok := errors.AsType[*tableau.ConfigError](err); ok {
-		return "", fault.New(fault.Invalid, "Server URL %s.", e.Reason)
+		return "", fmt.Errorf("Server URL %s.", e.Reason) //nolint:staticcheck // a sentence for people
 	}
-	return host, err
+	if err != nil {
+		return "", err
+	}
+	return t.Host(), nil
 }
 
 func settingFault(key, format string, args ...any) *fault.Error {
