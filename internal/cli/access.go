@@ -193,8 +193,8 @@ func newAccessRevoke(s *session) *cobra.Command {
 					return g, err
 				}
 				s.tell(markDone, "Ending", g.ID, g.RoleName+" for "+s.personName(ctx, g.PersonID), g.RunID)
-				if wait.asked() {
-					return s.watchGrant(ctx, g, wait.most())
+				if wait.set {
+					return s.watchGrant(ctx, g, wait.most)
 				}
 				return g, nil
 			})
@@ -274,8 +274,8 @@ func newAccessRetry(s *session) *cobra.Command {
 					return g, err
 				}
 				s.tell(markDone, "Trying again", g.ID, g.RunID)
-				if wait.asked() {
-					return s.watchGrant(ctx, g, wait.most())
+				if wait.set {
+					return s.watchGrant(ctx, g, wait.most)
 				}
 				return g, nil
 			})

@@ -111,7 +111,7 @@ func (f *appForm) resolved(ctx context.Context, s *session) (wire.NewApp, error)
 			*step.to, err = step.find(ctx, step.ref)
 		}
 	}
-	if err == nil && len(f.owners) > 0 {
+	if err == nil {
 		out.OwnerIDs, err = s.personIDs(ctx, cleaned(f.owners))
 	}
 	return out, err

@@ -39,6 +39,7 @@ func Main(p Process) int {
 
 // session is one run of the program: what all commands share.
 type session struct {
+	args    []string
 	in      *os.File
 	out     io.Writer
 	err     io.Writer
@@ -65,7 +66,7 @@ type globalFlags struct {
 }
 
 func newSession(p Process) *session {
-	s := &session{in: p.In, out: p.Out, err: p.Err, version: versionOf(p.Version), now: time.Now, zone: time.Local}
+	s := &session{args: p.Args, in: p.In, out: p.Out, err: p.Err, version: versionOf(p.Version), now: time.Now, zone: time.Local}
 	s.term = openTerminal(p.In, p.Out)
 	return s
 }
@@ -135,7 +136,16 @@ func (s *session) configure(cmd *cobra.Command) error {
 	s.fields = s.global.fields
 	s.term.decideColor(s.global.noColor, os.Getenv)
 	s.set, err = loadSettings(cmd.Flags(), os.Getenv)
+	if needsNoSettings(cmd) {
+		return nil
+	}
 	return err
+}
+
+// needsNoSettings says whether a command works whatever the configuration file
+// holds.
+func needsNoSettings(cmd *cobra.Command) bool {
+	return cmd.Name() == "help" || cmd.Name() == "version" || cmd.HasParent() && cmd.Parent().Name() == "completion"
 }
 
 // client returns the client of the API, made when it is first asked for.

@@ -57,6 +57,9 @@ func (s *session) finish(ctx context.Context, err error) int {
 	if err == nil {
 		return exitDone
 	}
+	if s.format == "" { // it went wrong before the flags were read
+		s.format = formatIn(s.args)
+	}
 	code := exitCode(ctx, err)
 	p := problemOf(err, code)
 	if code == exitPlan {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -106,16 +107,34 @@ func (d *span) maybe() wire.MaybeForever {
 	return wire.For(d.length)
 }
 
-// waiting is the flag --wait[=5m].
-type waiting struct{ span span }
+// waiting is the flag --wait[=5m]: how long to wait at most, 0 for to the end.
+type waiting struct {
+	set  bool
+	most time.Duration
+}
 
 func (w *waiting) flag(f *pflag.FlagSet, what string) {
-	f.Var(&w.span, "wait", what+", at most so long")
+	f.Var(w, "wait", what+", at most so long; 0: to the end")
 	f.Lookup("wait").NoOptDefVal = "5m"
 }
 
-// asked says whether to wait.
-func (w *waiting) asked() bool { return w.span.set }
+// String implements pflag.Value.
+func (w *waiting) String() string {
+	if !w.set {
+		return ""
+	}
+	return w.most.String()
+}
 
-// most returns how long to wait at most; 0 is without an end.
-func (w *waiting) most() time.Duration { return w.span.length }
+// Set implements pflag.Value.
+func (w *waiting) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is not how long to wait: write 30s, 5m or 1h", text)
+	}
+	w.set, w.most = true, d
+	return nil
+}
+
+// Type implements pflag.Value.
+func (*waiting) Type() string { return "TIME" }

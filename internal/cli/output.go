@@ -35,6 +35,26 @@ func parseFormat(text string) (format, error) {
 	return format(text), nil
 }
 
+// formatIn returns the format that is asked for somewhere in args: wrong usage is
+// told in it too.
+func formatIn(args []string) format {
+	text := ""
+	for i, arg := range args {
+		switch name, value, joined := strings.Cut(arg, "="); {
+		case (name == "-o" || name == "--output") && joined:
+			text = value
+		case (arg == "-o" || arg == "--output") && i+1 < len(args):
+			text = args[i+1]
+		case strings.HasPrefix(arg, "-o"):
+			text = arg[len("-o"):]
+		}
+	}
+	if f, err := parseFormat(text); err == nil {
+		return f
+	}
+	return formatTable
+}
+
 // view says how things of one kind are shown to people.
 type view[T any] struct {
 	none    string // said instead of an empty table

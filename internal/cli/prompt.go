@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -22,25 +23,58 @@ func (s *session) ask(ctx context.Context, question string) (string, error) {
 	return s.answer(ctx, func() (string, error) { return readLine(s.in) })
 }
 
-// askSecret asks for one line that is not shown while it is typed.
+// askSecret asks for one line that is not shown while it is typed. The echo is
+// off before the question is there, so that no fast hand shows the secret.
 func (s *session) askSecret(ctx context.Context, question string) (string, error) {
-	fmt.Fprint(s.err, question)
 	fd := int(s.in.Fd()) //nolint:gosec // a descriptor fits
-	before, err := term.GetState(fd)
+	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", fmt.Errorf("ask for a secret: %w", err)
 	}
-	secret, err := s.answer(ctx, func() (string, error) {
-		text, err := term.ReadPassword(fd)
-		return string(text), err
-	})
+	fmt.Fprint(s.err, question)
+	secret, err := s.answer(ctx, func() (string, error) { return readSecret(s.in) })
+	err = errors.Join(err, term.Restore(fd, before))
 	fmt.Fprintln(s.err)
-	if ctx.Err() != nil {
-		// The reader still holds the terminal without its echo.
-		return "", errors.Join(err, term.Restore(fd, before))
-	}
 	return secret, err
 }
+
+// What keys send in a raw terminal.
+const (
+	keyInterrupt = 3 // Ctrl-C
+	keyEnd       = 4 // Ctrl-D
+	keyBackspace = 8
+	keyClear     = 21 // Ctrl-U
+	keyDelete    = 127
+)
+
+// readSecret reads to the end of a line of a raw terminal.
+func readSecret(r io.Reader) (string, error) {
+	var line []byte
+	b := make([]byte, 1)
+	for {
+		if _, err := io.ReadFull(r, b); err != nil {
+			return string(line), err
+		}
+		switch b[0] {
+		case '\r', '\n':
+			return string(line), nil
+		case keyInterrupt:
+			return "", errInterrupted
+		case keyEnd:
+			return string(line), io.EOF
+		case keyBackspace, keyDelete:
+			_, size := utf8.DecodeLastRune(line)
+			line = line[:len(line)-size]
+		case keyClear:
+			line = nil
+		default:
+			line = append(line, b[0])
+		}
+	}
+}
+
+// errInterrupted is an interrupt that came as a key.
+var errInterrupted = &outcomeError{code: exitInterrupted, message: "Interrupted."}
 
 // answer waits for read or for the end of ctx: a signal ends a question at once.
 func (s *session) answer(ctx context.Context, read func() (string, error)) (string, error) {
@@ -55,10 +89,12 @@ func (s *session) answer(ctx context.Context, read func() (string, error)) (stri
 	}()
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(s.err)
 		return "", ctx.Err()
 	case r := <-got:
-		if errors.Is(r.err, io.EOF) && r.text == "" {
+		if errors.Is(r.err, errInterrupted) {
+			return "", r.err
+		}
+		if r.err != nil && r.text == "" {
 			return "", fault.New(fault.Invalid, "The input ended before the answer.").WithCode("no_answer")
 		}
 		return strings.TrimSpace(r.text), nil

@@ -109,8 +109,8 @@ func newRequestNew(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if wait.asked() {
-				return s.watchRequest(cmd.Context(), r, wait.most())
+			if wait.set {
+				return s.watchRequest(cmd.Context(), r, wait.most)
 			}
 			(&requestStory{s: s}).tell(cmd.Context(), r)
 			if s.format != formatTable {

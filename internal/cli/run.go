@@ -208,11 +208,11 @@ func newRunRetry(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !wait.asked() {
+			if !wait.set {
 				return told(s, r, s.runView(cmd.Context()), "Trying again", r.Kind)
 			}
 			s.tell(markDone, "Trying again", r.ID, r.Kind)
-			return s.watchRun(cmd.Context(), r.ID, wait.most())
+			return s.watchRun(cmd.Context(), r.ID, wait.most)
 		},
 	}
 	wait.flag(cmd.Flags(), "follow it to its end")

@@ -18,6 +18,9 @@ func newServe(s *session) *cobra.Command {
 		Example: "margay serve --data ./margay-data\n" +
 			"margay serve --database postgres://margay@db/margay --tls-cert cert.pem --tls-key key.pem",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (s.set.TLSCert == "") != (s.set.TLSKey == "") {
+				return usage("margay serve --help", "--tls-cert and --tls-key go together.")
+			}
 			log := s.serverLog()
 			cfg := s.serverConfig()
 			cfg.Log = log
