@@ -52,10 +52,24 @@
 // Memory and stack show as errors in the script, as in every engine, and the
 // script may handle them, within its time.
 //
-// Time is enforced twice: the engine looks at its interrupt flag between
-// instructions, and for built-in functions that never look (JSON.stringify of
-// something enormous) the memory limit is then pulled to nothing, so that their
-// next allocation fails.
+// Nothing can be taken from a machine that is inside a built-in function of the
+// engine, so time is enforced in steps. The engine is told to look at its
+// interrupt flag at the next occasion; a built-in function that looks at none is
+// then refused memory, so that its next allocation fails; and built-in functions
+// that neither look nor allocate are kept by the prelude (prelude.js) from
+// everything that would make them slow. Should a script find another way, its
+// run ends after three more seconds without its machine, which frees itself
+// when it is done. When you add to the prelude, add the attack to
+// TestHostileScriptsAreStopped.
+//
+// The bundler has no limits at all, so [Compile] refuses texts that would cost
+// it much (check.go, enum.go).
+//
+// # What is not there
+//
+// Beside what was named: Proxy, eval and Function with text, the helpers of
+// iterators, Intl, import(). Methods of arrays that change the array are for
+// arrays only, and an array may have 5,000,000 elements.
 //
 // # Errors
 //

@@ -29,6 +29,18 @@ func (p *Program) Run(ctx context.Context, in Input) (json.RawMessage, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
+	r, err := begin(p, in)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	// Before close: the guard must not touch a machine that is gone.
+	defer context.AfterFunc(ctx, func() { r.guard.stop(cancelled(ctx)) })()
+	return r.run(ctx)
+}
+
+// begin makes the machine of a run, which must be closed.
+func begin(p *Program, in Input) (*run, error) {
 	vm, err := quickjs.NewVM()
 	if err != nil {
 		return nil, fmt.Errorf("start the JavaScript engine: %w", err)
@@ -39,10 +51,7 @@ func (p *Program) Run(ctx context.Context, in Input) (json.RawMessage, error) {
 		work: make(chan func() error), done: make(chan error, 1), over: make(chan struct{}),
 	}
 	go r.serve()
-	defer r.close()
-	// Before close: the guard must not touch a machine that is gone.
-	defer context.AfterFunc(ctx, func() { r.guard.stop(cancelled(ctx)) })()
-	return r.run(ctx)
+	return r, nil
 }
 
 // run is one run of a program.

@@ -738,7 +738,7 @@ func TestAProgramRunsManyTimesAtOnce(t *testing.T) {
 func TestRunsLeaveNothingBehind(t *testing.T) {
 	rounds := 300
 	if testing.Short() || slow > 1 {
-		rounds = 60
+		rounds = 12
 	}
 	programs := []*script.Program{
 		compile(t, workflow),
