@@ -232,6 +232,9 @@ func (r reader) Request(ctx context.Context, id access.RequestID) (access.Reques
 
 // Requests implements [access.Reader].
 func (r reader) Requests(ctx context.Context, f access.RequestFilter) ([]access.Request, error) {
+	if !keepable(string(f.State), string(f.Person), string(f.Before)) {
+		return nil, nil
+	}
 	var rows []requestRow
 	q := r.q.NewSelect().Model(&rows).Order("id DESC")
 	if f.State != "" {
@@ -313,6 +316,9 @@ func (r reader) Grant(ctx context.Context, id access.GrantID) (access.Grant, err
 
 // Grants implements [access.Reader].
 func (r reader) Grants(ctx context.Context, f access.GrantFilter) ([]access.Grant, error) {
+	if !keepable(append(texts(f.States), string(f.Person), string(f.App), string(f.Before))...) {
+		return nil, nil
+	}
 	var rows []grantRow
 	q := r.q.NewSelect().Model(&rows)
 	if len(f.States) > 0 {

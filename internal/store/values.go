@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/margay-access/margay/internal/fault"
 )
@@ -47,10 +50,25 @@ func parse[T any](what, text string) (T, error) {
 
 // missing turns "no such row" into a fault that names the thing.
 func missing(err error, what, id string) error {
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) || !keepable(id) {
 		return fault.New(fault.NotFound, "There is no %s %s.", what, id).WithCode(what + "_missing")
 	}
 	return wrap("read "+what+" "+id, err)
+}
+
+// keepable says whether texts can stand in a row or a query at all: neither
+// database takes a NUL, and PostgreSQL nothing that is not UTF-8. What a caller
+// names so is not there.
+func keepable(texts ...string) bool {
+	return !slices.ContainsFunc(texts, func(s string) bool { return strings.ContainsRune(s, 0) || !utf8.ValidString(s) })
+}
+
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return out
 }
 
 // taken turns "there is such a row" into a fault with a sentence.

@@ -137,6 +137,9 @@ func (db *DB) Run(ctx context.Context, id string) (workflow.Run, error) {
 
 // Runs implements [workflow.Store].
 func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, error) {
+	if !keepable(string(f.State), f.Grant, f.Person, f.Before) {
+		return nil, nil
+	}
 	var rows []runRow
 	q := db.read.NewSelect().Model(&rows).Order("id DESC")
 	if f.State != "" {

@@ -1,0 +1,228 @@
+package access_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/store/storetest"
+)
+
+// §6.4: who sees and may do what. A request by Rita for Sam, with Bo in the
+// first step and Cy in the second; Olga owns the app, Ana is an administrator.
+func TestVisibility(t *testing.T) {
+	t.Parallel()
+	tests := map[identity.PersonID]struct{ request, decidable, grant, revoke, retry bool }{
+		ana:  {request: true, grant: true, revoke: true, retry: true},
+		bo:   {request: true, decidable: true},
+		cy:   {request: true},
+		olga: {request: true, grant: true, revoke: true, retry: true},
+		rita: {request: true},
+		sam:  {request: true, grant: true, revoke: true},
+		dan:  {}, // a stranger; that he is disabled is told when he acts
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		p := access.Policy{Longest: time.Hour, OnBehalf: true}
+		atOnce := w.role(p)
+		p.Steps = []access.Step{by(bo), by(cy)}
+		waiting := w.file(rita, access.Ask{Role: w.role(p), Person: sam})
+		for who, want := range tests {
+			t.Run(string(who), func(t *testing.T) {
+				made := w.file(rita, access.Ask{Role: atOnce, Person: sam}).Grant
+				g := w.done(w.grant(made))
+				failed := w.failed(w.grant(w.file(rita, access.Ask{Role: atOnce, Person: sam}).Grant))
+
+				_, err := w.svc.Request(t.Context(), as(who), waiting.ID)
+				may(t, "see the request", want.request, err, fault.NotFound)
+				_, err = w.svc.Grant(t.Context(), as(who), g.ID)
+				may(t, "see the grant", want.grant, err, fault.NotFound)
+				_, err = w.svc.Revoke(t.Context(), as(who), g.ID, "")
+				may(t, "revoke", want.revoke, err, fault.Forbidden)
+				_, err = w.svc.Retry(t.Context(), as(who), failed.ID)
+				may(t, "retry", want.retry, err, fault.Forbidden)
+
+				all, err := w.svc.Requests(t.Context(), as(who), access.RequestFilter{}, false)
+				w.must(err)
+				decidable, err := w.svc.Requests(t.Context(), as(who), access.RequestFilter{State: access.RequestWaiting}, true)
+				w.must(err)
+				grants, err := w.svc.Grants(t.Context(), as(who), access.GrantFilter{})
+				w.must(err)
+				has := func(r access.Request) bool { return r.ID == waiting.ID }
+				if slices.ContainsFunc(all, has) != want.request || slices.ContainsFunc(decidable, has) != want.decidable || (len(grants) > 0) != want.grant {
+					t.Errorf("lists: seen %v, decidable %v, %d grants", slices.ContainsFunc(all, has), slices.ContainsFunc(decidable, has), len(grants))
+				}
+			})
+		}
+		t.Run("an administrator's lesser token", func(t *testing.T) {
+			g := w.inState(rita, atOnce, access.GrantActive)
+			_, err := w.svc.Revoke(t.Context(), with(ana, identity.ScopeRequestsWrite), g.ID, "")
+			may(t, "revoke others' access", false, err, fault.Forbidden)
+			_, err = w.svc.Revoke(t.Context(), with(rita, identity.ScopeRequestsWrite), g.ID, "")
+			may(t, "revoke their own", true, err, "")
+		})
+		t.Run("ids that are none", func(t *testing.T) {
+			for _, id := range []string{"", "req_x", "'; DROP TABLE requests", "req_\x00", "req_\xff"} {
+				_, byRequest := w.svc.Request(t.Context(), as(ana), access.RequestID(id))
+				_, byGrant := w.svc.Grant(t.Context(), as(ana), access.GrantID(id))
+				_, byAct := w.svc.Approve(t.Context(), with(ana), access.RequestID(id), nil, "")
+				for _, err := range []error{byRequest, byGrant} {
+					if k := fault.KindOf(err); k != fault.NotFound && k != fault.Invalid {
+						t.Errorf("%q: %v", id, err)
+					}
+				}
+				if !errors.Is(byAct, fault.Forbidden) || w.last().Kind != identity.ActRefused {
+					t.Errorf("%q without a scope: %v, event %s", id, byAct, w.last().Kind)
+				}
+			}
+		})
+	})
+}
+
+func may(t *testing.T, act string, want bool, err error, kind fault.Kind) {
+	t.Helper()
+	switch {
+	case want && err != nil:
+		t.Errorf("may not %s: %v", act, err)
+	case !want && fault.KindOf(err) != kind && fault.Public(err).Code != "disabled":
+		t.Errorf("may %s, or is told %v", act, err)
+	}
+}
+
+// Pages hold what may be seen, all of it once, in any size.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		role := w.role(access.Policy{Longest: time.Hour})
+		var ritas []access.GrantID
+		for i := range 23 {
+			if i%3 == 0 {
+				ritas = append(ritas, w.granted(rita, role).ID)
+			} else {
+				w.granted(sam, role)
+			}
+		}
+		slices.Reverse(ritas)
+		for _, size := range []int{1, 2, 7, 8, 9, 100} {
+			for who, want := range map[identity.PersonID]int{rita: len(ritas), ana: 23, cy: 0} {
+				var got []access.GrantID
+				f := access.GrantFilter{Limit: size}
+				for {
+					page, err := w.svc.Grants(t.Context(), as(who), f)
+					w.must(err)
+					for _, g := range page {
+						got = append(got, g.ID)
+					}
+					if len(page) < size {
+						break
+					}
+					f.Before = page[len(page)-1].ID
+				}
+				if len(got) != want || who == rita && !slices.Equal(got, ritas) {
+					t.Errorf("%s in pages of %d: %d of %d", who, size, len(got), want)
+				}
+			}
+		}
+	})
+}
+
+// Names of 255 characters of four bytes are kept and given back as they are.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		name := ""
+		for range 255 {
+			name += "🐆"
+		}
+		role, err := w.svc.SaveRole(t.Context(), as(ana), access.Role{App: w.app.ID, Name: name, Policy: w.request(w.file(rita, access.Ask{Role: w.role(access.Policy{})}).ID).Policy.ID})
+		w.must(err)
+
+		g := w.granted(rita, role.ID)
+
+		if diff := cmp.Diff(name, g.RoleName); diff != "" {
+			t.Error(diff)
+		}
+		role.Name += "🐆"
+		if _, err := w.svc.SaveRole(t.Context(), as(ana), role); !errors.Is(err, fault.Invalid) {
+			t.Errorf("256 characters: %v", err)
+		}
+	})
+}
+
+// O19: among 10,000 rows a list, a look for what is due and the facts of a run
+// are found by an index.
+func TestManyRows(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("makes 10,000 grants")
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		role := w.role(access.Policy{Longest: time.Hour})
+		first := w.inState(rita, role, access.GrantEnding)
+		req := w.request(first.Request)
+		w.must(db.Change(t.Context(), func(tx access.Tx) error {
+			for i := range 10_000 {
+				r, g := req, first
+				r.ID, g.ID = access.RequestID(fmt.Sprintf("req_9%011d", i)), access.GrantID(fmt.Sprintf("grt_9%011d", i))
+				r.Requester, r.Person, g.Person, g.Request = sam, sam, sam, r.ID
+				g.State, g.EndsAt = access.GrantActive, w.clock().Add(time.Hour)
+				if err := errors.Join(tx.SaveRequest(t.Context(), r), tx.SaveGrant(t.Context(), g)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		quick := func(what string, most time.Duration, act func() error) {
+			t.Helper()
+			began := time.Now()
+			w.must(act())
+			d := time.Since(began)
+			t.Logf("%s: %v", what, d)
+			if d > most {
+				t.Errorf("%s took %v", what, d)
+			}
+		}
+		// A hundred times what was measured, so that only a scan of all is found.
+		quick("a page", time.Second, func() error {
+			page, err := w.svc.Requests(t.Context(), as(ana), access.RequestFilter{Limit: 50}, false)
+			if len(page) != 50 {
+				t.Errorf("a page of %d", len(page))
+			}
+			return err
+		})
+		quick("a hundred looks for what is due", 2*time.Second, func() error {
+			for range 100 {
+				if due, err := w.svc.Due(t.Context()); due || err != nil {
+					return errors.Join(err, errors.New("due"))
+				}
+			}
+			return nil
+		})
+		quick("a hundred times the facts", 2*time.Second, func() error {
+			for range 100 {
+				if _, err := w.svc.Facts(t.Context(), first.Run, access.JobDeprovision, first.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		quick("the list of somebody who sees one of them", 10*time.Second, func() error {
+			all, err := w.svc.Requests(t.Context(), as(rita), access.RequestFilter{Limit: 50}, false)
+			if len(all) != 1 {
+				t.Errorf("%d seen", len(all))
+			}
+			return err
+		})
+	})
+}
