@@ -40,7 +40,11 @@ func sentence(err error) string {
 	if e, ok := errors.AsType[*tableau.RequestError](err); ok {
 		return "This call is not sent: " + e.Reason + "."
 	}
-	if e, ok := errors.AsType[*tableau.UnreachableError](err); ok {
+	// Every error of the client's tells its class.
+	if e, ok := errors.AsType[interface {
+		error
+		Class() tableau.Class
+	}](err); ok {
 		return e.Error()
 	}
 	return err.Error()

@@ -46,7 +46,7 @@ func TestForm(t *testing.T) {
 			"Server URL", // S25
 			"Your Tableau server URL (without https://). For Tableau Cloud, this is typically something like 10ax.online.tableau.com. For Tableau Server, use your server’s hostname.", // S31
 			"Server URL is required", // S28
-			true, false, true, // S41
+			true, false, true,        // S41
 		},
 		{
 			"site_content_url",
@@ -59,7 +59,7 @@ func TestForm(t *testing.T) {
 			"Personal Access Token Name", // S33
 			"The name of your Tableau Personal Access Token. Create one in Tableau under My Account Settings > Personal Access Tokens.", // S34
 			"Personal Access Token name is required", // S35
-			true, false, true, // S42
+			true, false, true,                        // S42
 		},
 		{
 			"pat_secret",
