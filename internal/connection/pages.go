@@ -1,0 +1,30 @@
+package connection
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/integration"
+)
+
+// Pages reads a whole list for a person, page by page, on one exchange. Only a
+// call that reads can be one.
+func (s *Service) Pages(ctx context.Context, who identity.Actor, id string, call integration.Call) (iter.Seq2[json.RawMessage, error], error) {
+	if err := who.NeedAdmin(identity.ScopeTableauRead); err != nil {
+		return nil, err
+	}
+	if call.Writes() {
+		return nil, fault.Field("method", "Only GET lists: %s cannot be followed page by page.", call.Method)
+	}
+	client, _, _, err := s.client(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(json.RawMessage, error) bool) {
+		defer client.Hold(ctx)()
+		client.Pages(ctx, call)(yield)
+	}, nil
+}
