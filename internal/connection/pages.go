@@ -19,12 +19,14 @@ func (s *Service) Pages(ctx context.Context, who identity.Actor, id string, call
 	if call.Writes() {
 		return nil, fault.Field("method", "Only GET lists: %s cannot be followed page by page.", call.Method)
 	}
-	client, _, _, err := s.client(ctx, id)
-	if err != nil {
-		return nil, err
-	}
 	return func(yield func(json.RawMessage, error) bool) {
-		defer client.Hold(ctx)()
-		client.Pages(ctx, call)(yield)
+		o, done, err := s.use(ctx, id)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer done()
+		defer o.client.Hold(ctx)()
+		o.client.Pages(ctx, call)(yield)
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"sync"
@@ -66,6 +67,18 @@ func (c *client) Call(_ context.Context, call integration.Call) (integration.Ans
 		return c.system.call(call)
 	}
 	return integration.Answer{Status: http.StatusOK}, nil
+}
+
+// Pages gives two items and fails like Call in between.
+func (c *client) Pages(ctx context.Context, call integration.Call) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		for _, item := range []string{"1", "2"} {
+			_, err := c.Call(ctx, call)
+			if !yield(json.RawMessage(item), err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (s *system) clients() []*client {
@@ -434,6 +447,22 @@ func TestEditWhileUnderWay(t *testing.T) {
 			<-f.system.clients()[before].closed // with its last user
 		}
 
+		listed := f.create(t)
+		pages, err := f.Pages(t.Context(), ana, listed.ID, integration.Call{Method: http.MethodGet, Path: "/x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for item, err := range pages {
+			if err != nil {
+				t.Errorf("item %s: %v", item, err)
+			}
+			if string(item) == "1" {
+				if err := change["edit"](listed.ID); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+
 		c := f.create(t)
 		f.system.act = func() {
 			f.system.act = nil
@@ -572,6 +601,10 @@ func TestWhoMay(t *testing.T) {
 			"update": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { _, err := f.Update(t.Context(), who, c.ID, good()); return err }},
 			"check":  {identity.ScopeTableauRead, func(who identity.Actor) error { _, err := f.Check(t.Context(), who, c.ID); return err }},
 			"read":   {identity.ScopeTableauRead, call(http.MethodGet)},
+			"pages": {identity.ScopeTableauRead, func(who identity.Actor) error {
+				_, err := f.Pages(t.Context(), who, c.ID, integration.Call{Method: http.MethodGet, Path: "/x"})
+				return err
+			}},
 			"write":  {identity.ScopeTableauWrite, call(http.MethodPost)},
 			"odd":    {identity.ScopeTableauWrite, call("get")},
 			"delete": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { return f.Delete(t.Context(), who, f.create(t).ID) }},

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -112,6 +113,9 @@ type Client interface {
 	Hold(ctx context.Context) (release func())
 	// Call sends any call that the system's API has.
 	Call(ctx context.Context, c Call) (Answer, error)
+	// Pages sends a call that lists, and the calls for the pages after it, and
+	// gives the items of all one by one, as they came. An error ends the list.
+	Pages(ctx context.Context, c Call) iter.Seq2[json.RawMessage, error]
 	// Close waits for what is sent in the background.
 	Close(ctx context.Context) error
 }

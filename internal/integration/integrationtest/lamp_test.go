@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -99,6 +100,10 @@ func (c *lampClient) Close(context.Context) error {
 func (c *lampClient) String() string { return "lamp at " + c.address }
 func (c *lampClient) refuse(format string, args ...any) error {
 	return fault.New(fault.Invalid, format, args...).WithCode("bad_request").WithHint("The lamp has GET and PUT /state.")
+}
+
+func (c *lampClient) Pages(context.Context, integration.Call) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) { yield(nil, c.refuse("A lamp lists nothing.")) }
 }
 
 func (c *lampClient) Call(ctx context.Context, call integration.Call) (integration.Answer, error) {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 
 	"github.com/margay-access/margay/internal/integration"
@@ -109,6 +110,17 @@ func (c *client) Call(ctx context.Context, call integration.Call) (integration.A
 		header = http.Header{}
 	}
 	return integration.Answer{Status: resp.Status, Header: header, Body: resp.Body}, nil
+}
+
+// Pages implements [integration.Client].
+func (c *client) Pages(ctx context.Context, call integration.Call) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		for item, err := range c.t.Paginate(traced(ctx), tableau.Request{Method: call.Method, Path: call.Path, Query: call.Query, Header: call.Header}) {
+			if !yield(item, meaning(err)) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // traced passes the client's trace on to the integration's observer.
