@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -253,12 +255,17 @@ func problemOf(err error) error {
 }
 
 // Where returns the place in the workflow's text at which err arose:
-// "provision.ts:12:9", or "".
+// "provision.ts:12:9", or "". An error inside one of our modules arose where
+// the workflow called it.
 func Where(err error) string {
 	e, ok := errors.AsType[*script.RunError](err)
 	if !ok || len(e.Frames) == 0 {
 		return ""
 	}
-	f := e.Frames[0]
+	f := e.Frames[max(0, slices.IndexFunc(e.Frames, func(f script.Frame) bool { return !ourModule(f.File) }))]
 	return fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column)
 }
+
+// ourModule says whether a file is a module that workflows import, not a text
+// of theirs.
+func ourModule(file string) bool { return file == "margay" || strings.HasPrefix(file, "margay/") }

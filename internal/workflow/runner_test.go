@@ -1,0 +1,270 @@
+package workflow_test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/engine"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/store/storetest"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// keepRun keeps the row of a run.
+func keepRun(t *testing.T, db *store.DB, id string, person identity.PersonID) {
+	t.Helper()
+	err := db.Change(t.Context(), func(tx access.Tx) error {
+		return tx.Enqueue(t.Context(), access.Job{Run: id, Kind: access.JobProvision, Person: person})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bench is a runner behind an engine, both on one database.
+type bench struct {
+	t       *testing.T
+	db      *store.DB
+	cfg     store.Config
+	systems *fakeSystems
+	version workflow.Version
+	guard   func(context.Context) error
+
+	mu  sync.Mutex
+	out map[string]json.RawMessage
+	err map[string]error
+}
+
+func newBench(t *testing.T, cfg store.Config) *bench {
+	t.Helper()
+	b := &bench{t: t, db: storetest.Open(t, cfg), cfg: cfg, systems: &fakeSystems{}, out: map[string]json.RawMessage{}, err: map[string]error{}}
+	svc := newService(b.db, b.systems)
+	ws, err := svc.Install(t.Context(), identity.System(), bundle(1, "p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.version, err = svc.Published(t.Context(), ws[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// start starts an engine that runs the version; it is stopped with the test.
+func (b *bench) start() *engine.Engine {
+	b.t.Helper()
+	e, err := engine.Open(b.t.Context(), engine.Config{SQLite: b.db.Path(), Postgres: b.db.PoolConfig(), Node: "node-1", Poll: 5 * time.Millisecond})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	runner := workflow.NewRunner(b.db, b.systems, time.Now, slog.New(slog.DiscardHandler))
+	e.Handle("provision", func(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
+		out, err := runner.Execute(ctx, job, workflow.Task{
+			Run: job.ID(), Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1", Argument: job.Input(), Guard: b.guard,
+		})
+		if ctx.Err() == nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.out[job.ID()], b.err[job.ID()] = out, err
+		}
+		return out, err
+	})
+	b.db.Use(storetest.AuditKey, func(ctx context.Context, tx *sql.Tx, j access.Job) error {
+		return e.Enqueue(ctx, tx, engine.Job{ID: j.Run, Kind: string(j.Kind), Input: json.RawMessage(`{"n":7}`)})
+	})
+	if err := e.Start(b.t.Context()); err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { b.stop(e) })
+	return e
+}
+
+// stop stops the engine at once: what runs is taken up again by the next.
+func (b *bench) stop(e *engine.Engine) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := e.Stop(ctx); err != nil {
+		b.t.Error(err)
+	}
+}
+
+// run does one run to its end.
+func (b *bench) run(e *engine.Engine, id string) ([]workflow.Step, error) {
+	b.t.Helper()
+	keepRun(b.t, b.db, id, "usr_1")
+	return b.wait(e, id)
+}
+
+func (b *bench) wait(e *engine.Engine, id string) ([]workflow.Step, error) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
+	defer cancel()
+	if _, err := e.Wait(ctx, id); err != nil {
+		b.t.Fatal(err)
+	}
+	steps, err := b.db.Steps(ctx, id)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return steps, b.err[id]
+}
+
+// The row of a step is there before its call is made, and says afterwards what
+// came of it.
+func TestStepRowBeforeItsCall(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		b := newBench(t, cfg)
+		var calls atomic.Int64
+		b.systems.act = func(ctx context.Context, args []byte, _ func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+			n := int(calls.Add(1))
+			steps, err := b.db.Steps(ctx, "run_1")
+			if err != nil || len(steps) != n || steps[n-1].State != workflow.StepRunning || steps[n-1].Input != string(args) {
+				t.Errorf("at call %d the steps are %+v, %v", n, steps, err)
+			}
+			if b.systems.held.Load() != 1 {
+				t.Error("the run does not hold its exchange")
+			}
+			trace(workflow.Call{Kind: "call", Status: 200 + n})
+			return fmt.Appendf(nil, "%d", n*10), nil
+		}
+
+		steps, err := b.run(b.start(), "run_1")
+
+		if err != nil || len(steps) != 2 || b.systems.held.Load() != 0 {
+			t.Fatalf("%+v, %v, held %d", steps, err, b.systems.held.Load())
+		}
+		for i, s := range steps {
+			if s.State != workflow.StepDone || s.Attempt != 1 || s.Output != fmt.Sprint((i+1)*10) || len(s.Calls) != 1 || s.EndedAt.IsZero() {
+				t.Errorf("step %+v", s)
+			}
+		}
+		if want := `"first":10,"second":20`; !strings.Contains(string(b.out["run_1"]), want) || !strings.Contains(string(b.out["run_1"]), `"n":7`) {
+			t.Errorf("returned %s", b.out["run_1"])
+		}
+	})
+}
+
+// A step that was cut off may have happened: it is begun again, that is counted
+// each time, and what was recorded before it is not done again.
+func TestStepBegunAgainIsCounted(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		b := newBench(t, cfg)
+		var firsts, seconds atomic.Int64
+		reached := make(chan struct{}, 1)
+		b.systems.act = func(ctx context.Context, args []byte, _ func(context.Context) error, _ func(workflow.Call)) ([]byte, error) {
+			if strings.Contains(string(args), "1") {
+				firsts.Add(1)
+				return []byte("1"), nil
+			}
+			if seconds.Add(1) < 4 {
+				reached <- struct{}{}
+				<-ctx.Done() // the node is stopped in the middle of it
+				return nil, ctx.Err()
+			}
+			if !engine.MayHaveHappened(ctx) {
+				t.Error("the call is not told that it may have happened")
+			}
+			return []byte("2"), nil
+		}
+		e := b.start()
+		keepRun(t, b.db, "run_1", "usr_1")
+		for range 3 {
+			<-reached
+			b.stop(e)
+			e = b.start()
+		}
+
+		steps, err := b.wait(e, "run_1")
+
+		if err != nil || len(steps) != 2 || firsts.Load() != 1 {
+			t.Fatalf("%d steps, %v; the first was done %d times", len(steps), err, firsts.Load())
+		}
+		if steps[0].Attempt != 1 || steps[1].Attempt != 4 || steps[1].State != workflow.StepDone {
+			t.Errorf("attempts %d and %d", steps[0].Attempt, steps[1].Attempt)
+		}
+	})
+}
+
+// What a call refuses reaches the run's end with its words; what is a fault of
+// ours does not reach a page.
+func TestStepFails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, store.Config{SQLite: filepath.Join(t.TempDir(), "margay.db"), Now: time.Now})
+	overtaken := fault.New(fault.Conflict, "Overtaken.").WithCode("superseded")
+	b.guard = func(context.Context) error { return overtaken }
+	tests := map[string]struct {
+		err  error
+		code string
+		text string
+	}{
+		"refused":   {fault.New(fault.Upstream, "No seat.").WithCode("no_seat").WithHint("Buy one.").WithDetail("409014"), "no_seat", "No seat."},
+		"ours":      {errors.New("dial tcp 10.0.0.1: secret"), "internal", "Something went wrong on our side."},
+		"overtaken": {nil, "superseded", "Overtaken."},
+	}
+	e := b.start()
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			b.systems.act = func(ctx context.Context, _ []byte, guard func(context.Context) error, _ func(workflow.Call)) ([]byte, error) {
+				if tt.err == nil {
+					return nil, guard(ctx)
+				}
+				return nil, tt.err
+			}
+			id := "run_" + name
+
+			steps, err := b.run(e, id)
+
+			f := fault.Public(err)
+			if f.Code != tt.code || f.Message != tt.text || len(steps) != 1 || steps[0].State != workflow.StepFailed || steps[0].Problem.Message != tt.text {
+				t.Errorf("%+v; steps %+v", f, steps)
+			}
+			if !strings.HasPrefix(workflow.Where(err), "p.ts:3:") {
+				t.Errorf("it is said to have failed at %q", workflow.Where(err))
+			}
+			if strings.Contains(fmt.Sprintf("%+v %+v", steps, f), "secret") {
+				t.Error("the inner error is shown")
+			}
+		})
+	}
+}
+
+// A version is what its hash names: one that was changed in the database is not
+// run.
+func TestVersionAltered(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, store.Config{SQLite: filepath.Join(t.TempDir(), "margay.db"), Now: time.Now})
+	b.systems.act = func(context.Context, []byte, func(context.Context) error, func(workflow.Call)) ([]byte, error) {
+		t.Error("an altered version was run")
+		return []byte("1"), nil
+	}
+	conn, err := sql.Open("sqlite", b.db.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "UPDATE workflow_versions SET source = source || ' // altered'"); err != nil {
+		t.Fatal(err)
+	}
+
+	_, err = b.run(b.start(), "run_1")
+
+	if fault.Public(err).Code != "version_altered" {
+		t.Errorf("%v", err)
+	}
+}
