@@ -66,9 +66,10 @@ type globalFlags struct {
 }
 
 func newSession(p Process) *session {
-	s := &session{args: p.Args, in: p.In, out: p.Out, err: p.Err, version: versionOf(p.Version), now: time.Now, zone: time.Local}
-	s.term = openTerminal(p.In, p.Out)
-	return s
+	return &session{
+		args: p.Args, in: p.In, out: p.Out, err: p.Err, term: openTerminal(p.In, p.Out), version: versionOf(p.Version), zone: time.Local,
+		now: time.Now, //nolint:forbidigo // the clock of who reads "5 min ago"
+	}
 }
 
 // versionOf returns the version that the linker was given, or what the build

@@ -46,7 +46,7 @@ type storyKey struct{}
 
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata", Setup: open, RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+		Dir: "testdata", Setup: open, RequireExplicitExec: true, RequireUniqueNames: true, UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cli": runCLI, "screen": runOnScreen, "interrupt": runAndInterrupt, "json": checkJSON, "take": takeJSON, "tableau": tellTableau, "replace": replace, "org": makeOrg,
 		},
@@ -97,6 +97,7 @@ func open(env *testscript.Env) error {
 		return err
 	}
 	for name, value := range map[string]string{
+		"GORACE":       "atexit_sleep_ms=0", // the race detector waits for a second at each of the many ends
 		"MARGAY_TOKEN": admin, "TABLEAU": site.Host, "PAT_SECRET": patSecret, "DATA": data, "CA": ca, "HOME": env.WorkDir, "TZ": "UTC", "TERM": "xterm",
 		"EVIL":            "red\x1b[31m alert",
 		"XDG_CONFIG_HOME": filepath.Join(env.WorkDir, ".config"), "FREE": freeAddress(), "FREE2": freeAddress(), "NOWHERE": freeAddress(),
@@ -249,7 +250,7 @@ func converse(terminal *os.File, dialog []string) []byte {
 func command(ctx context.Context, ts *testscript.TestScript, args []string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "margay", args...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "TZ", "TERM", "MARGAY_URL", "MARGAY_TOKEN", "XDG_CONFIG_HOME", "NO_COLOR", "CLICOLOR_FORCE"} {
+	for _, name := range []string{"PATH", "HOME", "TZ", "TERM", "MARGAY_URL", "MARGAY_TOKEN", "XDG_CONFIG_HOME", "NO_COLOR", "CLICOLOR_FORCE", "GORACE"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}

@@ -53,9 +53,9 @@ func newConnectionList(s *session) *cobra.Command {
 
 func newConnectionShow(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use: "show CONNECTION", Short: "Show one connection, by name, site, server or id",
+		Use: "show [CONNECTION]", Short: "Show one connection, by name, site, server or id",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.connection(cmd.Context(), args[0])
+			c, err := s.connection(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func newConnectionEdit(s *session) *cobra.Command {
 		Example: "margay connection edit acme --secret-file new-pat.txt --pat-name margay-2\n" +
 			"margay connection edit acme --site-content-url \"\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.connection(cmd.Context(), args[0])
+			c, err := s.connection(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
@@ -272,7 +272,7 @@ func newConnectionDelete(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete CONNECTION", Short: "Remove a connection that no app is bound to",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.connection(cmd.Context(), args[0])
+			c, err := s.connection(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
@@ -313,10 +313,10 @@ func checkView() view[wire.Check] {
 
 func newConnectionCheck(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use: "check CONNECTION", Short: "Run the health checks of a connection",
+		Use: "check [CONNECTION]", Short: "Run the health checks of a connection",
 		Long: "Run the health checks of a connection. They only read. The exit code is 8 when one fails.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.connection(cmd.Context(), args[0])
+			c, err := s.connection(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
@@ -375,4 +375,12 @@ func failedChecks(checks []wire.Check) error {
 		return nil
 	}
 	return &outcomeError{code: exitTableau, shown: true, message: fmt.Sprintf("%d of %d checks failed.", failed, len(checks))}
+}
+
+// first returns the first argument, or "" when there is none.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
@@ -251,10 +253,10 @@ func (s *session) grantOutcome(ctx context.Context, g wire.Grant) error {
 // refused says whether a run failed because of what Tableau answered, or did
 // not answer, to its last call.
 func refused(r wire.Run) bool {
-	for i := len(r.Steps) - 1; i >= 0; i-- {
-		if calls := r.Steps[i].Calls; len(calls) > 0 {
-			last := calls[len(calls)-1]
-			return r.Steps[i].State == "failed" && (last.Status == 0 || last.Status >= 400)
+	for _, step := range slices.Backward(r.Steps) {
+		if len(step.Calls) > 0 {
+			last := step.Calls[len(step.Calls)-1]
+			return step.State == "failed" && (last.Status == 0 || last.Status >= 400)
 		}
 	}
 	return false
@@ -348,5 +350,5 @@ func statusText(status int) string {
 	if status == 0 {
 		return "no answer"
 	}
-	return fmt.Sprint(status)
+	return strconv.Itoa(status)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -289,7 +290,7 @@ func yamlScalar(token json.Token) *yaml.Node {
 			n.Tag = "!!float"
 		}
 	case bool:
-		n.Tag, n.Value = "!!bool", fmt.Sprint(v)
+		n.Tag, n.Value = "!!bool", strconv.FormatBool(v)
 	default:
 		n.Tag, n.Value = "!!null", "null"
 	}

@@ -28,7 +28,7 @@ func (s *session) policyView(ctx context.Context) view[wire.Policy] {
 			{name: "Id", keep: true, cell: func(p wire.Policy) cell { return text(p.ID) }},
 			{name: "Name", cell: func(p wire.Policy) cell { return text(p.Name) }},
 			{name: "Longest", cell: func(p wire.Policy) cell { return length(p.Longest) }},
-			{name: "Usual", cell: func(p wire.Policy) cell { return usual(p) }},
+			{name: "Usual", cell: usual},
 			{name: "Reason", cell: func(p wire.Policy) cell { return yesCell(p.ReasonNeeded) }},
 			{name: "Approval", cell: func(p wire.Policy) cell { return text(s.steps(ctx, p)) }},
 		},

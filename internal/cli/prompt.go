@@ -26,7 +26,7 @@ func (s *session) ask(ctx context.Context, question string) (string, error) {
 // askSecret asks for one line that is not shown while it is typed. The echo is
 // off before the question is there, so that no fast hand shows the secret.
 func (s *session) askSecret(ctx context.Context, question string) (string, error) {
-	fd := int(s.in.Fd()) //nolint:gosec // a descriptor fits
+	fd := int(s.in.Fd())
 	before, err := term.MakeRaw(fd)
 	if err != nil {
 		return "", fmt.Errorf("ask for a secret: %w", err)
@@ -147,7 +147,7 @@ func (s *session) readInput(name string) (string, error) {
 		if err != nil {
 			return "", fault.New(fault.Invalid, "%v.", err).WithCode("file")
 		}
-		defer file.Close() //nolint:errcheck // it was read
+		defer file.Close()
 		in = file
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))

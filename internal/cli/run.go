@@ -30,7 +30,7 @@ func (s *session) runView(ctx context.Context) view[wire.Run] {
 			{name: "Person", cell: func(r wire.Run) cell { return text(s.personName(ctx, r.PersonID)) }},
 			{name: "Attempt", cell: func(r wire.Run) cell { return text(strconv.Itoa(r.Attempt)) }},
 			{name: "Queued", cell: func(r wire.Run) cell { return s.moment(r.QueuedAt) }},
-			{name: "Took", cell: func(r wire.Run) cell { return took(r) }},
+			{name: "Took", cell: took},
 			{name: "Problem", cell: func(r wire.Run) cell {
 				if r.Problem == nil {
 					return cell{}

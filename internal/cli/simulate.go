@@ -3,12 +3,14 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/tableau/tableautest"
 )
 
 func newSimulate(s *session) *cobra.Command {
 	var o tableautest.Options
 	var product string
+	var routes bool
 	cmd := &cobra.Command{
 		Use: "simulate", Short: "Run a simulated Tableau, to try things out",
 		Long: "Serve a made-up Tableau over https until it is told to stop. It prints its address,\n" +
@@ -16,6 +18,9 @@ func newSimulate(s *session) *cobra.Command {
 		Example: "margay simulate --ca-out ca.pem &\n" +
 			"MARGAY_TABLEAU_CA_FILE=ca.pem MARGAY_TABLEAU_ALLOW_CIDR=127.0.0.0/8 margay serve",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if routes {
+				return s.simulated()
+			}
 			o.Product = tableautest.Product(product)
 			if o.Product != tableautest.ProductCloud && o.Product != tableautest.ProductServer {
 				return usage("Say --product cloud or --product server.", "%q is no product.", product)
@@ -27,6 +32,7 @@ func newSimulate(s *session) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
+	f.BoolVar(&routes, "list", false, "list the methods of the REST API and which of them are simulated")
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:8443", "where to serve")
 	f.StringVar(&o.CAOut, "ca-out", "", "write the certificate of its authority to this file (PEM)")
 	f.IntVar(&o.Users, "users", 0, "so many made-up users beside the named ones")
@@ -35,4 +41,23 @@ func newSimulate(s *session) *cobra.Command {
 	f.StringVar(&o.MaxVersion, "max-version", "", "the newest API version that it answers (3.24)")
 	f.Uint64Var(&o.Seed, "seed", 0, "hand out the same ids in every run; 0: random ones")
 	return cmd
+}
+
+// simulated lists the methods of the REST API with those that are simulated.
+func (s *session) simulated() error {
+	return list(s, wire.List[tableautest.Route]{Items: tableautest.Routes()}, view[tableautest.Route]{
+		id: func(r tableautest.Route) string { return r.Name },
+		columns: []column[tableautest.Route]{
+			{name: "Name", keep: true, cell: func(r tableautest.Route) cell { return text(r.Name) }},
+			{name: "Method", keep: true, cell: func(r tableautest.Route) cell { return text(r.Method) }},
+			{name: "Path", cell: func(r tableautest.Route) cell { return text(r.Path) }},
+			{name: "Since", keep: true, cell: func(r tableautest.Route) cell { return text(r.Since) }},
+			{name: "Simulated", keep: true, cell: func(r tableautest.Route) cell {
+				if r.Simulated {
+					return cell{text: "yes", tint: good}
+				}
+				return text("no, answers 501")
+			}},
+		},
+	})
 }

@@ -2,10 +2,12 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,60 +18,131 @@ import (
 
 func newTableau(s *session) *cobra.Command {
 	return group("tableau", "Any call of the Tableau REST API", []string{
-		"margay tableau call GET '/sites/{siteId}/users' --query pageSize=10",
+		"margay tableau call GET '/sites/{siteId}/users' --paginate",
+		"margay tableau call get-users-on-site filter=siteRole:eq:Creator",
 		"margay tableau methods user group",
-	}, newTableauCall(s), newTableauMethods(s))
+		"margay tableau users",
+	}, append(newTableauBrowse(s), newTableauCall(s), newTableauMethods(s))...)
+}
+
+// callFlags say how a call is made.
+type callFlags struct {
+	connection, body string
+	query            []string
+	paginate         bool
 }
 
 func newTableauCall(s *session) *cobra.Command {
-	var connection, body string
-	var query []string
+	var f callFlags
 	cmd := &cobra.Command{
-		Use: "call METHOD PATH", Short: "Make one call and print what Tableau answers",
+		Use: "call METHOD-OR-NAME [PATH-OR-PARAMETER...]", Short: "Make one call and print what Tableau answers",
 		Long: "Make one call and print the body of Tableau's answer; -o json prints its status and\n" +
 			"headers too. The exit code is 8 when the status is 4xx or 5xx. A PATH such as\n" +
 			"/sites/{siteId}/users is short for /api/3.24/sites/{siteId}/users; {siteId} and {userId}\n" +
-			"are the session's. /api/-/... is sent without a version.",
+			"are the session's. /api/-/... is sent without a version.\n\n" +
+			"Instead of METHOD and PATH give the name of a method, as margay tableau methods lists\n" +
+			"them, and its parameters as name=value.",
 		Example: "margay tableau call GET /sites/{siteId}/users -o json\n" +
+			"margay tableau call get-users-on-site filter=siteRole:eq:Creator --paginate\n" +
 			"margay tableau call PUT /sites/{siteId}/users/9f9e9d9c --body '{\"user\":{\"siteRole\":\"Viewer\"}}'",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			call := wire.Call{Method: strings.ToUpper(args[0]), Path: args[1]}
-			var err error
-			if call.Query, err = queryOf(query); err != nil {
-				return err
-			}
-			if call.Body, err = s.bodyOf(body); err != nil {
-				return err
-			}
-			c, err := s.connection(cmd.Context(), connection)
-			if err != nil {
-				return err
-			}
-			api, err := s.client()
-			if err != nil {
-				return err
-			}
-			answer, err := api.Call(cmd.Context(), c.ID, call)
-			if err != nil {
-				return err
-			}
-			if err := s.showAnswer(answer); err != nil {
-				return err
-			}
-			if answer.Status < http.StatusBadRequest {
-				return nil
-			}
-			return &outcomeError{
-				code: exitTableau, shown: true,
-				message: fmt.Sprintf("Tableau answered %d %s.", answer.Status, http.StatusText(answer.Status)),
-			}
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return s.tableauCall(cmd.Context(), args, f) },
 	}
-	f := cmd.Flags()
-	f.StringVar(&connection, "connection", "", "which site, by name or id (default: the only one)")
-	f.StringArrayVar(&query, "query", nil, "a parameter, name=value; may be repeated")
-	f.StringVar(&body, "body", "", "the body: JSON or XML, @FILE, or - for standard input")
+	fl := cmd.Flags()
+	fl.StringVar(&f.connection, "connection", "", "which site, by name or id (default: the only one)")
+	fl.StringArrayVar(&f.query, "query", nil, "a parameter, name=value; may be repeated")
+	fl.StringVar(&f.body, "body", "", "the body: JSON or XML, @FILE, or - for standard input")
+	fl.BoolVar(&f.paginate, "paginate", false, "read all pages of a list and print its items, one a line")
 	return cmd
+}
+
+func (s *session) tableauCall(ctx context.Context, args []string, f callFlags) error {
+	call, err := callOf(args)
+	if err != nil {
+		return err
+	}
+	query, err := queryOf(f.query)
+	if err != nil {
+		return err
+	}
+	for name, values := range query {
+		call.Query[name] = values
+	}
+	if call.Body, err = s.bodyOf(f.body); err != nil {
+		return err
+	}
+	c, err := s.connection(ctx, f.connection)
+	if err != nil {
+		return err
+	}
+	api, err := s.client()
+	if err != nil {
+		return err
+	}
+	if f.paginate {
+		return api.Pages(ctx, c.ID, call, s.writeItem)
+	}
+	answer, err := api.Call(ctx, c.ID, call)
+	if err != nil {
+		return err
+	}
+	return s.finishCall(answer)
+}
+
+// finishCall shows an answer of Tableau's; one of 4xx or 5xx ends with the exit
+// code for it.
+func (s *session) finishCall(answer wire.CallAnswer) error {
+	if err := s.showAnswer(answer); err != nil {
+		return err
+	}
+	if answer.Status < http.StatusBadRequest {
+		return nil
+	}
+	return &outcomeError{
+		code: exitTableau, shown: true,
+		message: fmt.Sprintf("Tableau answered %d %s.", answer.Status, http.StatusText(answer.Status)),
+	}
+}
+
+// writeItem writes one item of a list as a line.
+func (s *session) writeItem(item json.RawMessage) error {
+	line := item
+	if s.term.shows {
+		line = harmless(item)
+	}
+	_, err := s.out.Write(append(line, '\n'))
+	return err
+}
+
+// callOf reads METHOD PATH, or the NAME of a method and its parameters.
+func callOf(args []string) (wire.Call, error) {
+	m, named := tableau.MethodNamed(args[0])
+	if !named {
+		if len(args) != 2 {
+			return wire.Call{}, usage("Write METHOD PATH, or a name that margay tableau methods lists.", "%q is no method of the Tableau REST API.", args[0])
+		}
+		return wire.Call{Method: strings.ToUpper(args[0]), Path: args[1], Query: map[string]any{}}, nil
+	}
+	params := url.Values{}
+	for _, arg := range args[1:] {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok {
+			return wire.Call{}, usage("Write it as name=value.", "%q is no parameter of %s.", arg, m.Name)
+		}
+		params.Add(name, value)
+	}
+	r, err := m.Bind(params)
+	if err != nil {
+		return wire.Call{}, usage("It takes: "+strings.Join(m.Params(), ", "), "%s", strings.TrimPrefix(err.Error(), "tableau: "))
+	}
+	query := map[string]any{}
+	for name, values := range r.Query {
+		list := make([]any, len(values))
+		for i, v := range values {
+			list[i] = v
+		}
+		query[name] = list
+	}
+	return wire.Call{Method: r.Method, Path: r.Path, Query: query}, nil
 }
 
 // queryOf reads name=value pairs; a name given twice has two values.

@@ -17,13 +17,13 @@ type terminal struct {
 // descriptor is what may be a terminal.
 type descriptor interface{ Fd() uintptr }
 
-func isTerminal(f descriptor) bool { return term.IsTerminal(int(f.Fd())) } //nolint:gosec // a descriptor fits
+func isTerminal(f descriptor) bool { return term.IsTerminal(int(f.Fd())) }
 
 func openTerminal(in, out *os.File) terminal {
 	t := terminal{asks: in != nil && isTerminal(in)}
 	if out != nil && isTerminal(out) {
 		t.shows = true
-		if width, _, err := term.GetSize(int(out.Fd())); err == nil { //nolint:gosec // a descriptor fits
+		if width, _, err := term.GetSize(int(out.Fd())); err == nil {
 			t.width = width
 		}
 	}

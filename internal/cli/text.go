@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,7 +74,7 @@ func cut(text string, n int) string {
 		return "…"
 	}
 	runes := []rune(text)
-	left, right := (n-1+1)/2, (n-1)/2
+	left, right := n/2, (n-1)/2
 	var head, tail []rune
 	for _, r := range runes {
 		if left -= runeCells(r); left < 0 {
@@ -81,11 +82,12 @@ func cut(text string, n int) string {
 		}
 		head = append(head, r)
 	}
-	for i := len(runes) - 1; i >= 0; i-- {
-		if right -= runeCells(runes[i]); right < 0 {
+	for _, r := range slices.Backward(runes) {
+		if right -= runeCells(r); right < 0 {
 			break
 		}
-		tail = append([]rune{runes[i]}, tail...)
+		tail = append(tail, r)
 	}
+	slices.Reverse(tail)
 	return string(head) + "…" + string(tail)
 }

@@ -77,7 +77,7 @@ func (c *Client) CreatePolicy(ctx context.Context, in wire.NewPolicy) (wire.Poli
 
 // ChangePolicy saves a new version of a policy: all of it, not a part.
 func (c *Client) ChangePolicy(ctx context.Context, id string, in wire.NewPolicy) (wire.Policy, error) {
-	return do[wire.Policy](ctx, c, http.MethodPatch, "/policies/"+url.PathEscape(id), nil, in)
+	return do[wire.Policy](ctx, c, http.MethodPatch, "/policies/"+url.PathEscape(id), nil, wire.Replacing(in))
 }
 
 // RequestFilter chooses requests; the zero value is all that the caller may see.

@@ -129,13 +129,13 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	if err != nil {
 		return nil, err
 	}
-	started := time.Now()
+	started := time.Now() //nolint:forbidigo // only the trace is told of it
 	resp, err := c.http.Do(req)
 	if err != nil {
 		c.trace(req, nil, started)
 		return nil, c.unreachable(ctx, err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	c.trace(req, resp, started)
 	if err != nil {

@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/margay-access/margay/internal/api/wire"
+)
+
+// browsed is a list or an answer of Tableau's that has a command of its own.
+type browsed struct {
+	use, short, example string
+	path                string
+	query               map[string]any
+	whole               bool // one answer, not a list
+	columns             []string
+	// arguments reads what follows the command into the call.
+	arguments func(call *wire.Call, args []string)
+}
+
+// newTableauBrowse returns the commands that read a site without naming a path.
+// They are calls like any other, and show what Tableau answered.
+func newTableauBrowse(s *session) []*cobra.Command {
+	var commands []*cobra.Command
+	for _, b := range []browsed{
+		{
+			use: "users [NAME]", short: "List the Tableau users of the site", example: "margay tableau users\nmargay tableau users ann@acme.example",
+			path: "/sites/{siteId}/users", query: map[string]any{"fields": "_all_", "sort": "name:asc"},
+			columns: []string{"name", "fullName", "siteRole", "lastLogin", "id"},
+			arguments: func(call *wire.Call, args []string) {
+				if len(args) > 0 {
+					call.Query["filter"] = "name:eq:" + args[0]
+				}
+			},
+		},
+		{
+			use: "collections", short: "List the collections that the account may see", example: "margay tableau collections",
+			path: "/api/-/collections", columns: []string{"name", "description", "visibility", "totalItemCount", "luid"},
+		},
+		{
+			use: "search WORD...", short: "Search the site's content", example: "margay tableau search sales",
+			path: "/api/-/search", columns: []string{"content.title", "content.type", "content.ownerName", "content.hitsTotal", "content.luid"},
+			arguments: func(call *wire.Call, args []string) { call.Query["terms"] = strings.Join(args, " ") },
+		},
+		{
+			use: "usage KIND LUID", short: "Show how often a piece of content was looked at", example: "margay tableau usage workbooks 7a0c…",
+			whole: true,
+			arguments: func(call *wire.Call, args []string) {
+				call.Path = "/api/-/content/usage-stats/" + args[0] + "/" + args[1]
+			},
+		},
+		{use: "server-info", short: "Show the server's product and version", example: "margay tableau server-info", path: "/serverinfo", whole: true},
+		{use: "session", short: "Show the site and the account that the connection is", example: "margay tableau session", path: "/sessions/current", whole: true},
+	} {
+		commands = append(commands, newBrowse(s, b))
+	}
+	return commands
+}
+
+func newBrowse(s *session, b browsed) *cobra.Command {
+	var connection string
+	cmd := &cobra.Command{
+		Use: b.use, Short: b.short, Example: b.example,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			call := wire.Call{Method: http.MethodGet, Path: b.path, Query: map[string]any{}}
+			for name, value := range b.query {
+				call.Query[name] = value
+			}
+			if b.arguments != nil {
+				b.arguments(&call, args)
+			}
+			return s.browse(cmd.Context(), connection, call, b)
+		},
+	}
+	cmd.Flags().StringVar(&connection, "connection", "", "which site, by name or id (default: the only one)")
+	return cmd
+}
+
+// browse makes the call and shows what came: a list as a table, anything else as
+// the body it is.
+func (s *session) browse(ctx context.Context, connection string, call wire.Call, b browsed) error {
+	c, err := s.connection(ctx, connection)
+	if err != nil {
+		return err
+	}
+	api, err := s.client()
+	if err != nil {
+		return err
+	}
+	if b.whole {
+		answer, err := api.Call(ctx, c.ID, call)
+		if err != nil {
+			return err
+		}
+		return s.finishCall(answer)
+	}
+	if s.format == formatJSONL && len(s.fields) == 0 {
+		return api.Pages(ctx, c.ID, call, s.writeItem)
+	}
+	items := []json.RawMessage{}
+	if err := api.Pages(ctx, c.ID, call, func(item json.RawMessage) error { items = append(items, item); return nil }); err != nil {
+		return err
+	}
+	v := view[json.RawMessage]{none: "Tableau answered an empty list.", id: func(item json.RawMessage) string { return itemID(item) }}
+	for _, path := range b.columns {
+		name := path[strings.LastIndexByte(path, '.')+1:]
+		v.columns = append(v.columns, column[json.RawMessage]{
+			name: capital(name), keep: name == "id" || name == "luid",
+			cell: func(item json.RawMessage) cell {
+				value, err := fieldText(item, path)
+				if err != nil {
+					return text("")
+				}
+				return text(value)
+			},
+		})
+	}
+	return list(s, wire.List[json.RawMessage]{Items: items}, v)
+}
+
+// itemID returns the id of an item of Tableau's, wherever it keeps it.
+func itemID(item json.RawMessage) string {
+	for _, path := range []string{"id", "luid", "content.luid"} {
+		if id, err := fieldText(item, path); err == nil && id != "" {
+			return id
+		}
+	}
+	return ""
+}
