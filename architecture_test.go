@@ -51,6 +51,7 @@ var walls = map[string]string{
 var owners = map[string]string{
 	"github.com/evanw/esbuild":                 "internal/workflow/script",
 	"modernc.org/quickjs":                      "internal/workflow/script",
+	"modernc.org/libquickjs":                   "internal/workflow/script",
 	"github.com/dbos-inc/dbos-transact-golang": "internal/engine",
 	"modernc.org/sqlite":                       "internal/store internal/engine",
 	"github.com/jackc/pgx/v5":                  "internal/store internal/engine internal/store/storetest",
