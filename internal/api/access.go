@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ func (s *server) accessRoutes() {
 	register(s, http.MethodPatch, "/apps/{id}", "change-app", "Change an app", http.StatusOK, s.changeApp)
 	register(s, http.MethodGet, "/apps/{id}/roles", "list-roles", "List the roles of an app", http.StatusOK, s.listRoles)
 	register(s, http.MethodPost, "/apps/{id}/roles", "create-role", "Make a role of an app", http.StatusCreated, s.createRole)
+	register(s, http.MethodGet, "/apps/{id}/roles/{role}", "get-role", "Show one role of an app", http.StatusOK, s.getRole)
 	register(s, http.MethodPatch, "/apps/{id}/roles/{role}", "change-role", "Change a role", http.StatusOK, s.changeRole)
 	register(s, http.MethodGet, "/policies", "list-policies", "List the policies", http.StatusOK, s.listPolicies)
 	register(s, http.MethodPost, "/policies", "create-policy", "Make a policy", http.StatusCreated, s.createPolicy)
@@ -116,16 +118,38 @@ func (s *server) createRole(ctx context.Context, who identity.Actor, in *oneWith
 type oneRole struct {
 	ID   string `path:"id"`
 	Role string `path:"role"`
+}
+
+type changedRole struct {
+	ID   string `path:"id"`
+	Role string `path:"role"`
 	Body wire.ChangedRole
 }
 
-func (s *server) changeRole(ctx context.Context, who identity.Actor, in *oneRole) (*body[wire.Role], error) {
-	r, err := s.Access.Role(ctx, access.RoleID(in.Role))
+// roleOfApp returns a role, if it is one of the app.
+func (s *server) roleOfApp(ctx context.Context, app, role string) (access.Role, error) {
+	r, err := s.Access.Role(ctx, access.RoleID(role))
 	if err != nil {
+		return r, err
+	}
+	if string(r.App) != app {
+		return r, fault.New(fault.NotFound, "The app %s has no role %s.", app, role).WithCode("role_missing")
+	}
+	return r, nil
+}
+
+func (s *server) getRole(ctx context.Context, who identity.Actor, in *oneRole) (*body[wire.Role], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
-	if string(r.App) != in.ID {
-		return nil, fault.New(fault.NotFound, "The app %s has no role %s.", in.ID, in.Role).WithCode("role_missing")
+	r, err := s.roleOfApp(ctx, in.ID, in.Role)
+	return answer(roleOf(r)), err
+}
+
+func (s *server) changeRole(ctx context.Context, who identity.Actor, in *changedRole) (*body[wire.Role], error) {
+	r, err := s.roleOfApp(ctx, in.ID, in.Role)
+	if err != nil {
+		return nil, err
 	}
 	b := in.Body
 	set(&r.Name, b.Name)
@@ -163,7 +187,13 @@ func policyFrom(b wire.NewPolicy) access.Policy {
 	p := access.Policy{
 		Name: b.Name, Longest: time.Duration(b.Longest), Usual: time.Duration(b.Usual), ReasonNeeded: b.ReasonNeeded, OnBehalf: b.OnBehalf,
 	}
-	for _, w := range b.Steps {
+	p.Steps = stepsFrom(b.Steps)
+	return p
+}
+
+func stepsFrom(list []wire.PolicyStep) []access.Step {
+	var steps []access.Step
+	for _, w := range list {
 		step := access.Step{SelfApproval: w.SelfApproval}
 		for _, id := range w.ApproverIDs {
 			step.Approvers = append(step.Approvers, access.Approver{Person: identity.PersonID(id)})
@@ -171,9 +201,9 @@ func policyFrom(b wire.NewPolicy) access.Policy {
 		if w.AppOwners {
 			step.Approvers = append(step.Approvers, access.Approver{AppOwner: true})
 		}
-		p.Steps = append(p.Steps, step)
+		steps = append(steps, step)
 	}
-	return p
+	return steps
 }
 
 func (s *server) listPolicies(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Policy]], error) {
@@ -197,10 +227,23 @@ func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*b
 	return answer(policyOf(p)), err
 }
 
-func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *oneWith[wire.NewPolicy]) (*body[wire.Policy], error) {
-	p := policyFrom(in.Body)
-	p.ID = access.PolicyID(in.ID)
-	p, err := s.Access.SavePolicy(ctx, who, p)
+// changePolicy changes what is given. What is left out stays: a policy must not
+// lose its approvers because somebody changed its name.
+func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedPolicy]) (*body[wire.Policy], error) {
+	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	b := in.Body
+	set(&p.Name, b.Name)
+	set(&p.Longest, b.Longest.Given())
+	set(&p.Usual, b.Usual.Given())
+	set(&p.ReasonNeeded, b.ReasonNeeded)
+	set(&p.OnBehalf, b.OnBehalf)
+	if b.Steps != nil {
+		p.Steps = stepsFrom(*b.Steps)
+	}
+	p, err = s.Access.SavePolicy(ctx, who, p)
 	return answer(policyOf(p)), err
 }
 
@@ -225,6 +268,9 @@ type requestPage struct {
 
 func (s *server) listRequests(ctx context.Context, who identity.Actor, in *requestPage) (*body[wire.List[wire.Request]], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	if err := in.check("req"); err != nil {
 		return nil, err
 	}
 	f := access.RequestFilter{
@@ -275,16 +321,29 @@ func (s *server) getRequest(ctx context.Context, who identity.Actor, in *one) (*
 	return s.withGrant(ctx, who, r)
 }
 
-func (s *server) approveRequest(ctx context.Context, who identity.Actor, in *oneWith[wire.Decision]) (*body[wire.Request], error) {
-	r, err := s.Access.Approve(ctx, who, access.RequestID(in.ID), in.Body.Duration.Given(), strings.TrimSpace(in.Body.Reason))
+// decided is a decision, whose body may be left out.
+type decided struct {
+	ID   string `path:"id"`
+	Body *wire.Decision
+}
+
+func (d *decided) decision() wire.Decision {
+	if d.Body == nil {
+		return wire.Decision{}
+	}
+	return *d.Body
+}
+
+func (s *server) approveRequest(ctx context.Context, who identity.Actor, in *decided) (*body[wire.Request], error) {
+	r, err := s.Access.Approve(ctx, who, access.RequestID(in.ID), in.decision().Duration.Given(), strings.TrimSpace(in.decision().Reason))
 	if err != nil {
 		return nil, err
 	}
 	return s.withGrant(ctx, who, r)
 }
 
-func (s *server) denyRequest(ctx context.Context, who identity.Actor, in *oneWith[wire.Decision]) (*body[wire.Request], error) {
-	r, err := s.Access.Deny(ctx, who, access.RequestID(in.ID), in.Body.Reason)
+func (s *server) denyRequest(ctx context.Context, who identity.Actor, in *decided) (*body[wire.Request], error) {
+	r, err := s.Access.Deny(ctx, who, access.RequestID(in.ID), in.decision().Reason)
 	return answer(requestOf(r)), err
 }
 
@@ -308,6 +367,10 @@ func grantOf(g access.Grant) wire.Grant {
 	return out
 }
 
+var grantStates = []access.GrantState{
+	access.GrantSettingUp, access.GrantActive, access.GrantNotSetUp, access.GrantEnding, access.GrantOverdue, access.GrantEnded,
+}
+
 type grantPage struct {
 	Page
 	State  string `query:"state" doc:"One or more states, separated by commas"`
@@ -319,11 +382,19 @@ func (s *server) listGrants(ctx context.Context, who identity.Actor, in *grantPa
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
+	if err := in.check("grt"); err != nil {
+		return nil, err
+	}
 	f := access.GrantFilter{
 		Person: identity.PersonID(in.Person), App: access.AppID(in.App), Limit: in.Limit + 1, Before: access.GrantID(in.Cursor),
 	}
 	if in.State != "" {
 		f.States = ids[access.GrantState](strings.Split(in.State, ","))
+		for _, state := range f.States {
+			if !slices.Contains(grantStates, state) {
+				return nil, fault.Field("state", "A grant is setting_up, active, not_set_up, ending, overdue_to_end or ended.")
+			}
+		}
 	}
 	gs, err := s.Access.Grants(ctx, who, f)
 	return pageOf(gs, in.Limit, func(g access.Grant) string { return string(g.ID) }, grantOf), err

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -67,6 +68,7 @@ func New(cfg Config) http.Handler {
 	hc.OpenAPIPath = "/api/openapi"
 	hc.DocsPath, hc.SchemasPath = "", "/api/schemas" // no page that loads scripts from elsewhere
 	hc.CreateHooks = nil                             // no $schema in each answer
+	hc.RejectUnknownQueryParameters = true           // a mistyped filter must not show everything
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token": {Type: "http", Scheme: "bearer", Description: "An API token: margay_pat_…"},
 	}
@@ -74,6 +76,7 @@ func New(cfg Config) http.Handler {
 	s := &server{Config: cfg, api: humago.New(mux, hc)}
 	s.api.UseMiddleware(s.authenticate)
 	s.connections()
+	s.pages()
 	s.directory()
 	s.accessRoutes()
 	s.workflows()
@@ -106,6 +109,9 @@ func (s *server) requestID(next http.Handler) http.Handler {
 // recovered answers a panic of a handler with a problem.
 func (s *server) recovered(ctx context.Context, w http.ResponseWriter) {
 	if cause := recover(); cause != nil {
+		if cause == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+			panic(cause)
+		}
 		s.problemOf(ctx, fmt.Errorf("panic: %v\n%s", cause, debug.Stack())).write(ctx, w)
 	}
 }
@@ -124,6 +130,9 @@ func (s *server) noSuchRoute(mux *http.ServeMux) http.Handler {
 		}
 		rec := &statusOnly{header: http.Header{}}
 		handler.ServeHTTP(rec, r)
+		if rec.status != http.StatusMethodNotAllowed {
+			rec.status = http.StatusNotFound
+		}
 		p := &problem{Status: rec.status, Title: http.StatusText(rec.status), Code: "no_route"}
 		p.Detail = "There is nothing at " + r.URL.Path + "."
 		if rec.status == http.StatusMethodNotAllowed {
@@ -147,8 +156,8 @@ func (s *statusOnly) WriteHeader(status int)      { s.status = status }
 
 // authenticate finds out who is asking.
 func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
-	value, ok := strings.CutPrefix(ctx.Header("Authorization"), "Bearer ")
-	if !ok {
+	scheme, value, ok := strings.Cut(ctx.Header("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
 		ctx.SetHeader("WWW-Authenticate", `Bearer realm="margay"`)
 		s.refuse(ctx, fault.New(fault.Unauthenticated, "This needs an API token.").WithCode("token_needed").
 			WithHint("Send the header Authorization: Bearer margay_pat_…; make a token with: margay admin token"))
@@ -172,10 +181,13 @@ func (s *server) refuse(ctx huma.Context, err error) {
 
 // register adds one operation whose handler is told who asks. Errors become
 // problems here and nowhere else.
-func register[I, O any](s *server, method, path, id, summary string, status int, handler func(ctx context.Context, who identity.Actor, in *I) (*O, error)) {
+func register[I, O any](s *server, method, route, id, summary string, status int, handler func(ctx context.Context, who identity.Actor, in *I) (*O, error)) {
 	op := huma.Operation{
-		OperationID: id, Method: method, Path: "/api/v1" + path, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody,
-		Errors: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity, http.StatusBadGateway},
+		OperationID: id, Method: method, Path: "/api/v1" + route, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody,
+		Errors: []int{
+			http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusRequestEntityTooLarge,
+			http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusBadGateway,
+		},
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		who, ok := ctx.Value(actorKey{}).(identity.Actor)
@@ -214,6 +226,20 @@ type oneWith[T any] struct {
 type Page struct {
 	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"200"`
 	Cursor string `query:"cursor" doc:"next_cursor of the page before"`
+}
+
+var cursorForm = regexp.MustCompile(`^[a-z]{3}_[0-9a-f]{32}$`)
+
+// check refuses a cursor that no page of these things gave.
+func (p Page) check(prefix string) error {
+	if p.Cursor == "" || cursorForm.MatchString(p.Cursor) && strings.HasPrefix(p.Cursor, prefix+"_") {
+		return nil
+	}
+	return badCursor()
+}
+
+func badCursor() error {
+	return fault.Field("cursor", "This cursor is not one of ours: give the next_cursor of the page before.")
 }
 
 type nothing struct{}

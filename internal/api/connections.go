@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
+	"strconv"
 	"unicode/utf8"
 
 	"github.com/margay-access/margay/internal/api/wire"
@@ -48,7 +48,7 @@ func (s *server) getIntegration(_ context.Context, _ identity.Actor, in *one) (*
 func integrationOf(in integration.Integration) wire.Integration {
 	out := wire.Integration{
 		Kind: in.Kind, Name: in.Name, Summary: in.Summary, Beta: in.Beta != "", BetaMsg: in.Beta, Title: in.Title,
-		Fields: []wire.Field{}, Checks: []wire.CheckName{}, Roles: in.Roles, Bundles: []wire.BundleShort{},
+		Fields: []wire.Field{}, Checks: []wire.CheckName{}, Roles: append([]string{}, in.Roles...), Bundles: []wire.BundleShort{},
 	}
 	for _, f := range in.Fields {
 		out.Fields = append(out.Fields, wire.Field{Key: f.Key, Label: f.Label, Help: f.Help, Required: f.Required, Secret: f.Secret, KeepBlank: f.KeepBlank})
@@ -106,22 +106,11 @@ func (s *server) checkConnection(ctx context.Context, who identity.Actor, in *on
 }
 
 func (s *server) call(ctx context.Context, who identity.Actor, in *oneWith[wire.Call]) (*body[wire.CallAnswer], error) {
-	call := integration.Call{Method: in.Body.Method, Path: in.Body.Path, Query: url.Values{}}
-	for key, value := range in.Body.Query {
-		values, ok := value.([]any)
-		if !ok {
-			values = []any{value}
-		}
-		for _, v := range values {
-			switch v.(type) {
-			case string, float64, bool, json.Number:
-				call.Query.Add(key, fmt.Sprint(v))
-			default:
-				return nil, fault.Field("query."+key, "A query parameter is a text, a number or a truth value.")
-			}
-		}
+	query, err := queryOf(in.Body.Query)
+	if err != nil {
+		return nil, err
 	}
-	var err error
+	call := integration.Call{Method: in.Body.Method, Path: in.Body.Path, Query: query}
 	if call.Body, err = bodyOf(in.Body.Body); err != nil {
 		return nil, err
 	}
@@ -130,6 +119,40 @@ func (s *server) call(ctx context.Context, who identity.Actor, in *oneWith[wire.
 		return nil, err
 	}
 	return answer(callAnswer(got)), nil
+}
+
+// queryOf reads the query of a call: each value a text, a number or a truth
+// value, or a list of them.
+func queryOf(in map[string]any) (url.Values, error) {
+	query := url.Values{}
+	for key, value := range in {
+		values, ok := value.([]any)
+		if !ok {
+			values = []any{value}
+		}
+		for _, v := range values {
+			text, ok := queryText(v)
+			if !ok {
+				return nil, fault.Field("query."+key, "A query parameter is a text, a number or a truth value, or a list of them.")
+			}
+			query.Add(key, text)
+		}
+	}
+	return query, nil
+}
+
+// queryText writes a value as a query parameter; numbers without an exponent,
+// which Tableau does not read.
+func queryText(v any) (text string, ok bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
 }
 
 // bodyOf returns what is sent: JSON as it stands, a JSON text as the text.
@@ -154,7 +177,7 @@ func callAnswer(a integration.Answer) wire.CallAnswer {
 	}
 	switch {
 	case len(a.Body) == 0:
-	case json.Valid(a.Body):
+	case json.Valid(a.Body) && utf8.Valid(a.Body):
 		out.Body = a.Body
 	case utf8.Valid(a.Body):
 		if text, err := json.Marshal(string(a.Body)); err == nil {

@@ -79,7 +79,11 @@ func statusOf(k fault.Kind) int {
 // fault of ours.
 func (s *server) problemOf(ctx context.Context, err error) *problem {
 	f := fault.Public(err)
-	if f.Kind == fault.Internal {
+	switch {
+	case f.Kind != fault.Internal:
+	case ctx.Err() != nil:
+		s.Log.InfoContext(ctx, "request given up by its caller", "request_id", requestIDOf(ctx))
+	default:
 		s.Log.ErrorContext(ctx, "request failed", "request_id", requestIDOf(ctx), "error", err)
 	}
 	status := statusOf(f.Kind)

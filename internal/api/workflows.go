@@ -19,6 +19,7 @@ func (s *server) workflows() {
 	register(s, http.MethodGet, "/bundles", "list-bundles", "List the bundles that can be installed", http.StatusOK, s.listBundles)
 	register(s, http.MethodPost, "/bundles/{integration}/{slug}/install", "install-bundle", "Install a bundle's workflows as editable copies", http.StatusOK, s.installBundle)
 	register(s, http.MethodGet, "/workflows", "list-workflows", "List the workflows", http.StatusOK, s.listWorkflows)
+	register(s, http.MethodGet, "/workflows/{id}", "get-workflow", "Show one workflow", http.StatusOK, s.getWorkflow)
 	register(s, http.MethodGet, "/runs", "list-runs", "List the runs that you may see, newest first", http.StatusOK, s.listRuns)
 	register(s, http.MethodGet, "/runs/{id}", "get-run", "Show one run with its steps", http.StatusOK, s.getRun)
 	register(s, http.MethodPost, "/runs/{id}/retry", "retry-run", "Make a new run for what this one did not carry out", http.StatusAccepted, s.retryRun)
@@ -40,7 +41,7 @@ func (s *server) listBundles(ctx context.Context, who identity.Actor, _ *nothing
 	list := wire.List[wire.Bundle]{Items: []wire.Bundle{}}
 	for _, in := range s.Registry.All() {
 		for _, b := range in.Bundles {
-			out := wire.Bundle{Integration: in.Kind, Slug: b.Slug, Name: b.Name, Version: b.Version}
+			out := wire.Bundle{Integration: in.Kind, Slug: b.Slug, Name: b.Name, Version: b.Version, Workflows: []wire.BundleWorkflow{}}
 			for _, bw := range b.Workflows {
 				w := wire.BundleWorkflow{Slug: bw.Slug, Name: bw.Name, Type: bw.Type}
 				for _, i := range installed {
@@ -80,6 +81,14 @@ func (s *server) listWorkflows(ctx context.Context, who identity.Actor, _ *nothi
 	return listOf(ws, workflowOf), err
 }
 
+func (s *server) getWorkflow(ctx context.Context, who identity.Actor, in *one) (*body[wire.Workflow], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	w, err := s.Workflows.Workflow(ctx, in.ID)
+	return answer(workflowOf(w)), err
+}
+
 type runPage struct {
 	Page
 	State  string `query:"state" enum:",queued,running,done,failed,superseded"`
@@ -89,6 +98,9 @@ type runPage struct {
 
 func (s *server) listRuns(ctx context.Context, who identity.Actor, in *runPage) (*body[wire.List[wire.Run]], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	if err := in.check("run"); err != nil {
 		return nil, err
 	}
 	rs, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{
@@ -178,8 +190,8 @@ func (s *server) listEvents(ctx context.Context, who identity.Actor, in *eventPa
 	f := audit.Filter{Subject: in.Subject, Limit: in.Limit + 1}
 	if in.Cursor != "" {
 		before, err := strconv.ParseInt(in.Cursor, 10, 64)
-		if err != nil {
-			return nil, fault.Field("cursor", "The cursor is not one of ours.")
+		if err != nil || before < 1 {
+			return nil, badCursor()
 		}
 		f.Before = before
 	}

@@ -82,11 +82,17 @@ var isoDuration = regexp.MustCompile(`^P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d
 // ParseDuration reads a length of time: ISO 8601 ("PT8H", "P30D"), or the short
 // form of the command line ("8h", "30d", "2w", "1h30m").
 func ParseDuration(text string) (time.Duration, error) {
+	if len(text) > maxText {
+		return 0, fmt.Errorf("a length of time has at most %d characters", maxText)
+	}
 	if strings.HasPrefix(text, "P") {
 		return parseISO(text)
 	}
 	return parseShort(text)
 }
+
+// maxText bounds what is read, and repeated in an error.
+const maxText = 60
 
 var units = []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second}
 
@@ -98,6 +104,9 @@ func parseISO(text string) (time.Duration, error) {
 	var d time.Duration
 	for i, unit := range units {
 		n, _ := strconv.Atoi("0" + m[i+1]) // digits only
+		if time.Duration(n) > longest/unit {
+			return 0, tooLong(text)
+		}
 		d += time.Duration(n) * unit
 	}
 	return positive(d, text)
@@ -120,6 +129,8 @@ func parseShort(text string) (time.Duration, error) {
 	return positive(d, text)
 }
 
+func tooLong(text string) error { return fmt.Errorf("%q is longer than a hundred years", text) }
+
 // longest is far beyond any sensible length, and far from overflow.
 const longest = 100 * 365 * 24 * time.Hour
 
@@ -128,7 +139,10 @@ func positive(d time.Duration, text string) (time.Duration, error) {
 		return 0, errors.New("a length of time must be longer than nothing")
 	}
 	if d > longest {
-		return 0, fmt.Errorf("%q is longer than a hundred years", text)
+		return 0, tooLong(text)
+	}
+	if d%time.Second != 0 {
+		return 0, fmt.Errorf("%q is not a whole number of seconds", text)
 	}
 	return d, nil
 }

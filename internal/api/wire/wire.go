@@ -4,6 +4,9 @@ package wire
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -90,6 +93,20 @@ type NewConnection struct {
 type ChangedConnection struct {
 	Settings map[string]string `json:"settings"`
 }
+
+// Format implements fmt.Formatter without the values of the settings: one of
+// them is a secret.
+func (c NewConnection) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "{%s %s}", c.Integration, keys(c.Settings))
+}
+
+// Format implements fmt.Formatter without the values of the settings: one of
+// them is a secret.
+func (c ChangedConnection) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(f, "{%s}", keys(c.Settings))
+}
+
+func keys(settings map[string]string) []string { return slices.Sorted(maps.Keys(settings)) }
 
 // Check is the result of one health check.
 type Check struct {
@@ -230,7 +247,7 @@ type PolicyStep struct {
 	SelfApproval bool     `json:"self_approval,omitempty" doc:"People may decide on their own requests"`
 }
 
-// NewPolicy asks for a policy, or for a new version of one.
+// NewPolicy asks for a policy.
 type NewPolicy struct {
 	Name         string       `json:"name"`
 	Longest      Duration     `json:"longest,omitempty" doc:"The longest time that access lasts; null: it need not end"`
@@ -238,6 +255,27 @@ type NewPolicy struct {
 	ReasonNeeded bool         `json:"reason_needed,omitempty"`
 	OnBehalf     bool         `json:"on_behalf,omitempty" doc:"Anybody may ask for somebody else"`
 	Steps        []PolicyStep `json:"steps,omitempty" doc:"In this order; none: granted at once"`
+}
+
+// ChangedPolicy changes a policy; what is left out stays.
+type ChangedPolicy struct {
+	Name         *string       `json:"name,omitempty"`
+	Longest      MaybeForever  `json:"longest,omitzero" required:"false" doc:"null: access need not end; left out: as it is"`
+	Usual        MaybeForever  `json:"usual,omitzero" required:"false" doc:"null: the longest; left out: as it is"`
+	ReasonNeeded *bool         `json:"reason_needed,omitempty"`
+	OnBehalf     *bool         `json:"on_behalf,omitempty"`
+	Steps        *[]PolicyStep `json:"steps,omitempty" doc:"All of them, in this order; []: granted at once; left out: as they are"`
+}
+
+// Replacing returns the change that makes a policy as p says, in every part.
+func Replacing(p NewPolicy) ChangedPolicy {
+	if p.Steps == nil {
+		p.Steps = []PolicyStep{}
+	}
+	return ChangedPolicy{
+		Name: &p.Name, Longest: For(time.Duration(p.Longest)), Usual: For(time.Duration(p.Usual)), ReasonNeeded: &p.ReasonNeeded, OnBehalf: &p.OnBehalf,
+		Steps: &p.Steps,
+	}
 }
 
 // Request is a person asking for a role for a time.
