@@ -199,15 +199,34 @@ func makeKeyFile(path string) ([]byte, error) {
 	}
 	key := make([]byte, 32)
 	rand.Read(key)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, fmt.Errorf("make the key file: %w", err)
-	}
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	// Whole or not at all, and there after a loss of power too: what is sealed
+	// with a key that is gone cannot be opened again. A link does not replace a
+	// file that another process has just made.
+	part := path + ".new-" + rand.Text()
+	if err := writeSynced(part, base64.StdEncoding.EncodeToString(key)+"\n"); err != nil {
 		return nil, fmt.Errorf("write the key file: %w", err)
 	}
+	if err := errors.Join(os.Link(part, path), os.Remove(part), syncFolder(filepath.Dir(path))); err != nil {
+		return nil, fmt.Errorf("make the key file: %w", err)
+	}
 	return key, nil
+}
+
+func writeSynced(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // redactURL names a key without showing one: base64key:// holds the key itself.

@@ -74,6 +74,10 @@ func TestKeyFile(t *testing.T) {
 		t.Errorf("key file: %v, %v", info.Mode(), err)
 	}
 
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("beside the key file: %v, %v", entries, err)
+	}
+
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
