@@ -32,9 +32,11 @@ type tokenRequest struct {
 }
 
 type tokenAnswer struct {
-	Token string `json:"token,omitempty"`
-	Error string `json:"error,omitempty"`
-	Hint  string `json:"hint,omitempty"`
+	Token string     `json:"token,omitempty"`
+	Kind  fault.Kind `json:"kind,omitempty"`
+	Code  string     `json:"code,omitempty"`
+	Error string     `json:"error,omitempty"`
+	Hint  string     `json:"hint,omitempty"`
 }
 
 // Token makes an API token for the person of the e-mail address: through a
@@ -113,7 +115,7 @@ func tokenBySocket(ctx context.Context, data string, in tokenRequest) (token str
 		return "", true, fmt.Errorf("read the running server's answer: %w", err)
 	}
 	if out.Error != "" {
-		return "", true, fault.New(fault.Invalid, "%s", out.Error).WithHint("%s", out.Hint)
+		return "", true, fault.New(out.Kind, "%s", out.Error).WithCode(out.Code).WithHint("%s", out.Hint)
 	}
 	return out.Token, true, nil
 }
@@ -167,7 +169,7 @@ func (s *Server) adminToken(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		f := fault.Public(err)
-		out = tokenAnswer{Error: f.Message, Hint: f.Hint}
+		out = tokenAnswer{Kind: f.Kind, Code: f.Code, Error: f.Message, Hint: f.Hint}
 		s.cfg.Log.WarnContext(r.Context(), "admin token refused", "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
