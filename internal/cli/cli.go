@@ -53,6 +53,7 @@ type session struct {
 	zone    *time.Location
 	api     *client.Client
 	known   directory
+	later   []string // hints for when the data is written
 }
 
 // globalFlags are the flags that every command takes.

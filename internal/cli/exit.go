@@ -55,6 +55,9 @@ func (o *outcomeError) Error() string { return o.message }
 // finish tells of err, if any, and returns the exit code.
 func (s *session) finish(ctx context.Context, err error) int {
 	if err == nil {
+		for _, hint := range s.later {
+			s.note("%s", hint)
+		}
 		return exitDone
 	}
 	if s.format == "" { // it went wrong before the flags were read

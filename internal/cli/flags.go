@@ -46,7 +46,7 @@ func pages[T any](s *session, p paging, read func(client.Page) (wire.List[T], er
 			return out, nil
 		}
 		if !p.all && len(out.Items) >= p.limit {
-			s.note("there are more than these %d: use --all or --limit", len(out.Items))
+			s.later = append(s.later, fmt.Sprintf("There are more than these %d: use --all or --limit.", len(out.Items)))
 			return out, nil
 		}
 	}

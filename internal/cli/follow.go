@@ -240,7 +240,7 @@ func (s *session) grantOutcome(ctx context.Context, g wire.Grant) error {
 		o.message, o.detail, o.hint = g.Problem.Message, g.Problem.Detail, g.Problem.Hint
 	}
 	if o.hint == "" {
-		o.hint = "margay run show " + g.RunID
+		o.hint = "Try again with: margay access retry " + g.ID + "; what happened: margay run show " + g.RunID
 	}
 	if api, err := s.client(); err == nil {
 		if run, err := api.Run(ctx, g.RunID); err == nil && refused(run) {

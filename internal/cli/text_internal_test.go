@@ -94,6 +94,7 @@ func TestMoments(t *testing.T) {
 	tests := map[string]struct{ got, want string }{
 		"past":        {s.moment(now.Add(-5 * time.Minute)).tty, "5 min ago"},
 		"future":      {s.moment(now.Add(3 * time.Hour)).tty, "in 3 h"},
+		"just begun":  {s.moment(now.Add(8*time.Hour - time.Second)).tty, "in 8 h"},
 		"far":         {s.moment(now.Add(-72 * time.Hour)).tty, "3 d ago"},
 		"for a pipe":  {s.moment(now).text, "2026-03-03T14:03:00.000Z"},
 		"details":     {s.exact(now.Add(2 * time.Hour)).tty, "2026-03-03 17:03:00 CET (in 2 h)"},

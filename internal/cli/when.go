@@ -33,6 +33,9 @@ func spell(d time.Duration) string {
 
 // rough writes a distance in time by its largest unit: "2 h".
 func rough(d time.Duration) string {
+	if d >= time.Hour {
+		d = d.Round(time.Minute) // what just began lasts 8 h, not 7
+	}
 	switch {
 	case d >= 48*time.Hour:
 		return fmt.Sprintf("%d d", d/(24*time.Hour))
