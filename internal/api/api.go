@@ -101,7 +101,7 @@ func (s *server) requestID(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
-		defer s.recovered(r.Context(), w)
+		defer s.recovered(r.Context(), w) //nolint:contextcheck // it is the request's
 		next.ServeHTTP(w, r)
 	})
 }

@@ -179,7 +179,7 @@ func cleaned(in integration.Integration, settings, kept integration.Settings) (i
 // replaced even when its key is lost.
 func (s *Service) kept(c Connection, in integration.Integration, settings integration.Settings) (integration.Settings, error) {
 	kept := integration.Settings{}
-	clean, _ := in.Clean(settings) //nolint:errcheck // cleaned says what is wrong; here only what is blank counts
+	clean, _ := in.Clean(settings) // cleaned says what is wrong; here only what is blank counts
 	for _, f := range in.Fields {
 		if !f.KeepBlank || clean[f.Key] != "" {
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -282,9 +283,7 @@ func TestUpdate(t *testing.T) {
 		for name, tt := range tests {
 			c := f.create(t)
 			want := map[string]string{"server_url": "10ax.online.tableau.com", "site_content_url": "acme-analytics", "pat_name": "margay", "pat_secret": secret}
-			for k, v := range tt.want {
-				want[k] = v
-			}
+			maps.Copy(want, tt.want)
 			if tt.name == "" {
 				tt.name = "Tableau – acme-analytics"
 			}

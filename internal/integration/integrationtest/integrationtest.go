@@ -324,8 +324,14 @@ func (s suite) call(t *testing.T) {
 		t.Errorf("a refusal of the system's is an answer: %d, %v", a.Status, err)
 	}
 	for _, c := range []integration.Call{
-		{}, {Method: "TRACE", Path: "/x"}, {Method: "get", Path: "/x"}, {Method: "GET\r\nX: y", Path: "/x"}, {Method: http.MethodGet, Path: "x"},
-		{Method: http.MethodGet, Path: "//evil.example/x"}, {Method: http.MethodGet, Path: "https://evil.example/x"}, {Method: http.MethodGet, Path: "/../x"},
+		{},
+		{Method: "TRACE", Path: "/x"},
+		{Method: "get", Path: "/x"},
+		{Method: "GET\r\nX: y", Path: "/x"},
+		{Method: http.MethodGet, Path: "x"},
+		{Method: http.MethodGet, Path: "//evil.example/x"},
+		{Method: http.MethodGet, Path: "https://evil.example/x"},
+		{Method: http.MethodGet, Path: "/../x"},
 		{Method: http.MethodGet, Path: "/x?y=z"},
 	} {
 		var seen traced

@@ -66,7 +66,8 @@ func lamp() integration.Integration {
 		}}},
 		Actions: []integration.Action{integration.Act("lamp.set", func(ctx context.Context, c integration.Client, in struct {
 			On bool `json:"on"`
-		}, guard func(context.Context) error) (bool, error) {
+		}, guard func(context.Context) error,
+		) (bool, error) {
 			if err := guard(ctx); err != nil {
 				return false, err
 			}

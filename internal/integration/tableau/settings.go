@@ -2,7 +2,6 @@ package tableau
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -146,7 +145,7 @@ func hostOf(text string) (string, error) {
 		ascii, err := idna.Lookup.ToASCII(name)
 		// Look-alike digits become an address that nobody can see in what was typed.
 		if err != nil || strings.Trim(ascii, "0123456789.") == "" {
-			return "", errors.New("Server URL is not a host name.") //nolint:staticcheck // a sentence for people
+			return "", fault.New(fault.Invalid, "Server URL is not a host name.")
 		}
 		name = ascii
 	}
@@ -156,7 +155,7 @@ func hostOf(text string) (string, error) {
 	// The client knows what may follow https://; it is asked rather than copied.
 	t, err := tableau.New(tableau.Config{Server: name, TokenName: "x", TokenSecret: tableau.NewSecret("x")})
 	if e, ok := errors.AsType[*tableau.ConfigError](err); ok {
-		return "", fmt.Errorf("Server URL %s.", e.Reason) //nolint:staticcheck // a sentence for people
+		return "", fault.New(fault.Invalid, "Server URL %s.", e.Reason)
 	}
 	if err != nil {
 		return "", err
