@@ -113,10 +113,10 @@ func clean(faults *[]*fault.Error, field, text string, most int) string {
 	return text
 }
 
-// cleaned is clean for a single text.
-func cleaned(field, text string) (string, error) {
+// cleanReason is clean for a reason alone.
+func cleanReason(text string) (string, error) {
 	var faults []*fault.Error
-	text = clean(&faults, field, text, maxReason)
+	text = clean(&faults, "reason", text, maxReason)
 	return text, fault.Join(faults...)
 }
 

@@ -131,7 +131,7 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 
 // revoke returns g ending before its time.
 func (g Grant) revoke(who identity.Actor, app App, note, run string, now time.Time) (Grant, []audit.Event, error) {
-	note, err := cleaned("reason", note)
+	note, err := cleanReason(note)
 	switch {
 	case who.Person != g.Person && !who.Administers() && !app.ownedBy(who.Person):
 		return g, nil, fault.New(fault.Forbidden, "Only who holds the access, an owner of %s or an administrator may end it.", app.Name).WithCode("not_yours")

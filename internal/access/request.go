@@ -63,7 +63,7 @@ var ErrDecided = fault.New(fault.Conflict, "This request has been decided alread
 
 // file returns the request r as its policy takes it, or why it does not.
 func (r Request) file(who identity.Actor, app App, role Role, now time.Time) (Request, []audit.Event, error) {
-	reason, err := cleaned("reason", r.Reason)
+	reason, err := cleanReason(r.Reason)
 	if err != nil {
 		return r, nil, err
 	}
@@ -129,7 +129,7 @@ func (r Request) approve(who identity.Actor, app App, length *time.Duration, rea
 	if err := r.mayDecide(who, app); err != nil {
 		return r, nil, err
 	}
-	reason, err := cleaned("reason", reason)
+	reason, err := cleanReason(reason)
 	if err != nil {
 		return r, nil, err
 	}
@@ -159,7 +159,7 @@ func (r Request) deny(who identity.Actor, app App, reason string, now time.Time)
 	if err := r.mayDecide(who, app); err != nil {
 		return r, nil, err
 	}
-	reason, err := cleaned("reason", reason)
+	reason, err := cleanReason(reason)
 	if err != nil {
 		return r, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,10 +141,7 @@ func TestLongNames(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		name := ""
-		for range 255 {
-			name += "🐆"
-		}
+		name := strings.Repeat("🐆", 255)
 		role, err := w.svc.SaveRole(t.Context(), as(ana), access.Role{App: w.app.ID, Name: name, Policy: w.request(w.file(rita, access.Ask{Role: w.role(access.Policy{})}).ID).Policy.ID})
 		w.must(err)
 

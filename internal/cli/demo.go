@@ -50,6 +50,7 @@ func (s *session) demo(ctx context.Context, o demoOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
+	//nolint:contextcheck // the simulated site ends by Close
 	site, err := tableautest.Start(tableautest.Config{Listen: o.tableau, Collections: tableautest.On, Control: true})
 	if err != nil {
 		return fmt.Errorf("start the simulated Tableau: %w", err)
@@ -139,7 +140,7 @@ type demo struct {
 
 	admin, approver, requester *client.Client
 	tokens                     [][2]string // who, token
-	connection, policy         string
+	connection                 string
 	roles                      map[string]string
 }
 

@@ -152,7 +152,7 @@ func (d *demo) grantAndBack(ctx context.Context) error {
 	}{
 		{"Asked", func(ctx context.Context) (_ string, err error) {
 			req, err = d.requester.FileRequest(ctx, wire.NewRequest{RoleID: d.roles["Creator"], Duration: wire.For(8 * time.Hour), Reason: "Quarter-end pack"})
-			return "Creator for 8 h: Quarter-end pack. In Tableau Rita is " + d.role(demoRequester), err
+			return "Creator for 8 h: Quarter-end pack. In Tableau Rita is " + d.role(), err
 		}},
 		{"Approved", func(ctx context.Context) (_ string, err error) {
 			req, err = d.approver.Approve(ctx, req.ID, wire.Decision{})
@@ -162,7 +162,7 @@ func (d *demo) grantAndBack(ctx context.Context) error {
 			if grant, err = d.until(ctx, req.GrantID, "active"); err != nil {
 				return "", err
 			}
-			return d.confirmed(demoRequester, "Creator", grant)
+			return d.confirmed("Creator", grant)
 		}},
 		{"Revoked", func(ctx context.Context) (string, error) {
 			_, err := d.admin.Revoke(ctx, grant.ID, wire.Revocation{Reason: "The pack is done"})
@@ -172,7 +172,7 @@ func (d *demo) grantAndBack(ctx context.Context) error {
 			if grant, err = d.until(ctx, grant.ID, "ended"); err != nil {
 				return "", err
 			}
-			return d.confirmed(demoRequester, "Unlicensed", grant)
+			return d.confirmed("Unlicensed", grant)
 		}},
 	}
 	for _, st := range steps {
@@ -213,20 +213,20 @@ func (d *demo) overlap(ctx context.Context) error {
 			if viewer, err = d.ask(ctx, demoRequester, "Viewer", "active"); err != nil {
 				return "", err
 			}
-			return d.confirmed(demoRequester, "Viewer", viewer)
+			return d.confirmed("Viewer", viewer)
 		}},
 		{"Creator", func(ctx context.Context) (_ string, err error) {
 			if creator, err = d.ask(ctx, demoRequester, "Creator", "active"); err != nil {
 				return "", err
 			}
-			return d.confirmed(demoRequester, "Creator", creator)
+			return d.confirmed("Creator", creator)
 		}},
 		{"Viewer revoked", func(ctx context.Context) (string, error) { return d.end(ctx, viewer.ID, "Creator") }},
 		{"Viewer again", func(ctx context.Context) (_ string, err error) {
 			if viewer, err = d.ask(ctx, demoRequester, "Viewer", "active"); err != nil {
 				return "", err
 			}
-			return d.confirmed(demoRequester, "Creator", viewer)
+			return d.confirmed("Creator", viewer)
 		}},
 		{"Creator revoked", func(ctx context.Context) (string, error) { return d.end(ctx, creator.ID, "Viewer") }},
 	}
@@ -323,14 +323,14 @@ func (d *demo) end(ctx context.Context, grant, left string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return d.confirmed(demoRequester, left, g)
+	return d.confirmed(left, g)
 }
 
 // until waits for the grant to reach a state.
 func (d *demo) until(ctx context.Context, id, state string) (wire.Grant, error) {
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
-	tick := time.NewTicker(25 * time.Millisecond)
+	tick := time.NewTicker(25 * time.Millisecond) //nolint:forbidigo // looks until the run is through
 	defer tick.Stop()
 	for {
 		g, err := d.admin.Grant(ctx, id)
@@ -348,10 +348,11 @@ func (d *demo) until(ctx context.Context, id, state string) (wire.Grant, error) 
 	}
 }
 
-// confirmed compares what the grant says with what the simulated site holds.
-func (d *demo) confirmed(email, role string, g wire.Grant) (string, error) {
-	if got := d.role(email); got != role {
-		return "", fmt.Errorf("in Tableau %s is %s, want %s", email, got, role)
+// confirmed compares what a grant of Rita's says with what the simulated site
+// holds.
+func (d *demo) confirmed(role string, g wire.Grant) (string, error) {
+	if got := d.role(); got != role {
+		return "", fmt.Errorf("in Tableau Rita is %s, want %s", got, role)
 	}
 	if g.Proof == nil || g.Proof.SiteRole != role {
 		return "", fmt.Errorf("the grant's proof is %+v, want %s", g.Proof, role)
@@ -363,9 +364,9 @@ func (d *demo) confirmed(email, role string, g wire.Grant) (string, error) {
 	return fmt.Sprintf("%s Read back %s at %s%s", g.Proof.Note, g.Proof.SiteRole, g.Proof.At.In(d.s.zone).Format("15:04:05"), until), nil
 }
 
-// role is what the simulated site holds, asked past Margay.
-func (d *demo) role(email string) string {
-	if u := d.site.User(email); u != nil {
+// role is what Rita is in the simulated site, asked past Margay.
+func (d *demo) role() string {
+	if u := d.site.User(demoRequester); u != nil {
 		return u.Role()
 	}
 	return "not on the site"

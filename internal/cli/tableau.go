@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,9 +65,7 @@ func (s *session) tableauCall(ctx context.Context, args []string, f callFlags) e
 	if err != nil {
 		return err
 	}
-	for name, values := range query {
-		call.Query[name] = values
-	}
+	maps.Copy(call.Query, query)
 	if call.Body, err = s.bodyOf(f.body); err != nil {
 		return err
 	}

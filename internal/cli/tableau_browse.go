@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -67,9 +68,7 @@ func newBrowse(s *session, b browsed) *cobra.Command {
 		Use: b.use, Short: b.short, Example: b.example,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			call := wire.Call{Method: http.MethodGet, Path: b.path, Query: map[string]any{}}
-			for name, value := range b.query {
-				call.Query[name] = value
-			}
+			maps.Copy(call.Query, b.query)
 			if b.arguments != nil {
 				b.arguments(&call, args)
 			}
@@ -105,7 +104,7 @@ func (s *session) browse(ctx context.Context, connection string, call wire.Call,
 	if err := api.Pages(ctx, c.ID, call, func(item json.RawMessage) error { items = append(items, item); return nil }); err != nil {
 		return err
 	}
-	v := view[json.RawMessage]{none: "Tableau answered an empty list.", id: func(item json.RawMessage) string { return itemID(item) }}
+	v := view[json.RawMessage]{none: "Tableau answered an empty list.", id: itemID}
 	for _, path := range b.columns {
 		name := path[strings.LastIndexByte(path, '.')+1:]
 		v.columns = append(v.columns, column[json.RawMessage]{

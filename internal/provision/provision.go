@@ -129,27 +129,10 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 	return output, err
 }
 
-const (
-	firstPause   = 100 * time.Millisecond
-	longestPause = 10 * time.Second
-)
-
-// insist does fn until our own database does its part. The error of a step is
-// recorded and the step never done again, so one lost connection would leave
-// the grant under way for ever. What fn refuses by a *fault.Error is refused.
+// insist does fn until our own database does its part: else one lost connection
+// would leave the grant under way for ever.
 func (p *Provisioner) insist(ctx context.Context, t task, name string, fn func() error) error {
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
-		err := fn()
-		if err == nil || ctx.Err() != nil || fault.KindOf(err) != fault.Internal {
-			return err
-		}
-		p.Log.WarnContext(ctx, "a part of a run failed on our side; trying again", "run", t.Run, "part", name, "error", err)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
-		}
-	}
+	return workflow.Insist(ctx, p.Log, t.Run, name, fn)
 }
 
 func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl plan) (json.RawMessage, error) {
@@ -161,7 +144,9 @@ func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl p
 	}
 	return p.Executor.Execute(ctx, job, workflow.Task{
 		Run: t.Run, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, Argument: pl.Argument,
-		Guard: func(ctx context.Context) error { return p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant) },
+		Guard: func(ctx context.Context) error {
+			return p.insist(ctx, t, "guard", func() error { return p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant) })
+		},
 	})
 }
 
@@ -176,14 +161,14 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	if errors.Is(err, access.ErrSuperseded) {
 		return plan{Superseded: true}, nil
 	}
-	if err != nil && fault.KindOf(err) == fault.Internal {
-		return plan{}, err
-	}
 	pl := plan{Connection: facts.Grant.Connection}
 	var version workflow.Version
 	var argument json.RawMessage
 	if err == nil {
 		version, argument, err = p.choose(ctx, t, run, facts)
+	}
+	if err != nil && fault.KindOf(err) == fault.Internal {
+		return plan{}, err
 	}
 	if err != nil {
 		pl.Problem = fault.Public(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -149,7 +150,7 @@ func TestStepRowBeforeItsCall(t *testing.T) {
 			t.Fatalf("%+v, %v, held %d", steps, err, b.systems.held.Load())
 		}
 		for i, s := range steps {
-			if s.State != workflow.StepDone || s.Attempt != 1 || s.Output != fmt.Sprint((i+1)*10) || len(s.Calls) != 1 || s.EndedAt.IsZero() {
+			if s.State != workflow.StepDone || s.Attempt != 1 || s.Output != strconv.Itoa((i+1)*10) || len(s.Calls) != 1 || s.EndedAt.IsZero() {
 				t.Errorf("step %+v", s)
 			}
 		}
