@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/margay-access/margay/internal/engine"
@@ -57,12 +59,16 @@ type answer struct {
 	At    time.Time       `json:"at"`
 }
 
-// Execute carries out the task and returns what the script returned, or a
-// *fault.Error with the sentence for people. An error that is no *fault.Error
-// means that this execution does not count: the engine will take the job up
+// Execute carries out the task and returns what the script returned, or why it
+// did not: for people when it is a *fault.Error, else a fault of ours. When ctx
+// has ended, this execution does not count: the engine will take the job up
 // again.
 func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.RawMessage, error) {
-	program, err := r.program(ctx, t.Workflow, t.Version)
+	var program *script.Program
+	err := Insist(ctx, r.log, t.Run, "version", func() (err error) {
+		program, err = r.program(ctx, t.Workflow, t.Version)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +78,11 @@ func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	release, err := r.systems.Hold(ctx, t.Connection)
+	var release func()
+	err = insist(ctx, r.log, t.Run, "hold", patience, func() (err error) {
+		release, err = r.systems.Hold(ctx, t.Connection)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -120,17 +130,24 @@ func (r *Runner) step(ctx context.Context, t Task, c script.Call) (json.RawMessa
 	args := onlyArgument(c.Args)
 	s := Step{Run: t.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: 1, Input: string(args), StartedAt: r.now()}
 	if engine.MayHaveHappened(ctx) {
-		before, err := r.attempts(ctx, t.Run, c.Seq)
+		var before int
+		err := Insist(ctx, r.log, t.Run, "attempts", func() (err error) {
+			before, err = r.attempts(ctx, t.Run, c.Seq)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
 		s.Attempt += before
 	}
-	if err := r.store.SaveStep(ctx, s); err != nil {
+	save := func(ctx context.Context) error {
+		return Insist(ctx, r.log, t.Run, "step", func() error { return r.store.SaveStep(ctx, s) })
+	}
+	if err := save(ctx); err != nil {
 		return nil, fmt.Errorf("record step %d before it begins: %w", c.Seq, err)
 	}
 	var mu sync.Mutex
-	value, err := r.systems.Act(ctx, t.Connection, c.Name, args, t.Guard, func(call Call) {
+	value, err := r.act(ctx, t, c.Name, args, func(call Call) {
 		mu.Lock()
 		defer mu.Unlock()
 		s.Calls = append(s.Calls, call)
@@ -146,7 +163,25 @@ func (r *Runner) step(ctx context.Context, t Task, c script.Call) (json.RawMessa
 		s.State, s.Problem = StepFailed, Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
 		err = f
 	}
-	return value, errors.Join(err, r.store.SaveStep(context.WithoutCancel(ctx), s))
+	if ctx.Err() != nil { // one try: this execution ends
+		return value, errors.Join(err, r.store.SaveStep(context.WithoutCancel(ctx), s))
+	}
+	return value, errors.Join(err, save(ctx))
+}
+
+// act does one call. What fails on our side before anything was sent is begun
+// again.
+func (r *Runner) act(ctx context.Context, t Task, name string, args json.RawMessage, trace func(Call)) (value []byte, err error) {
+	var sent atomic.Bool
+	var failed error
+	err = insist(ctx, r.log, t.Run, name, patience, func() error {
+		value, failed = r.systems.Act(ctx, t.Connection, name, args, t.Guard, func(c Call) { sent.Store(true); trace(c) })
+		if sent.Load() {
+			return nil
+		}
+		return failed
+	})
+	return value, cmp.Or(failed, err)
 }
 
 // attempts returns how often the step was begun before.

@@ -40,6 +40,7 @@ type bench struct {
 	t       *testing.T
 	db      *store.DB
 	cfg     store.Config
+	store   workflow.Store
 	systems *fakeSystems
 	version workflow.Version
 	guard   func(context.Context) error
@@ -52,6 +53,7 @@ type bench struct {
 func newBench(t *testing.T, cfg store.Config) *bench {
 	t.Helper()
 	b := &bench{t: t, db: storetest.Open(t, cfg), cfg: cfg, systems: &fakeSystems{}, out: map[string]json.RawMessage{}, err: map[string]error{}}
+	b.store = b.db
 	svc := newService(b.db, b.systems)
 	ws, err := svc.Install(t.Context(), identity.System(), bundle(1, "p"))
 	if err != nil {
@@ -70,7 +72,7 @@ func (b *bench) start() *engine.Engine {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	runner := workflow.NewRunner(b.db, b.systems, time.Now, slog.New(slog.DiscardHandler))
+	runner := workflow.NewRunner(b.store, b.systems, time.Now, slog.New(slog.DiscardHandler))
 	e.Handle("provision", func(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
 		out, err := runner.Execute(ctx, job, workflow.Task{
 			Run: job.ID(), Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1", Argument: job.Input(), Guard: b.guard,
@@ -221,10 +223,11 @@ func TestStepFails(t *testing.T) {
 	e := b.start()
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b.systems.act = func(ctx context.Context, _ []byte, guard func(context.Context) error, _ func(workflow.Call)) ([]byte, error) {
+			b.systems.act = func(ctx context.Context, _ []byte, guard func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
 				if tt.err == nil {
 					return nil, guard(ctx)
 				}
+				trace(workflow.Call{Kind: "call"})
 				return nil, tt.err
 			}
 			id := "run_" + name
@@ -243,6 +246,77 @@ func TestStepFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lossy is a store that loses each connection once: the n-th call of ours, for
+// each n.
+type lossy struct {
+	*store.DB
+	left atomic.Int64
+	hits atomic.Int64
+}
+
+var errConnection = errors.New("connection reset by peer")
+
+func (l *lossy) lose() error {
+	if l.left.Add(-1) != 0 {
+		return nil
+	}
+	l.hits.Add(1)
+	return errConnection
+}
+
+func (l *lossy) Version(ctx context.Context, id, hash string) (workflow.Version, error) {
+	if err := l.lose(); err != nil {
+		return workflow.Version{}, err
+	}
+	return l.DB.Version(ctx, id, hash)
+}
+
+func (l *lossy) SaveStep(ctx context.Context, s workflow.Step) error {
+	if err := l.lose(); err != nil {
+		return err
+	}
+	return l.DB.SaveStep(ctx, s)
+}
+
+// §5.3, fail the n-th: whichever call to our own database fails once, also the
+// one after the effect or the one that opens a connection, the run is done and
+// each effect made once.
+func TestFailTheNth(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		b := newBench(t, cfg)
+		l := &lossy{DB: b.db}
+		b.store = l
+		var effects atomic.Int64
+		b.systems.act = func(_ context.Context, _ []byte, _ func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+			if err := l.lose(); err != nil { // the row of the connection
+				return nil, err
+			}
+			trace(workflow.Call{Kind: "call"})
+			effects.Add(1)
+			return []byte("1"), nil
+		}
+		e := b.start()
+		for n := int64(1); ; n++ {
+			l.hits.Store(0)
+			l.left.Store(n)
+			effects.Store(0)
+
+			steps, err := b.run(e, fmt.Sprintf("run_%d", n))
+
+			if err != nil || len(steps) != 2 || steps[1].State != workflow.StepDone || effects.Load() != 2 {
+				t.Fatalf("with call %d lost: %v, %d effects, steps %+v", n, err, effects.Load(), steps)
+			}
+			if l.hits.Load() == 0 {
+				if n < 7 {
+					t.Errorf("only %d calls were lost", n-1)
+				}
+				return
+			}
+		}
+	})
 }
 
 // A version is what its hash names: one that was changed in the database is not
