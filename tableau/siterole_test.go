@@ -160,3 +160,25 @@ func TestT42ErrorElementWith200(t *testing.T) {
 		}
 	})
 }
+
+// T05: the lease may be lost while a change is under way. Whether Tableau has
+// performed it shows by reading, under a lease of our own again.
+func TestLostLeaseIsADoubt(t *testing.T) {
+	t.Parallel()
+	for name, applied := range map[string]bool{"not performed": false, "performed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &fence{}
+			b := newBench(t, tableautest.Config{}, func(c *tableau.Config) { c.Lease = f })
+			u := b.AddUser("ann@acme.example", tableautest.RoleViewer)
+			b.Fail(tableautest.Fault{Operation: "update-user", Apply: applied, Before: f.lose, Hang: true})
+
+			got, err := b.c.SetSiteRole(t.Context(), u.ID(), tableau.Creator)
+
+			want := map[bool]int{false: 2, true: 1}[applied]
+			if err != nil || got.SiteRole != tableau.Creator || u.Role() != tableau.Creator || b.count("update-user", 0) != want {
+				t.Errorf("%+v, %v; %s in Tableau after %d changes, want %d", got, err, u.Role(), b.count("update-user", 0), want)
+			}
+		})
+	}
+}
