@@ -196,7 +196,7 @@ func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard gua
 	if err := guard(ctx); err != nil {
 		return roleOut{}, err
 	}
-	after, err := t.SetSiteRole(ctx, in.ID, in.SiteRole)
+	after, err := t.ChangeSiteRole(ctx, in.ID, before.SiteRole, in.SiteRole)
 	if err != nil {
 		return roleOut{}, meaningOfUsers(err)
 	}
