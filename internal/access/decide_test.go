@@ -103,10 +103,12 @@ func TestDecide(t *testing.T) {
 		// How a request was decided is not for strangers, and their try is recorded.
 		"stranger at a decided one": {before: []act{approve(bo)}, act: approve(sam), kind: fault.Forbidden, code: "not_approver", state: access.RequestApproved},
 
-		"withdraw":                     {act: withdraw(as(rita)), state: access.RequestWithdrawn},
-		"withdraw by whom it is for":   {person: sam, act: withdraw(as(sam)), state: access.RequestWithdrawn},
-		"withdraw by administrator":    {act: withdraw(as(ana)), state: access.RequestWithdrawn},
-		"withdraw with lesser token":   {act: withdraw(with(ana, identity.ScopeRequestsWrite)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
+		"withdraw":                   {act: withdraw(as(rita)), state: access.RequestWithdrawn},
+		"withdraw by whom it is for": {person: sam, act: withdraw(as(sam)), state: access.RequestWithdrawn},
+		"withdraw by administrator":  {act: withdraw(as(ana)), state: access.RequestWithdrawn},
+		"withdraw with lesser token": {act: withdraw(with(ana, identity.ScopeRequestsWrite)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
+		// A token that was checked before its owner ceased to be an administrator.
+		"administrator till just now":  {act: withdraw(identity.Actor{Person: sam, Admin: true, Scopes: []identity.Scope{identity.ScopeAdmin}}), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
 		"withdraw by a stranger":       {act: withdraw(as(sam)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
 		"withdraw by an approver":      {act: withdraw(as(bo)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
 		"withdraw what is approved":    {before: []act{approve(bo)}, act: withdraw(as(rita)), kind: fault.Conflict, code: "decided", state: access.RequestApproved},

@@ -156,6 +156,11 @@ func TestRetryUniqueness(t *testing.T) {
 				t.Fatalf("%d runs, winner %d", n, won)
 			}
 		}
+		if again := w.failed(w.inState(rita, role, access.GrantSettingUp)); again.Attempts != 1 {
+			t.Errorf("the first attempt is number %d", again.Attempts)
+		} else if again, err := w.svc.Retry(t.Context(), as(olga), again.ID); err != nil || again.Attempts != 2 || w.job(again.Run).Attempt != 2 {
+			t.Errorf("the second is number %d, %v", again.Attempts, err)
+		}
 		overdue := w.inState(rita, role, access.GrantOverdue)
 		again, err := w.svc.Retry(t.Context(), as(olga), overdue.ID)
 		w.must(err)

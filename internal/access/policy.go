@@ -47,10 +47,10 @@ func (p Policy) check() (Policy, error) {
 		faults = append(faults, fault.Field("name", "A name is required."))
 	}
 	if tooShort(p.Longest) {
-		faults = append(faults, fault.Field("longest", "A length of time is at least %s.", shortest))
+		faults = append(faults, fault.Field("longest", "A length of time is at least %s.", plainLength(shortest)))
 	}
 	if tooShort(p.Usual) {
-		faults = append(faults, fault.Field("usual", "A length of time is at least %s.", shortest))
+		faults = append(faults, fault.Field("usual", "A length of time is at least %s.", plainLength(shortest)))
 	}
 	if p.Longest != Indefinite && p.Usual > p.Longest {
 		faults = append(faults, fault.Field("usual", "The usual length is longer than the longest one."))
@@ -84,13 +84,13 @@ func tooShort(d time.Duration) bool { return d != Indefinite && d < shortest }
 func (p Policy) checkLength(d time.Duration) error {
 	switch {
 	case tooShort(d):
-		return fault.Field("duration", "A length of time is at least %s.", shortest)
+		return fault.Field("duration", "A length of time is at least %s.", plainLength(shortest))
 	case p.Longest == Indefinite:
 		return nil
 	case d == Indefinite:
-		return fault.Field("duration", "The policy %s gives access for at most %s; say for how long.", p.Name, p.Longest)
+		return fault.Field("duration", "The policy %s gives access for at most %s; say for how long.", p.Name, plainLength(p.Longest))
 	case d > p.Longest:
-		return fault.Field("duration", "The policy %s gives access for at most %s.", p.Name, p.Longest)
+		return fault.Field("duration", "The policy %s gives access for at most %s.", p.Name, plainLength(p.Longest))
 	}
 	return nil
 }

@@ -135,7 +135,7 @@ func (r Request) approve(who identity.Actor, app App, length *time.Duration, rea
 	}
 	if length != nil {
 		if *length == Indefinite && r.Length != Indefinite || tooShort(*length) || r.Length != Indefinite && *length > r.Length {
-			return r, nil, fault.Field("duration", "An approver may shorten what was asked for (%s) to no less than %s, not lengthen it.", lengthText(r.Length), shortest)
+			return r, nil, fault.Field("duration", "An approver may shorten what was asked for (%s) to no less than %s, not lengthen it.", plainLength(r.Length), plainLength(shortest))
 		}
 		r.Length = *length
 	}
@@ -211,4 +211,18 @@ func lengthText(d time.Duration) string {
 		return "indefinite"
 	}
 	return d.String()
+}
+
+// plainLength is a length for people: 30 d, 8 h, 90 min.
+func plainLength(d time.Duration) string {
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{day, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
+		if d >= unit.of && d%unit.of == 0 {
+			return strconv.FormatInt(int64(d/unit.of), 10) + " " + unit.name
+		}
+	}
+	return lengthText(d)
 }

@@ -1,6 +1,7 @@
 package provision_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	diff "github.com/google/go-cmp/cmp"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
@@ -37,8 +38,9 @@ type rig struct {
 	access *access.Service
 	engine *engine.Engine
 	p      *provision.Provisioner
-	ahead  atomic.Int64 // the clock, in nanoseconds from now
-	role   access.RoleID
+	ahead  atomic.Int64  // the clock, in nanoseconds from now
+	role   access.RoleID // Creator
+	viewer access.RoleID
 
 	mu     sync.Mutex
 	script func(ctx context.Context, t workflow.Task) (string, error)
@@ -132,7 +134,7 @@ func (r *rig) seed() {
 	for _, name := range []string{"Viewer", "Creator"} {
 		role, err := r.access.SaveRole(ctx, ana, access.Role{App: app.ID, Name: name})
 		r.must(err)
-		r.role = role.ID
+		r.viewer, r.role = cmp.Or(r.viewer, role.ID), role.ID
 	}
 }
 
@@ -146,7 +148,12 @@ func (r *rig) must(err error) {
 // ask asks for the role and waits until the run of its grant has ended.
 func (r *rig) ask() access.Grant {
 	r.t.Helper()
-	req, err := r.access.File(r.t.Context(), ana, access.Ask{Role: r.role, Person: "usr_rita", Reason: "Q4"})
+	return r.askFor(r.role)
+}
+
+func (r *rig) askFor(role access.RoleID) access.Grant {
+	r.t.Helper()
+	req, err := r.access.File(r.t.Context(), ana, access.Ask{Role: role, Person: "usr_rita", Reason: "Q4"})
 	r.must(err)
 	return r.ended(r.grant(req.Grant).Run, req.Grant)
 }
@@ -202,16 +209,18 @@ func TestArgument(t *testing.T) {
 		r := newRig(t, cfg)
 		other := r.ask()
 		g := r.ask()
+		weaker := r.askFor(r.viewer) // told of last, though it is the newest
 		g = r.revoke(g)
 
-		var told [3]map[string]any
+		var told [4]map[string]any
 		for i := range told {
 			r.must(json.Unmarshal(r.tasks[i].Argument, &told[i]))
 		}
 		role := map[string]any{"id": string(r.role), "name": "Creator", "rank": 2.0}
-		remaining := map[string]any{
-			"id": string(other.ID), "role": role, "startsAt": other.StartsAt.Format(time.RFC3339Nano), "endsAt": other.EndsAt.Format(time.RFC3339Nano),
+		grantOf := func(g access.Grant, role any) map[string]any {
+			return map[string]any{"id": string(g.ID), "role": role, "startsAt": g.StartsAt.Format(time.RFC3339Nano), "endsAt": g.EndsAt.Format(time.RFC3339Nano)}
 		}
+		viewer := map[string]any{"id": string(r.viewer), "name": "Viewer", "rank": 0.0}
 		want := map[string]any{
 			"run":       map[string]any{"id": g.Run, "kind": "deprovision", "attempt": 1.0},
 			"person":    map[string]any{"id": "usr_rita", "email": "usr_rita@acme.example", "name": "Name of usr_rita"},
@@ -222,18 +231,18 @@ func TestArgument(t *testing.T) {
 				"id": string(g.ID), "role": role, "startsAt": g.StartsAt.Format(time.RFC3339Nano), "endsAt": g.EndsAt.Format(time.RFC3339Nano),
 				"externalUserId": "luid-1",
 			},
-			"remaining": []any{remaining},
+			"remaining": []any{grantOf(other, role), grantOf(weaker, viewer)},
 			"request":   map[string]any{"id": string(g.Request), "reason": "Q4"},
 			"reason":    "revoked",
 		}
-		if diff := cmp.Diff(want, told[2]); diff != "" {
-			t.Error(diff)
+		if text := diff.Diff(want, told[3]); text != "" {
+			t.Error(text)
 		}
 		first, ok := told[0]["grant"].(map[string]any)
 		if !ok || first["startsAt"] != nil || first["externalUserId"] != nil || told[0]["reason"] != nil || len(told[0]["remaining"].([]any)) != 0 {
 			t.Errorf("a first grant is told %v", told[0])
 		}
-		if r.tasks[0].Workflow != "wfl_p" || r.tasks[2].Workflow != "wfl_d" || r.tasks[2].Version != "hash of wfl_d" || r.tasks[2].Connection != "con_1" {
+		if r.tasks[0].Workflow != "wfl_p" || r.tasks[3].Workflow != "wfl_d" || r.tasks[3].Version != "hash of wfl_d" || r.tasks[3].Connection != "con_1" {
 			t.Errorf("tasks %+v", r.tasks)
 		}
 	})
@@ -376,8 +385,8 @@ func TestFailTheNth(t *testing.T) {
 				t.Fatalf("with call %d lost: run %s, then grant %s, run %s", n, provisionRun.State, g.State, r.run(g.Run).State)
 			}
 			want := map[audit.Kind]int{access.GrantProvisioning: 1, access.GrantActivated: 1, access.GrantRevoked: 1, access.GrantHasEnded: 1}
-			if diff := cmp.Diff(want, r.events(g.ID)); diff != "" {
-				t.Fatalf("with call %d lost:\n%s", n, diff)
+			if text := diff.Diff(want, r.events(g.ID)); text != "" {
+				t.Fatalf("with call %d lost:\n%s", n, text)
 			}
 			if f.hits.Load() == 0 {
 				if n < 6 {

@@ -35,7 +35,7 @@ func insist(ctx context.Context, log *slog.Logger, run, part string, tries int, 
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(pause):
+		case <-time.After(pause): //nolint:forbidigo // nothing depends on how long it is
 		}
 	}
 }
