@@ -45,15 +45,18 @@ func Token(ctx context.Context, cfg Config, email string, scopes []identity.Scop
 	if err := cfg.fill(); err != nil {
 		return "", err
 	}
-	if token, reached, err := tokenBySocket(ctx, cfg.Data, tokenRequest{Email: email, Scopes: scopes}); reached {
-		return token, err
-	}
-	db, err := openStore(ctx, cfg)
-	if err != nil {
-		return "", err
-	}
-	token, err := tokenInDatabase(ctx, cfg, db, email, scopes)
-	return token, errors.Join(err, db.Close())
+	// A server that is starting has the database before it has the socket.
+	return patiently(ctx, func() (string, error) {
+		if token, reached, err := tokenBySocket(ctx, cfg.Data, tokenRequest{Email: email, Scopes: scopes}); reached {
+			return token, err
+		}
+		db, err := openStore(ctx, cfg)
+		if err != nil {
+			return "", err
+		}
+		token, err := tokenInDatabase(ctx, cfg, db, email, scopes)
+		return token, errors.Join(err, db.Close())
+	})
 }
 
 // tokenInDatabase makes the token where the rows are. Without the key of the

@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +12,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/server"
 	"github.com/margay-access/margay/internal/store"
@@ -68,4 +72,67 @@ func TestAdminToken(t *testing.T) {
 			t.Errorf("audit log: %+v", v)
 		}
 	})
+}
+
+// "margay serve &" and then "margay admin token": whichever has the database
+// first, the other waits for it.
+func TestAdminTokenWhileTheServerStarts(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		data := t.TempDir()
+		type answer struct {
+			token string
+			err   error
+		}
+		made := make(chan answer, 1)
+		go func() {
+			token, err := server.Token(t.Context(), server.Config{Data: data, Database: cfg.Postgres}, "you@acme.example", nil)
+			made <- answer{token, err}
+		}()
+
+		n := startNode(t, cfg, data, newSite(t, tableautest.Config{}).CertPool())
+
+		got := <-made
+		if got.err != nil {
+			t.Fatal(got.err)
+		}
+		as := &node{t: t, url: n.url, token: got.token}
+		if me := call[wire.Person](as, "GET", "/me", nil); me.Email != "you@acme.example" {
+			t.Errorf("the token is %s's", me.Email)
+		}
+	})
+}
+
+// A folder that a server holds is not waited for without end.
+func TestOneServerPerFolder(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	startNode(t, store.Config{}, data, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, err := server.Open(ctx, server.Config{Data: data})
+
+	if !errors.Is(err, fault.Conflict) {
+		t.Errorf("a second server got %v", err)
+	}
+}
+
+func TestAddressInUse(t *testing.T) {
+	t.Parallel()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	srv, err := server.Open(t.Context(), server.Config{Data: t.TempDir(), Listen: listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	err = srv.Run(t.Context(), nil)
+
+	if f := fault.Public(err); f.Kind != fault.Conflict || f.Hint == "" {
+		t.Errorf("got %v", err)
+	}
 }

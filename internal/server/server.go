@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,7 @@ import (
 	"github.com/margay-access/margay/internal/api"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/engine"
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/internal/integration/all"
@@ -97,7 +99,8 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err := cfg.fill(); err != nil {
 		return nil, err
 	}
-	db, err := openStore(ctx, cfg)
+	// `margay admin` has the database for a moment.
+	db, err := patiently(ctx, func() (*store.DB, error) { return openStore(ctx, cfg) })
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +117,31 @@ func openStore(ctx context.Context, cfg Config) (*store.DB, error) {
 		c.SQLite = filepath.Join(cfg.Data, "margay.db")
 	}
 	return store.Open(ctx, c)
+}
+
+// patience is how long a start waits for another process to let go of the
+// database, and lookAgain how often it looks.
+const (
+	patience  = 5 * time.Second
+	lookAgain = 50 * time.Millisecond
+)
+
+// patiently calls open until the database is free, ctx ends, or patience does.
+func patiently[T any](ctx context.Context, open func() (T, error)) (T, error) {
+	enough := time.After(patience)
+	for {
+		value, err := open()
+		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "database_in_use" {
+			return value, err
+		}
+		select {
+		case <-ctx.Done():
+			return value, err
+		case <-enough:
+			return value, err
+		case <-time.After(lookAgain):
+		}
+	}
 }
 
 func (s *Server) assemble(ctx context.Context) error {
@@ -209,6 +237,15 @@ func (s *Server) routes(apiHandler http.Handler) http.Handler {
 	return mux
 }
 
+// listenFault says why the address cannot be served on.
+func listenFault(address string, err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fault.New(fault.Conflict, "Another program serves on %s already.", address).WithCode("address_in_use").
+			WithHint("Choose another address with --listen, or stop that program.").Because(err)
+	}
+	return fmt.Errorf("serve on %s: %w", address, err)
+}
+
 // drain is how long a stop waits for what is under way.
 const drain = 30 * time.Second
 
@@ -217,7 +254,7 @@ const drain = 30 * time.Second
 func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
-		return errors.Join(fmt.Errorf("listen: %w", err), s.Close(ctx))
+		return errors.Join(listenFault(s.cfg.Listen, err), s.Close(ctx))
 	}
 	if err := s.engine.Start(ctx); err != nil {
 		return errors.Join(err, listener.Close(), s.Close(ctx))
