@@ -73,7 +73,7 @@ var hints = map[tableau.Class]string{
 	tableau.ClassThrottled:          "Tableau asked us to slow down; try again later.",
 	tableau.ClassUnavailable:        "Check the Server URL and the network, then try again.",
 	tableau.ClassNotTableau:         "Is this the right host? A proxy or a login page may be in between.",
-	tableau.ClassTLSUntrusted:       "Add your certificate authority with MARGAY_TABLEAU_CA_FILE; the check is never skipped.",
+	tableau.ClassTLSUntrusted:       "Is this the right host and port? A private certificate authority is added with MARGAY_TABLEAU_CA_FILE; the check is never skipped.",
 	tableau.ClassDenied:             "User management needs a Personal Access Token of a site or server administrator.",
 	tableau.ClassNoSeat:             "Free a seat of this licence in Tableau or buy one, then retry.",
 	tableau.ClassUserAmbiguous:      "Give the person an e-mail address that fits exactly one Tableau user.",
