@@ -154,7 +154,7 @@ func newConnectionAdd(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := told(s, c, s.connectionView(), "Connected", c.DisplayName); err != nil {
+			if err := told(s, c, s.connectionView(), "Added", c.DisplayName); err != nil {
 				return err
 			}
 			s.note("margay connection check %s", c.ID)

@@ -218,7 +218,7 @@ func (s *session) connection(ctx context.Context, ref string) (wire.Connection, 
 	case 1:
 		return all[0], nil
 	}
-	return wire.Connection{}, usage("Choose one with --connection; list them with: margay connection list", "There are %d connections.", len(all))
+	return wire.Connection{}, usage("Name one; list them with: margay connection list", "There are %d connections.", len(all))
 }
 
 func (s *session) policies(ctx context.Context) ([]wire.Policy, error) {

@@ -224,7 +224,15 @@ func newPolicyAdd(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return told(s, p, s.policyView(cmd.Context()), "Made", p.Name, "at most "+spell(time.Duration(p.Longest)))
+			longest := "without end"
+			if p.Longest != 0 {
+				longest = "at most " + spell(time.Duration(p.Longest))
+			}
+			approval := "approval: " + s.steps(cmd.Context(), p)
+			if len(p.Steps) == 0 {
+				approval = "no approval: granted at once"
+			}
+			return told(s, p, s.policyView(cmd.Context()), "Made", p.Name, longest, approval)
 		},
 	}
 	form.flags(cmd.Flags())
