@@ -357,7 +357,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// S47–S72: the four checks, in their order, each with its own result.
+// S19, S47–S72: the four checks, in their order, each with its own result.
 func TestChecks(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, tableautest.Config{Collections: tableautest.On})
@@ -385,6 +385,53 @@ func TestChecks(t *testing.T) {
 	for _, e := range s.Journal() { // S56
 		if e.Method != http.MethodGet && !strings.Contains(e.Path, "/auth/sign") {
 			t.Errorf("a check sent %s %s", e.Method, e.Path)
+		}
+	}
+}
+
+// S1, S118: Tableau Cloud and Tableau Server, whose Default site has no content
+// URL.
+func TestProducts(t *testing.T) {
+	t.Parallel()
+	for _, product := range []tableautest.Product{tableautest.ProductCloud, tableautest.ProductServer} {
+		t.Run(string(product), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, tableautest.Config{Product: product})
+			u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool()), s)
+			rita := s.AddUser("rita@acme.example", "Viewer")
+
+			u.grantIn(u.request(u.rita.ID, "Creator", true).GrantID, "active")
+
+			want := map[tableautest.Product]string{
+				tableautest.ProductCloud:  "Tableau – acme-analytics",
+				tableautest.ProductServer: "Tableau – Default site (" + s.Host + ")",
+			}
+			if rita.Role() != "Creator" || u.connection.DisplayName != want[product] {
+				t.Errorf("Rita is %s by %s", rita.Role(), u.connection.DisplayName)
+			}
+		})
+	}
+}
+
+// S9, S10, S16: a grant starts exactly one run, which calls Tableau when it
+// runs: it looks the user up and changes the role.
+func TestOneRunForOneGrant(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, tableautest.Config{})
+	u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool()), s)
+	s.AddUser("rita@acme.example", "Viewer")
+	before := time.Now()
+
+	grant := u.grantIn(u.request(u.rita.ID, "Creator", true).GrantID, "active")
+	u.quiet()
+
+	runs := call[wire.List[wire.Run]](u.node, "GET", "/runs?grant_id="+grant.ID, nil).Items
+	if len(runs) != 1 || runs[0].Trigger != "request:"+grant.RequestID {
+		t.Errorf("runs %+v", runs)
+	}
+	for _, e := range s.Journal() {
+		if e.Time.Before(before) {
+			t.Errorf("%s %s was sent before anything was granted", e.Method, e.Path)
 		}
 	}
 }
