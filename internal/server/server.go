@@ -294,7 +294,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
-	errs := []error{served, web.Shutdown(last), socket.close()}
+	errs := []error{served, stopServing(last, web), socket.close()}
 	stopWork()
 	errs = append(errs, s.Close(last))
 	background.Wait()
