@@ -130,7 +130,7 @@ func TestFileWithoutSteps(t *testing.T) {
 		if r.State != access.RequestApproved || g.State != access.GrantSettingUp || len(runs) != 1 || runs[0].ID != g.Run {
 			t.Errorf("request %s, grant %s, %d runs", r.State, g.State, len(runs))
 		}
-		if job := w.job(g.Run); job.Kind != access.JobProvision || job.Grant != g.ID || job.Key() != string(w.app.ID)+"/"+string(rita) {
+		if job := w.job(g.Run); job.Kind != access.JobProvision || job.Grant != g.ID || job.Key() != w.app.Connection+"/"+string(rita) {
 			t.Errorf("job %+v", job)
 		}
 	})

@@ -27,6 +27,10 @@ const (
 	ReasonExpired = "expired"
 )
 
+// ProblemUnknown is the code of a problem that leaves open whether the other
+// system did what was asked: the run is repeated, and reads first.
+const ProblemUnknown = "outcome_unknown"
+
 // Problem is why a run did not do what it should, for people.
 type Problem struct {
 	Code    string
@@ -72,6 +76,7 @@ const (
 	GrantProvisioning audit.Kind = "grant.provisioning"
 	GrantActivated    audit.Kind = "grant.activated"
 	GrantFailed       audit.Kind = "grant.failed"
+	GrantUnknown      audit.Kind = "grant.unknown"
 	GrantRevoked      audit.Kind = "grant.revoked"
 	GrantExpired      audit.Kind = "grant.expired"
 	GrantHasEnded     audit.Kind = "grant.ended"
@@ -122,8 +127,13 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 	}
 	g.Problem = p
 	state, what := GrantNotSetUp, GrantFailed
-	if kind == JobDeprovision {
+	switch {
+	case kind == JobDeprovision:
 		state, what = GrantOverdue, GrantIsOverdue
+	case p.Code == ProblemUnknown:
+		// The access may be there already: to call it not set up would leave it
+		// without an end.
+		state, what = GrantSettingUp, GrantUnknown
 	}
 	g.State = state
 	return g, []audit.Event{g.event(what, identity.System(), now, "run", g.Run, "code", p.Code, "message", p.Message)}

@@ -302,13 +302,15 @@ func TestOverlapExpiry(t *testing.T) {
 		w := newWorld(t, db)
 		role := w.role(access.Policy{Longest: time.Hour})
 		longer := w.role(access.Policy{Longest: 2 * time.Hour})
-		elsewhere := w.roleOf(w.newApp("Another app", "con_1"), access.Policy{Longest: 2 * time.Hour})
+		beside := w.roleOf(w.newApp("Another app", "con_1"), access.Policy{Longest: 2 * time.Hour})
+		elsewhere := w.roleOf(w.newApp("Another site", "con_2"), access.Policy{Longest: 2 * time.Hour})
 		first := w.inState(rita, role, access.GrantActive)
 		second := w.inState(rita, longer, access.GrantActive)
 		w.inState(rita, longer, access.GrantNotSetUp)
 		w.inState(rita, longer, access.GrantEnding)
 		w.inState(rita, longer, access.GrantEnded)
 		w.inState(sam, longer, access.GrantActive)
+		third := w.inState(rita, beside, access.GrantActive)
 		w.inState(rita, elsewhere, access.GrantActive)
 		w.pass(time.Hour)
 		n, err := w.svc.ExpireDue(t.Context(), 10)
@@ -318,7 +320,7 @@ func TestOverlapExpiry(t *testing.T) {
 		facts, err := w.svc.Facts(t.Context(), first.Run, access.JobDeprovision, first.ID)
 
 		w.must(err)
-		if n != 1 || len(facts.Remaining) != 1 || facts.Remaining[0].ID != second.ID {
+		if n != 1 || len(facts.Remaining) != 2 || facts.Remaining[0].ID != third.ID || facts.Remaining[1].ID != second.ID {
 			t.Errorf("%d ended; remaining %+v", n, facts.Remaining)
 		}
 		if facts.Person.ID != rita || facts.Requester.ID != rita || facts.App.ID != w.app.ID || facts.Role.ID != role || facts.Request.ID != first.Request {

@@ -34,6 +34,7 @@ type model struct {
 	roles    []access.RoleID // by rank
 	requests map[access.RequestID]access.RequestState
 	grants   map[access.GrantID]*modelGrant
+	drawn    any // the request or grant of the last act
 }
 
 // §5.3: whatever people, the clock and the runs do, and in whichever order, the
@@ -48,7 +49,11 @@ func TestModel(t *testing.T) {
 		steps := [][]access.Step{nil, {by(bo)}, {by(bo, cy), by(cy)}}[i]
 		roles = append(roles, w.role(access.Policy{Longest: 4 * time.Hour, OnBehalf: true, Steps: steps}))
 	}
+	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
+		if n++; n > sequences {
+			return
+		}
 		w.jobs = map[string]access.Job{}
 		m := &model{w: w, roles: roles, requests: map[access.RequestID]access.RequestState{}, grants: map[access.GrantID]*modelGrant{}}
 		rt.Repeat(map[string]func(*rapid.T){
@@ -74,13 +79,22 @@ func (m *model) file(t *rapid.T) {
 func (m *model) granted(r access.Request) {
 	g := m.w.grant(r.Grant)
 	m.requests[r.ID] = access.RequestApproved
+	m.drawn = g.ID
 	m.grants[g.ID] = &modelGrant{person: r.Person, length: r.Length, rank: slices.Index(m.roles, r.Role), state: access.GrantSettingUp, run: g.Run}
 }
 
 // aRequest draws one of the sequence's requests.
-func (m *model) aRequest(t *rapid.T) access.RequestID { return draw(t, "request", m.requests) }
+func (m *model) aRequest(t *rapid.T) access.RequestID {
+	id := draw(t, "request", m.requests)
+	m.drawn = id
+	return id
+}
 
-func (m *model) aGrant(t *rapid.T) access.GrantID { return draw(t, "grant", m.grants) }
+func (m *model) aGrant(t *rapid.T) access.GrantID {
+	id := draw(t, "grant", m.grants)
+	m.drawn = id
+	return id
+}
 
 func draw[K cmp.Ordered, V any](t *rapid.T, what string, from map[K]V) K {
 	if len(from) == 0 {
@@ -203,6 +217,7 @@ func (m *model) late(t *rapid.T) {
 func (m *model) clock(t *rapid.T) {
 	m.w.pass(time.Duration(rapid.IntRange(1, 180).Draw(t, "minutes")) * time.Minute)
 	m.tick(t)
+	m.checkAll(t)
 }
 
 func (m *model) tick(t *rapid.T) {
@@ -223,23 +238,42 @@ func (m *model) tick(t *rapid.T) {
 	}
 }
 
-// check holds after every act.
+// check holds, after every act, for what it was done to.
 func (m *model) check(t *rapid.T) {
-	for id, want := range m.requests {
-		if got := m.w.request(id); got.State != want || (got.Grant != "") != (want == access.RequestApproved) {
-			t.Fatalf("request %s is %s with the grant %q, want %s", id, got.State, got.Grant, want)
-		}
+	switch id := m.drawn.(type) {
+	case access.RequestID:
+		m.checkRequest(t, id)
+	case access.GrantID:
+		m.checkGrant(t, id)
 	}
-	for id, want := range m.grants {
-		g := m.w.grant(id)
-		if g.State != want.state || g.Run != want.run {
-			t.Fatalf("grant %s is %s by %s, want %s by %s", id, g.State, g.Run, want.state, want.run)
-		}
-		if g.State == access.GrantActive && (!want.proved || g.Proof.At.IsZero() || g.EndsAt != want.ends) {
-			t.Fatalf("grant %s is active, proof %+v, ends %v, want %v", id, g.Proof, g.EndsAt, want.ends)
-		}
-		m.checkRuns(t, g)
+}
+
+// checkAll looks, now and then, at what nothing was done to.
+func (m *model) checkAll(t *rapid.T) {
+	for id := range m.requests {
+		m.checkRequest(t, id)
 	}
+	for id := range m.grants {
+		m.checkGrant(t, id)
+	}
+}
+
+func (m *model) checkRequest(t *rapid.T, id access.RequestID) {
+	want := m.requests[id]
+	if got := m.w.request(id); got.State != want || (got.Grant != "") != (want == access.RequestApproved) {
+		t.Fatalf("request %s is %s with the grant %q, want %s", id, got.State, got.Grant, want)
+	}
+}
+
+func (m *model) checkGrant(t *rapid.T, id access.GrantID) {
+	want, g := m.grants[id], m.w.grant(id)
+	if g.State != want.state || g.Run != want.run {
+		t.Fatalf("grant %s is %s by %s, want %s by %s", id, g.State, g.Run, want.state, want.run)
+	}
+	if g.State == access.GrantActive && (!want.proved || g.Proof.At.IsZero() || g.EndsAt != want.ends) {
+		t.Fatalf("grant %s is active, proof %+v, ends %v, want %v", id, g.Proof, g.EndsAt, want.ends)
+	}
+	m.checkRuns(t, g)
 }
 
 // checkRuns: at most one of all runs of a grant is wanted, and what is told to
@@ -301,5 +335,5 @@ func (m *model) quiet(t *rapid.T) {
 			t.Fatalf("after all was over, %s is %s", id, g.state)
 		}
 	}
-	m.check(t)
+	m.checkAll(t)
 }

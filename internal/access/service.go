@@ -558,10 +558,10 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 			events = []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", o.Run, "state", string(g.State))}
 		case o.Problem != nil:
 			g, events = g.fail(o.Kind, *o.Problem, now)
-			if g.State == GrantOverdue {
-				delay := retryDelay(g.Attempts)
+			if g.State == GrantOverdue || g.State == GrantSettingUp {
+				kind, delay := o.Kind, retryDelay(g.Attempts)
 				g.Run, g.Attempts = s.newID("run"), g.Attempts+1
-				job = new(g.job(JobDeprovision, "retry", delay))
+				job = new(g.job(kind, "retry", delay))
 			}
 		case o.Kind == JobProvision:
 			g, events = g.confirm(o.Proof, now)
@@ -582,7 +582,7 @@ type Facts struct {
 	Person    identity.Person
 	Requester identity.Person
 	Request   Request
-	Remaining []Grant // the person's other active grants in the same app and connection
+	Remaining []Grant // the person's other active grants on the same connection
 }
 
 // Facts reads what a run of the kind must know. It returns ErrSuperseded when
@@ -612,10 +612,10 @@ func (s *Service) Facts(ctx context.Context, run string, kind JobKind, id GrantI
 		if kind == JobProvision && f.Person.Disabled {
 			return enabled(ctx, tx, f.Person.ID)
 		}
-		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, App: f.Grant.App, States: []GrantState{GrantActive}})
+		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, States: []GrantState{GrantActive}})
 		for _, g := range live {
-			// An app may have been bound to another connection meanwhile: what a
-			// grant gives there is no reason to give it here.
+			// A person has one role on a site: what another app gives there counts,
+			// and what a grant gives on another site does not.
 			if g.ID != id && g.Connection == f.Grant.Connection {
 				f.Remaining = append(f.Remaining, g)
 			}

@@ -1,6 +1,8 @@
 package access_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -157,6 +159,22 @@ func TestLongNames(t *testing.T) {
 	})
 }
 
+// multiply makes n rows more from the first of a table, with values of their own
+// in some columns and its values in the others.
+func (w *world) multiply(n int, table, own, values, others string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	statement := fmt.Sprintf(`INSERT INTO %[2]s (%[3]s, %[5]s)
+		WITH RECURSIVE n (i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM n WHERE i < 100000 + %[1]d - 1)
+		SELECT %[4]s, %[5]s FROM n, (SELECT * FROM %[2]s ORDER BY id LIMIT 1) AS first`, n, table, own, values, others)
+	w.db.Use(storetest.AuditKey, func(ctx context.Context, tx *sql.Tx, _ access.Job) error {
+		_, err := tx.ExecContext(ctx, statement)
+		return err
+	})
+	w.must(w.db.Change(ctx, func(tx access.Tx) error { return tx.Enqueue(ctx, access.Job{Run: "run_x" + table}) }))
+	w.db.Use(storetest.AuditKey, w.enqueue)
+}
+
 // O19: among 10,000 rows a list, a look for what is due and the facts of a run
 // are found by an index.
 func TestManyRows(t *testing.T) {
@@ -168,30 +186,21 @@ func TestManyRows(t *testing.T) {
 		w := newWorld(t, db)
 		role := w.role(access.Policy{Longest: time.Hour})
 		first := w.inState(rita, role, access.GrantEnding)
-		req := w.request(first.Request)
-		w.must(db.Change(t.Context(), func(tx access.Tx) error {
-			for i := range 10_000 {
-				r, g := req, first
-				r.ID, g.ID = access.RequestID(fmt.Sprintf("req_9%011d", i)), access.GrantID(fmt.Sprintf("grt_9%011d", i))
-				r.Requester, r.Person, g.Person, g.Request = sam, sam, sam, r.ID
-				g.State, g.EndsAt = access.GrantActive, w.clock().Add(time.Hour)
-				if err := errors.Join(tx.SaveRequest(t.Context(), r), tx.SaveGrant(t.Context(), g)); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
+		w.multiply(10_000, "requests", "id, requester_id, person_id", "'req_9' || n.i, 'usr_sam', 'usr_sam'",
+			"app_id, role_id, role_name, length_ms, reason, state, policy, approvals, grant_id, created_ms, decided_ms")
+		w.multiply(10_000, "grants", "id, request_id, person_id, state, ends_ms", "'grt_9' || n.i, 'req_9' || n.i, 'usr_sam', 'active', 4000000000000",
+			"app_id, connection_id, role_id, role_name, length_ms, run_id, attempts, created_ms, starts_ms, ended_ms, end_reason, ended_by, end_note, problem, proof")
 		quick := func(what string, most time.Duration, act func() error) {
 			t.Helper()
 			began := time.Now()
 			w.must(act())
 			d := time.Since(began)
 			t.Logf("%s: %v", what, d)
-			if d > most {
+			if d > most && !raced {
 				t.Errorf("%s took %v", what, d)
 			}
 		}
-		// A hundred times what was measured, so that only a scan of all is found.
+		// Many times what was measured, so that only a scan of all is found.
 		quick("a page", time.Second, func() error {
 			page, err := w.svc.Requests(t.Context(), as(ana), access.RequestFilter{Limit: 50}, false)
 			if len(page) != 50 {
