@@ -435,3 +435,65 @@ func TestOneRunForOneGrant(t *testing.T) {
 		}
 	}
 }
+
+// Decision 16 across apps: a person has one role on a site, whichever app gave
+// it.
+func TestTwoAppsOnOneSite(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, tableautest.Config{})
+	u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool()), s)
+	rita := s.AddUser("rita@acme.example", "Viewer")
+	other := call[wire.App](u.node, "POST", "/apps", wire.NewApp{Name: "Other", ConnectionID: u.connection.ID, PolicyID: u.app.PolicyID})
+	u.roles["other"] = call[wire.Role](u.node, "POST", "/apps/"+other.ID+"/roles", wire.NewRole{Name: "Creator"}).ID
+	first := u.request(u.rita.ID, "Creator", true).GrantID
+	u.grantIn(first, "active")
+	second := u.request(u.rita.ID, "other", true).GrantID
+	u.grantIn(second, "active")
+
+	call[wire.Grant](u.node, "POST", "/grants/"+first+"/revoke", nil)
+	u.grantIn(first, "ended")
+
+	if rita.Role() != "Creator" {
+		t.Errorf("Rita is %s: the end of one app's grant took what the other gives", rita.Role())
+	}
+	call[wire.Grant](u.node, "POST", "/grants/"+second+"/revoke", nil)
+	u.grantIn(second, "ended")
+	if rita.Role() != "Unlicensed" {
+		t.Errorf("Rita is %s after the last end", rita.Role())
+	}
+}
+
+// G4: a change that Tableau made and nobody could read back is not called
+// undone; it is read again, and ends at its time.
+func TestOutcomeUnknown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, tableautest.Config{})
+	var ahead atomic.Int64
+	u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool(), func(c *server.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}), s)
+	rita := s.AddUser("rita@acme.example", "Viewer")
+	s.Fail(tableautest.Fault{Method: http.MethodPut, Path: "/api/*/sites/*/users/*", Apply: true, Drop: tableautest.DropAfter})
+	s.Fail(tableautest.Fault{Method: http.MethodGet, Path: "/api/*/sites/*/users/*", Skip: 1, Times: -1, Code: "403004"})
+	id := u.request(u.rita.ID, "Creator", true).GrantID
+
+	deadline := time.Now().Add(time.Minute)
+	grant := call[wire.Grant](u.node, "GET", "/grants/"+id, nil)
+	for grant.Problem == nil && time.Now().Before(deadline) {
+		<-time.After(20 * time.Millisecond)
+		grant = call[wire.Grant](u.node, "GET", "/grants/"+id, nil)
+	}
+	if grant.State != "setting_up" || grant.Problem == nil || grant.Problem.Code != "outcome_unknown" || grant.Attempts != 2 {
+		t.Fatalf("grant %s, attempt %d, problem %+v", grant.State, grant.Attempts, grant.Problem)
+	}
+	if next := call[wire.Run](u.node, "GET", "/runs/"+grant.RunID, nil); next.State != "queued" || next.NotBefore == nil {
+		t.Errorf("the next attempt is %+v", next)
+	}
+
+	s.ClearFaults()
+	call[wire.Grant](u.node, "POST", "/grants/"+id+"/revoke", nil) // a person need not wait for it
+	u.grantIn(id, "ended")
+	if rita.Role() != "Unlicensed" || s.puts() != 2 {
+		t.Errorf("Rita is %s after %d changes", rita.Role(), s.puts())
+	}
+}

@@ -197,6 +197,10 @@ func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard gua
 		return roleOut{}, err
 	}
 	after, err := t.ChangeSiteRole(ctx, in.ID, before.SiteRole, in.SiteRole)
+	if unset, ok := errors.AsType[*tableau.RoleNotSetError](err); ok && unset.Got == "" {
+		return roleOut{}, fault.New(fault.Unavailable, "Tableau was asked to make %s %s, and whether it did is not known yet.", before.Name, in.SiteRole).
+			WithCode("outcome_unknown").WithDetail(sentence(unset.Err)).WithHint("It is read again by itself; a retry reads it now.").Because(err)
+	}
 	if err != nil {
 		return roleOut{}, meaningOfUsers(err)
 	}

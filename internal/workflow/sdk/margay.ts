@@ -42,7 +42,7 @@ export interface AccessContext {
     /** The id that the other system gave the person when this grant was set up; null before. */
     readonly externalUserId: string | null;
   };
-  /** The person's other active grants in the same app, the strongest first. */
+  /** The person's other active grants on the same site, the strongest first. */
   readonly remaining: readonly Grant[];
   readonly request: { readonly id: string; readonly reason: string };
   /** Why the grant ends; null while it begins. */

@@ -25,7 +25,8 @@ export default async function deprovision(ctx: AccessContext): Promise<AccessRes
   }
 
   // What another grant still gives stays; with none left, the licence is freed.
-  const next = ctx.app.onRevoke === "unlicensed" ? undefined : ctx.remaining[0];
+  // A role of no rank is none of Tableau's: it belongs to workflows of another kind.
+  const next = ctx.app.onRevoke === "unlicensed" ? undefined : ctx.remaining.find((grant) => grant.role.rank >= 0);
   const after = await tableau.users.setSiteRole(user.id, next?.role.name ?? "Unlicensed");
   const because = next ? ` Another grant still gives ${next.role.name}.` : "";
   return {
