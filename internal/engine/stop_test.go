@@ -218,6 +218,9 @@ func engineGoroutines() int {
 	buf := make([]byte, 4<<20)
 	n := 0
 	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		if strings.Contains(g, "testing.tRunner(") {
+			continue // a test of this package that waits for its turn
+		}
 		if strings.Contains(g, "internal/engine.") || strings.Contains(g, "dbos-transact-golang") || strings.Contains(g, "robfig/cron") {
 			n++
 		}
