@@ -51,13 +51,35 @@ func integrationOf(in integration.Integration) wire.Integration {
 		Fields: []wire.Field{}, Checks: []wire.CheckName{}, Roles: append([]string{}, in.Roles...), Bundles: []wire.BundleShort{},
 	}
 	for _, f := range in.Fields {
-		out.Fields = append(out.Fields, wire.Field{Key: f.Key, Label: f.Label, Help: f.Help, Required: f.Required, Secret: f.Secret, KeepBlank: f.KeepBlank})
+		out.Fields = append(out.Fields, wire.Field{Key: f.Key, Label: f.Label, Help: f.Help, Required: f.Required, Secret: f.Secret, KeepBlank: f.KeepBlank, Missing: f.Missing, Blank: f.Blank, Example: f.Example})
 	}
 	for _, c := range in.Checks {
-		out.Checks = append(out.Checks, wire.CheckName{Name: c.Name, Help: c.Help})
+		check := wire.CheckName{Key: c.Key, Name: c.Name, Help: c.Help, NotProven: c.NotProven, Sentences: []wire.CheckSentence{}}
+		for _, say := range c.Sentences {
+			check.Sentences = append(check.Sentences, wire.CheckSentence{Pass: say.Pass, Text: say.Text, Meaning: say.Meaning})
+		}
+		out.Checks = append(out.Checks, check)
+	}
+	out.Guide = guideOf(in.Guide)
+	if in.Idle.Ends > 0 {
+		out.Idle = &wire.Idle{EndsAfter: wire.Duration(in.Idle.Ends), WarnAfter: wire.Duration(in.Idle.Warn), Text: in.Idle.Text}
 	}
 	for _, b := range in.Bundles {
 		out.Bundles = append(out.Bundles, wire.BundleShort{Slug: b.Slug, Name: b.Name, Version: b.Version})
+	}
+	return out
+}
+
+func guideOf(g integration.Guide) wire.Guide {
+	out := wire.Guide{Title: g.Title, Intro: g.Intro, Steps: []wire.GuideStep{}, Notes: []wire.GuideStep{}, Links: []wire.Link{}}
+	for _, step := range g.Steps {
+		out.Steps = append(out.Steps, wire.GuideStep{Title: step.Title, Text: step.Text})
+	}
+	for _, n := range g.Notes {
+		out.Notes = append(out.Notes, wire.GuideStep{Title: n.Title, Text: n.Text})
+	}
+	for _, l := range g.Links {
+		out.Links = append(out.Links, wire.Link{Label: l.Label, URL: l.URL})
 	}
 	return out
 }

@@ -52,6 +52,9 @@ type Field struct {
 	// KeepBlank: left blank on an edit, the stored value stays. Otherwise blank
 	// is a value of its own and is always saved.
 	KeepBlank bool
+	// Blank says in words what leaving the field blank on an edit does.
+	Blank   string
+	Example string // shown in the empty input
 }
 
 // Integration is the code for one kind of system, described as data.
@@ -67,6 +70,17 @@ type Integration struct {
 	Clean func(Settings) (Settings, error)
 	// DisplayName names a connection for people.
 	DisplayName func(Settings) string
+	// Target says where the calls of a connection go. nil: nobody is told.
+	Target func(Settings) Target
+	Guide  Guide
+	Idle   Idle
+	// Try finds out whether the credentials are accepted, and does nothing else.
+	// nil: the first check is run.
+	Try func(ctx context.Context, c Client) error
+	// Catalogue lists what can be called; Command writes a call for people to
+	// copy. Both may be left out.
+	Catalogue Catalogue
+	Command   func(connection string, c Call) string
 	// Roles lists the names of the roles that the system knows and that its
 	// bundles carry out, the weakest first.
 	Roles []string
@@ -132,6 +146,10 @@ type Call struct {
 // Writes says whether the call may change something.
 func (c Call) Writes() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
 
+// Removes says whether the call takes something away for good, so that people
+// are asked once more.
+func (c Call) Removes() bool { return c.Method == http.MethodDelete }
+
 // Answer is what the system said. One with a status of 4xx or 5xx is an answer
 // too, not an error.
 type Answer struct {
@@ -142,9 +160,13 @@ type Answer struct {
 
 // Check is one health check of a connection. It must only read.
 type Check struct {
+	Key  string // one word: "session"
 	Name string
-	Help string
-	Run  func(ctx context.Context, c Client, s Settings) CheckResult
+	Help string // what a pass confirms
+	// NotProven says what a pass does not confirm.
+	NotProven string
+	Sentences []Sentence // all that it may say
+	Run       func(ctx context.Context, c Client, s Settings) CheckResult
 }
 
 // CheckResult is what a check found.
@@ -153,6 +175,7 @@ type CheckResult struct {
 	Message string // the sentence for people
 	Detail  string // the system's own words
 	Hint    string // what to do next
+	Facts   []Fact // found on the way
 }
 
 // Action is something that workflows can do with the system, by a typed
@@ -217,6 +240,7 @@ type Trace struct {
 	Kind     string // "sign-in", "call", "sign-out"
 	Method   string
 	Path     string
+	Template string // Path with ids replaced; "" when not known
 	Status   int
 	Code     string // the system's error code
 	Started  time.Time
@@ -227,8 +251,13 @@ type Trace struct {
 type traceKey struct{}
 
 // WithTrace returns a context under which each exchange is told to fn. fn may
-// be called from several goroutines.
+// be called from several goroutines. The observer of an outer WithTrace is told
+// too.
 func WithTrace(ctx context.Context, fn func(Trace)) context.Context {
+	if outer, ok := ctx.Value(traceKey{}).(func(Trace)); ok {
+		inner := fn
+		fn = func(t Trace) { inner(t); outer(t) }
+	}
 	return context.WithValue(ctx, traceKey{}, fn)
 }
 

@@ -28,6 +28,8 @@ type Integration struct {
 	Checks  []CheckName   `json:"checks"`
 	Roles   []string      `json:"roles" doc:"Names of the roles that its bundles carry out, the weakest first"`
 	Bundles []BundleShort `json:"bundles"`
+	Guide   Guide         `json:"guide"`
+	Idle    *Idle         `json:"idle,omitempty" doc:"Absent: credentials that are not used do not end by that"`
 }
 
 // Field is one input of the form that makes a connection.
@@ -38,12 +40,18 @@ type Field struct {
 	Required  bool   `json:"required"`
 	Secret    bool   `json:"secret"`
 	KeepBlank bool   `json:"keep_blank" doc:"Left blank on an edit, the stored value stays; otherwise blank is saved"`
+	Missing   string `json:"missing,omitempty" doc:"What is said when it is required and blank"`
+	Blank     string `json:"blank_note" doc:"What leaving it blank on an edit does, in words"`
+	Example   string `json:"example,omitempty"`
 }
 
 // CheckName names a health check.
 type CheckName struct {
-	Name string `json:"name"`
-	Help string `json:"help"`
+	Key       string          `json:"key" example:"session"`
+	Name      string          `json:"name"`
+	Help      string          `json:"help"`
+	NotProven string          `json:"not_proven" doc:"What a pass does not confirm"`
+	Sentences []CheckSentence `json:"sentences" doc:"All that it may say"`
 }
 
 // BundleShort names a bundle.

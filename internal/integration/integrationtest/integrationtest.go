@@ -33,6 +33,7 @@ func Run(t *testing.T, in integration.Integration, settings integration.Settings
 	s := suite{in: in, settings: settings, env: env}
 	t.Run("names", s.names)
 	t.Run("fields", s.fields)
+	t.Run("description", s.description)
 	t.Run("clean", s.clean)
 	t.Run("secrets", s.secrets)
 	t.Run("open sends nothing", s.open)
@@ -102,6 +103,62 @@ func (s suite) fields(t *testing.T) {
 	}
 	if n := len(slices.DeleteFunc(slices.Clone(s.in.Fields), func(f integration.Field) bool { return !f.Required })); n != len(missing) {
 		t.Errorf("%d required fields, %d sentences", n, len(missing))
+	}
+}
+
+// description is what forms, API, command line and documents are drawn from.
+func (s suite) description(t *testing.T) {
+	for _, f := range s.in.Fields {
+		if f.Blank == "" {
+			t.Errorf("field %q: nobody says what leaving it blank on an edit does", f.Key)
+		}
+	}
+	var keys []string
+	for _, c := range s.in.Checks {
+		keys = append(keys, c.Key)
+		if !wordForm.MatchString(c.Key) || c.NotProven == "" {
+			t.Errorf("check %q: its key is no word, or nobody says what a pass does not prove", c.Key)
+		}
+		var texts []string
+		ways := map[bool]int{}
+		for _, say := range c.Sentences {
+			texts = append(texts, say.Text)
+			ways[say.Pass]++
+			if say.Meaning == "" {
+				t.Errorf("check %q: nobody says what %q means", c.Key, say.Text)
+			}
+		}
+		unique(t, "sentence of "+c.Key, texts)
+		if ways[true] == 0 || ways[false] == 0 {
+			t.Errorf("check %q has %d sentences for a pass and %d for a failure", c.Key, ways[true], ways[false])
+		}
+		for _, which := range []string{c.Key, c.Name} {
+			if got, err := s.in.Check(which); err != nil || got.Key != c.Key {
+				t.Errorf("check %q is not found by %q: %v", c.Key, which, err)
+			}
+		}
+	}
+	unique(t, "key of a check", keys)
+	for _, step := range s.in.Guide.Steps {
+		if step.Title == "" || step.Text == "" {
+			t.Errorf("a step of the guide is blank: %+v", step)
+		}
+	}
+	for _, l := range s.in.Guide.Links {
+		if l.Label == "" || !strings.HasPrefix(l.URL, "https://") {
+			t.Errorf("link %+v", l)
+		}
+	}
+	if i := s.in.Idle; (i.Ends > 0) != (i.Text != "") || i.Warn > i.Ends {
+		t.Errorf("idle %+v", i)
+	}
+	for _, m := range s.in.Methods("") {
+		if m.Name == "" || m.Verb == "" || !strings.HasPrefix(m.Path, "/") {
+			t.Errorf("method %+v", m)
+		}
+	}
+	if _, err := s.in.Bind("no-such-method", nil); err == nil || fault.Public(err).Hint == "" && s.in.Catalogue.Bind != nil {
+		t.Errorf("a method that there is not: %v", err)
 	}
 }
 

@@ -38,8 +38,8 @@ func lamp() integration.Integration {
 	return integration.Integration{
 		Kind: "lamp", Name: "Lamp", Summary: "A lamp that is on or off.", Title: "Configure Lamp",
 		Fields: []integration.Field{
-			{Key: "address", Label: "Address", Help: "host:port of the lamp.", Required: true, Missing: "Address is required", KeepBlank: true},
-			{Key: "key", Label: "Key", Help: "The lamp's key.", Required: true, Missing: "Key is required", Secret: true, KeepBlank: true},
+			{Key: "address", Label: "Address", Help: "host:port of the lamp.", Required: true, Missing: "Address is required", KeepBlank: true, Blank: "Left blank, the address stays."},
+			{Key: "key", Label: "Key", Help: "The lamp's key.", Required: true, Missing: "Key is required", Secret: true, KeepBlank: true, Blank: "Left blank, the key stays."},
 		},
 		Clean: func(s integration.Settings) (integration.Settings, error) {
 			out := integration.Settings{}
@@ -57,13 +57,17 @@ func lamp() integration.Integration {
 			dial := &net.Dialer{Control: env.Control}
 			return &lampClient{address: s["address"], http: &http.Client{Transport: &http.Transport{DialContext: dial.DialContext}}}, nil
 		},
-		Checks: []integration.Check{{Name: "Look at the lamp", Help: "Confirms that the lamp answers.", Run: func(ctx context.Context, c integration.Client, _ integration.Settings) integration.CheckResult {
-			if _, err := c.Call(ctx, integration.Call{Method: http.MethodGet, Path: "/state"}); err != nil {
-				f := fault.Public(err)
-				return integration.CheckResult{Message: "The lamp is not there.", Detail: f.Message, Hint: f.Hint}
-			}
-			return integration.CheckResult{Pass: true, Message: "The lamp is there."}
-		}}},
+		Checks: []integration.Check{{
+			Key: "look", Name: "Look at the lamp", Help: "Confirms that the lamp answers.", NotProven: "That it gives light.",
+			Sentences: []integration.Sentence{{Pass: true, Text: "The lamp is there.", Meaning: "It answers."}, {Text: "The lamp is not there.", Meaning: "Look at its plug."}},
+			Run: func(ctx context.Context, c integration.Client, _ integration.Settings) integration.CheckResult {
+				if _, err := c.Call(ctx, integration.Call{Method: http.MethodGet, Path: "/state"}); err != nil {
+					f := fault.Public(err)
+					return integration.CheckResult{Message: "The lamp is not there.", Detail: f.Message, Hint: f.Hint}
+				}
+				return integration.CheckResult{Pass: true, Message: "The lamp is there."}
+			},
+		}},
 		Actions: []integration.Action{integration.Act("lamp.set", func(ctx context.Context, c integration.Client, in struct {
 			On bool `json:"on"`
 		}, guard func(context.Context) error,

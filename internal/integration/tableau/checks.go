@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/integration"
@@ -35,12 +37,56 @@ const (
 // checks returns the four health checks in their order. They only read.
 func checks() []integration.Check {
 	return []integration.Check{
-		{Name: checkAPI, Help: "Confirms your credentials are valid and the Tableau API is reachable.", Run: check(runAPI)},
-		{Name: checkSession, Help: "Confirms the PAT can sign in and the configured site is accessible.", Run: check(runSession)},
-		{Name: checkContent, Help: "Confirms the token can read Tableau content (collections).", Run: check(runContent)},
-		{Name: checkUsers, Help: "Confirms the PAT can list site users, which user-management and provisioning workflows require.", Run: check(runUsers)},
+		{
+			Key: "api", Name: checkAPI, Help: "Confirms your credentials are valid and the Tableau API is reachable.",
+			NotProven: "That the account may read or change anything.",
+			Sentences: []integration.Sentence{
+				{Pass: true, Text: apiPass, Meaning: "The server answers, speaks REST API 3.24 and accepts the token."},
+				{Text: apiFail, Meaning: "The details say which: the server cannot be reached, something else than Tableau answers, or Tableau refuses the sign-in. " + rejected},
+			},
+			Run: check(runAPI),
+		},
+		{
+			Key: "session", Name: checkSession, Help: "Confirms the PAT can sign in and the configured site is accessible.",
+			NotProven: "That this is the site that people mean: look at its name.",
+			Sentences: []integration.Sentence{
+				{Pass: true, Text: fmt.Sprintf(sitePass, "[site content URL]"), Meaning: "The session is on the site of the connection."},
+				{Pass: true, Text: defaultPass, Meaning: "The connection names no site, and the session is on the Default site."},
+				{Text: siteFail, Meaning: "The content URL is what stands between /site/ and the next slash in Tableau’s address; the account must be a user of that site."},
+			},
+			Run: check(runSession),
+		},
+		{
+			Key: "content", Name: checkContent, Help: "Confirms the token can read Tableau content (collections).",
+			NotProven: "That the account sees every project, workbook and data source.",
+			Sentences: []integration.Sentence{
+				{Pass: true, Text: contentPass, Meaning: "Content calls work."},
+				{Text: contentFail, Meaning: "The account may not read collections, or the site has them switched off."},
+			},
+			Run: check(runContent),
+		},
+		{
+			Key: "users", Name: checkUsers, Help: "Confirms the PAT can list site users, which user-management and provisioning workflows require.",
+			NotProven: "That a site role can be changed, and that a licence seat is free: a check only reads.",
+			Sentences: []integration.Sentence{
+				{Pass: true, Text: "PAT can list site users ([number] total).", Meaning: "User management and the Access Management workflows can work."},
+				{Pass: true, Text: usersSome, Meaning: "The same, and Tableau did not say how many users there are."},
+				{Text: usersDenied, Meaning: "An account that is no administrator created the token. Content workflows still work; user management and the Access Management workflows do not."},
+				{Text: usersFail, Meaning: "Tableau did not refuse for lack of permission: the details say what it answered. Try again."},
+				{Text: usersNoSite, Meaning: fixSession + " Permissions are looked at after that."},
+			},
+			Run: check(runUsers),
+		},
 	}
 }
+
+const (
+	fixSession = "Fix " + checkSession + " first."
+	// rejected lists what Tableau does not tell apart when it refuses a sign-in,
+	// the likeliest first.
+	rejected = "Tableau gives one answer for five causes: the token’s name does not match Tableau exactly (the most common one), the secret is wrong, the Site Content URL is wrong or the account " +
+		"cannot access that site, the token has expired (15 days without use, or its end), or it was revoked."
+)
 
 func check(run func(ctx context.Context, t *tableau.Client, s integration.Settings) integration.CheckResult) func(context.Context, integration.Client, integration.Settings) integration.CheckResult {
 	return func(ctx context.Context, c integration.Client, s integration.Settings) integration.CheckResult {
@@ -52,8 +98,19 @@ func check(run func(ctx context.Context, t *tableau.Client, s integration.Settin
 	}
 }
 
-func passed(format string, args ...any) integration.CheckResult {
-	return integration.CheckResult{Pass: true, Message: fmt.Sprintf(format, args...)}
+// result is a check's result while facts are added to it.
+type result struct{ integration.CheckResult }
+
+// with adds what Tableau said, if it said so.
+func (r result) with(key, label, value string) result {
+	if value != "" {
+		r.Facts = append(r.Facts, integration.Fact{Key: key, Label: label, Value: value})
+	}
+	return r
+}
+
+func passed(format string, args ...any) result {
+	return result{integration.CheckResult{Pass: true, Message: fmt.Sprintf(format, args...)}}
 }
 
 // failed returns a check's fixed sentence with the cause's own words below it.
@@ -63,36 +120,58 @@ func failed(message string, err error) integration.CheckResult {
 }
 
 func runAPI(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
-	if _, err := t.Session(ctx); err != nil {
+	session, err := t.Session(ctx)
+	if err != nil {
+		return older(ctx, t, failed(apiFail, err), err)
+	}
+	info, err := t.ServerInfo(ctx)
+	if err != nil {
 		return failed(apiFail, err)
 	}
-	if _, err := t.ServerInfo(ctx); err != nil {
-		return failed(apiFail, err)
+	r := passed(apiPass).with("product", "Tableau release", info.ProductVersion).with("rest_version", "Newest REST API version", info.RESTVersion)
+	if !session.PATExpires.IsZero() {
+		r = r.with("expires", "Token ends (Tableau’s estimate)", session.PATExpires.UTC().Format(time.RFC3339))
 	}
-	return passed(apiPass)
+	return r.CheckResult
+}
+
+// older says how old a server is that refuses the version of the sign-in. S80,
+// S85.
+func older(ctx context.Context, t *tableau.Client, r integration.CheckResult, err error) integration.CheckResult {
+	if !errors.Is(err, tableau.ClassUnsupportedVersion) {
+		return r
+	}
+	if info, err := t.ServerInfo(ctx); err == nil && info.RESTVersion != "" {
+		r.Hint = fmt.Sprintf("This server speaks REST API up to %s; 3.24 is needed: Tableau Server 2025.1 or later.", info.RESTVersion)
+	}
+	return r
 }
 
 func runSession(ctx context.Context, t *tableau.Client, s integration.Settings) integration.CheckResult {
-	if _, err := t.CurrentSession(ctx); err != nil {
+	info, err := t.CurrentSession(ctx)
+	if err != nil {
 		return failed(siteFail, err)
 	}
-	if s[keySite] == "" {
-		return passed(defaultPass)
+	r := passed(defaultPass)
+	if s[keySite] != "" {
+		r = passed(sitePass, s[keySite])
 	}
-	return passed(sitePass, s[keySite])
+	r = r.with("site", "Site", info.Site.Name).with("site_id", "Site id", info.Site.ID)
+	r = r.with("user", "Signed in as", info.User.Name).with("user_role", "Site role of that account", info.User.SiteRole)
+	return r.CheckResult
 }
 
 func runContent(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
 	if _, err := t.CollectionsPage(ctx, 1); err != nil {
 		return failed(contentFail, err)
 	}
-	return passed(contentPass)
+	return passed(contentPass).CheckResult
 }
 
 func runUsers(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
 	if _, err := t.CurrentSession(ctx); err != nil {
 		r := failed(usersNoSite, err)
-		r.Hint = "Fix " + checkSession + " first."
+		r.Hint = fixSession // S71
 		return r
 	}
 	page, err := t.UsersPage(ctx, tableau.UsersOptions{PageSize: 1})
@@ -102,9 +181,9 @@ func runUsers(ctx context.Context, t *tableau.Client, _ integration.Settings) in
 	case err != nil:
 		return failed(usersFail, err)
 	case page.Total >= 0:
-		return passed(usersPass, page.Total)
+		return passed(usersPass, page.Total).with("users", "Users of the site", strconv.Itoa(page.Total)).CheckResult
 	}
-	return passed(usersSome)
+	return passed(usersSome).CheckResult
 }
 
 // denied says whether Tableau rejected a call for lack of permission: HTTP 403,

@@ -28,11 +28,35 @@ func meaning(err error) error {
 	case class == tableau.ClassCanceled, class == tableau.ClassInternal:
 		return err
 	}
-	f := fault.New(kindOf(err, class), "%s", sentence(err)).WithCode(string(class)).WithHint("%s", hints[class]).Because(err)
+	f := fault.New(kindOf(err, class), "%s", sentence(err)).WithCode(string(class)).WithHint("%s", hintOf(err, class)).Because(err)
 	if e, ok := errors.AsType[*tableau.Error](err); ok && e.Code != "" {
 		f = f.WithDetail(e.Code + " " + e.Summary + ": " + e.Detail)
 	}
 	return f
+}
+
+// hintOf says what to do next. Some refusals of a sign-in say more than their
+// class does.
+func hintOf(err error, class tableau.Class) string {
+	if errors.Is(err, tableau.ErrNoSessionToken) { // S77
+		return "Try again; when it stays, verify the token in Tableau."
+	}
+	if e, ok := errors.AsType[*tableau.Error](err); ok && e.Op == "SignIn" {
+		if hint := signInHints[e.Code]; hint != "" {
+			return hint
+		}
+	}
+	if e, ok := errors.AsType[*tableau.NotTableauError](err); ok && e.Op == "SignIn" { // S78
+		return "Is the Server URL right? A sign-in page, a proxy or another program answered instead of Tableau’s REST API."
+	}
+	return hints[class]
+}
+
+// signInHints say what to do next, by the code with which Tableau refuses a
+// sign-in.
+var signInHints = map[string]string{
+	"404002": "The token’s account is not a user of that site: add it in Tableau, or correct the Site Content URL.",
+	"405000": "Use the host of the pod that the site is on, such as 10ax.online.tableau.com, as the browser shows it after signing in.",
 }
 
 // sentence returns the client's sentence for err, without what wraps it.
@@ -67,8 +91,7 @@ func kindOf(err error, c tableau.Class) fault.Kind {
 
 // hints say what to do next, by class.
 var hints = map[tableau.Class]string{
-	tableau.ClassAuthRejected: "Check that the token's name matches Tableau exactly and that the Site Content URL is right (Tableau gives both the same answer). " +
-		"The token may also have expired (15 days without use) or been revoked: create a new one.",
+	tableau.ClassAuthRejected:       rejected + " Check the name and the site; else create a new token.",
 	tableau.ClassSessionLost:        "Another program signs in with this Personal Access Token and ends our session: use a token made only for Margay.",
 	tableau.ClassThrottled:          "Tableau asked us to slow down; try again later.",
 	tableau.ClassUnavailable:        "Check the Server URL and the network, then try again.",

@@ -27,20 +27,23 @@ func fields() []integration.Field {
 	return []integration.Field{
 		{
 			Key: keyServer, Label: "Server URL", Required: true, KeepBlank: true, Missing: "Server URL is required",
+			Example: "10ax.online.tableau.com", Blank: "Left blank, the stored server stays.",
 			Help: "Your Tableau server URL (without https://). For Tableau Cloud, this is typically something like 10ax.online.tableau.com. For Tableau Server, use your server’s hostname.",
 		},
 		{
 			Key: keySite, Label: "Site Content URL",
+			Example: "acme-analytics", Blank: "Always saved: left empty, the connection switches to the Default site. It does not mean “keep the current site”.",
 			Help: "The content URL of the site to connect to. For the Default site, leave this empty. You can find this in the site URL after /site/.",
 		},
 		{
 			Key: keyPATName, Label: "Personal Access Token Name", Required: true, KeepBlank: true, Missing: "Personal Access Token name is required",
+			Example: "margay-integration", Blank: "Left blank, the stored name stays.",
 			Help: "The name of your Tableau Personal Access Token. Create one in Tableau under My Account Settings > Personal Access Tokens.",
 		},
 		{
 			Key: keyPATSecret, Label: "Personal Access Token Secret", Required: true, Secret: true, KeepBlank: true,
-			Missing: "Personal Access Token secret is required",
-			Help:    "The secret value of your Tableau Personal Access Token. This is shown only once when the token is created.",
+			Missing: "Personal Access Token secret is required", Blank: "Left untouched, the stored secret stays.",
+			Help: "The secret value of your Tableau Personal Access Token. This is shown only once when the token is created.",
 		},
 	}
 }
@@ -70,8 +73,12 @@ func clean(in integration.Settings) (integration.Settings, error) {
 			faults = append(faults, err)
 		}
 		out[keyServer] = host // "" of an address without a host, such as https://: that is blank
-		if out[keySite] == "" {
+		switch {
+		case out[keySite] == "":
 			out[keySite] = site
+		case site != "" && site != out[keySite] && siteForm.MatchString(site) && siteForm.MatchString(out[keySite]):
+			faults = append(faults, settingFault(keySite,
+				"The address that was pasted into Server URL is of the site %s, and this says %s: which of them is it?", site, out[keySite]))
 		}
 	}
 	if site := out[keySite]; site != "" && !siteForm.MatchString(site) {
@@ -173,6 +180,15 @@ func fieldFault(err error) error {
 		return fault.New(fault.Invalid, "Tableau cannot be opened with these settings: %s %s.", e.Field, e.Reason).Because(err)
 	}
 	return err
+}
+
+// target says where calls go.
+func target(s integration.Settings) integration.Target {
+	place := "Default site"
+	if site := s[keySite]; site != "" {
+		place = "site " + site
+	}
+	return integration.Target{Host: s[keyServer], Place: place}
 }
 
 // displayName names a connection: by its site, or by its host for the Default

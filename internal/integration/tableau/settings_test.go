@@ -78,36 +78,36 @@ func TestForm(t *testing.T) {
 func TestCleanKeepsAHost(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ server, site, wantHost, wantSite string }{
-		"cloud":                  {server: "10ax.online.tableau.com", wantHost: "10ax.online.tableau.com"},
-		"server":                 {server: "tableau.acme.example", wantHost: "tableau.acme.example"},
-		"https":                  {server: "https://h.example/", wantHost: "h.example"},
-		"http":                   {server: "http://h.example", wantHost: "h.example"},
-		"upper-case scheme":      {server: "HTTPS://h.example", wantHost: "h.example"},
-		"several slashes":        {server: "https://h.example///", wantHost: "h.example"},
-		"blanks around":          {server: "  h.example\t\n", wantHost: "h.example"},
-		"upper-case host":        {server: "H.Example", wantHost: "h.example"},
-		"root dot":               {server: "h.example.", wantHost: "h.example"},
-		"port":                   {server: "https://h.example:8443/", wantHost: "h.example:8443"},
-		"usual port":             {server: "h.example:443", wantHost: "h.example"},
-		"root dot, port":         {server: "h.example.:8443", wantHost: "h.example:8443"},
-		"one label":              {server: "tableau", wantHost: "tableau"},
-		"other script":           {server: "https://bücher.example/", wantHost: "xn--bcher-kva.example"},
-		"its ASCII form":         {server: "XN--bcher-kva.example", wantHost: "xn--bcher-kva.example"},
-		"IPv4":                   {server: "https://10.1.2.3:8443", wantHost: "10.1.2.3:8443"},
-		"Cloud page":             {server: "https://10ax.online.tableau.com/#/site/acme/home", wantHost: "10ax.online.tableau.com", wantSite: "acme"},
-		"Cloud page, end":        {server: "https://10ax.online.tableau.com/#/site/acme", wantHost: "10ax.online.tableau.com", wantSite: "acme"},
-		"Cloud page with query":  {server: "https://10ax.online.tableau.com/#/site/acme/views/Sales/Q4?:iid=1", wantHost: "10ax.online.tableau.com", wantSite: "acme"},
-		"Server page":            {server: "https://tableau.acme.example:8443/#/site/finance/projects/12", wantHost: "tableau.acme.example:8443", wantSite: "finance"},
-		"Server view":            {server: "http://tableau.acme.example/t/finance/views/Sales/Q4", wantHost: "tableau.acme.example", wantSite: "finance"},
-		"encoded site":           {server: "https://h.example/#/site/caf%C3%A9/home", wantHost: "h.example", wantSite: "café"},
-		"Default page":           {server: "https://tableau.acme.example/#/home", wantHost: "tableau.acme.example"},
-		"Default start":          {server: "https://tableau.acme.example/#/", wantHost: "tableau.acme.example"},
-		"Default bare hash":      {server: "https://tableau.acme.example/#", wantHost: "tableau.acme.example"},
-		"Default sign-in page":   {server: "https://tableau.acme.example/#/signin?redirect=%2Fhome", wantHost: "tableau.acme.example"},
-		"Default view":           {server: "https://tableau.acme.example/views/Sales/Q4", wantHost: "tableau.acme.example"},
-		"typed site is stronger": {server: "https://h.example/#/site/acme/home", site: "other", wantHost: "h.example", wantSite: "other"},
-		"site with blanks":       {server: "h.example", site: " acme-analytics ", wantHost: "h.example", wantSite: "acme-analytics"},
-		"scheme alone is blank":  {server: "https://", wantHost: ""},
+		"cloud":                 {server: "10ax.online.tableau.com", wantHost: "10ax.online.tableau.com"},
+		"server":                {server: "tableau.acme.example", wantHost: "tableau.acme.example"},
+		"https":                 {server: "https://h.example/", wantHost: "h.example"},
+		"http":                  {server: "http://h.example", wantHost: "h.example"},
+		"upper-case scheme":     {server: "HTTPS://h.example", wantHost: "h.example"},
+		"several slashes":       {server: "https://h.example///", wantHost: "h.example"},
+		"blanks around":         {server: "  h.example\t\n", wantHost: "h.example"},
+		"upper-case host":       {server: "H.Example", wantHost: "h.example"},
+		"root dot":              {server: "h.example.", wantHost: "h.example"},
+		"port":                  {server: "https://h.example:8443/", wantHost: "h.example:8443"},
+		"usual port":            {server: "h.example:443", wantHost: "h.example"},
+		"root dot, port":        {server: "h.example.:8443", wantHost: "h.example:8443"},
+		"one label":             {server: "tableau", wantHost: "tableau"},
+		"other script":          {server: "https://bücher.example/", wantHost: "xn--bcher-kva.example"},
+		"its ASCII form":        {server: "XN--bcher-kva.example", wantHost: "xn--bcher-kva.example"},
+		"IPv4":                  {server: "https://10.1.2.3:8443", wantHost: "10.1.2.3:8443"},
+		"Cloud page":            {server: "https://10ax.online.tableau.com/#/site/acme/home", wantHost: "10ax.online.tableau.com", wantSite: "acme"},
+		"Cloud page, end":       {server: "https://10ax.online.tableau.com/#/site/acme", wantHost: "10ax.online.tableau.com", wantSite: "acme"},
+		"Cloud page with query": {server: "https://10ax.online.tableau.com/#/site/acme/views/Sales/Q4?:iid=1", wantHost: "10ax.online.tableau.com", wantSite: "acme"},
+		"Server page":           {server: "https://tableau.acme.example:8443/#/site/finance/projects/12", wantHost: "tableau.acme.example:8443", wantSite: "finance"},
+		"Server view":           {server: "http://tableau.acme.example/t/finance/views/Sales/Q4", wantHost: "tableau.acme.example", wantSite: "finance"},
+		"encoded site":          {server: "https://h.example/#/site/caf%C3%A9/home", wantHost: "h.example", wantSite: "café"},
+		"Default page":          {server: "https://tableau.acme.example/#/home", wantHost: "tableau.acme.example"},
+		"Default start":         {server: "https://tableau.acme.example/#/", wantHost: "tableau.acme.example"},
+		"Default bare hash":     {server: "https://tableau.acme.example/#", wantHost: "tableau.acme.example"},
+		"Default sign-in page":  {server: "https://tableau.acme.example/#/signin?redirect=%2Fhome", wantHost: "tableau.acme.example"},
+		"Default view":          {server: "https://tableau.acme.example/views/Sales/Q4", wantHost: "tableau.acme.example"},
+		"the same site twice":   {server: "https://h.example/#/site/acme/home", site: "acme", wantHost: "h.example", wantSite: "acme"},
+		"site with blanks":      {server: "h.example", site: " acme-analytics ", wantHost: "h.example", wantSite: "acme-analytics"},
+		"scheme alone is blank": {server: "https://", wantHost: ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +173,16 @@ func TestCleanRefusesSites(t *testing.T) {
 }
 
 // S36: the name must match Tableau exactly.
+// A pasted page of one site beside the name of another: people are asked.
+func TestCleanAsksWhichSite(t *testing.T) {
+	t.Parallel()
+	_, err := tableau.New().Clean(integration.Settings{"server_url": "https://h.example/#/site/acme/home", "site_content_url": "other"})
+	e := fault.Public(err)
+	if e.Field != "settings.site_content_url" || e.Message != "The address that was pasted into Server URL is of the site acme, and this says other: which of them is it?" {
+		t.Errorf("%s: %s", e.Field, e.Message)
+	}
+}
+
 func TestCleanLeavesNameAndSecret(t *testing.T) {
 	t.Parallel()
 	s := typed("h.example", "")

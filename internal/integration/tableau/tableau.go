@@ -33,6 +33,12 @@ func New() integration.Integration {
 		Fields:      fields(),
 		Clean:       clean,
 		DisplayName: displayName,
+		Target:      target,
+		Guide:       guide(),
+		Idle:        idle(),
+		Try:         try,
+		Catalogue:   integration.Catalogue{Search: searchMethods, Bind: bindMethod},
+		Command:     command,
 		Roles:       SiteRoles(),
 		Open:        open,
 		Checks:      checks(),
@@ -99,7 +105,11 @@ func (c *client) Close(ctx context.Context) error { return c.t.Close(ctx) }
 
 // Call implements [integration.Client].
 func (c *client) Call(ctx context.Context, call integration.Call) (integration.Answer, error) {
-	resp, err := c.t.Do(traced(ctx), tableau.Request{
+	ctx = traced(ctx)
+	if err := c.guardOwner(ctx, call); err != nil {
+		return integration.Answer{}, err
+	}
+	resp, err := c.t.Do(ctx, tableau.Request{
 		Method: call.Method, Path: call.Path, Query: call.Query, Header: call.Header, Body: call.Body,
 	})
 	if err != nil {
@@ -127,7 +137,7 @@ func (c *client) Pages(ctx context.Context, call integration.Call) iter.Seq2[jso
 func traced(ctx context.Context) context.Context {
 	return tableau.WithTrace(ctx, func(c tableau.Call) {
 		t := integration.Trace{
-			Kind: string(c.Kind), Method: c.Method, Path: c.Path, Status: c.Status, Code: c.Code, Started: c.Started, Duration: c.Duration,
+			Kind: string(c.Kind), Method: c.Method, Path: c.Path, Template: c.PathTemplate, Status: c.Status, Code: c.Code, Started: c.Started, Duration: c.Duration,
 		}
 		if c.Err != nil {
 			t.Err = meaning(c.Err).Error()
