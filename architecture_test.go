@@ -42,7 +42,7 @@ var walls = map[string]string{
 	"internal/server":              "*",
 
 	// Packages for tests may reach what they test.
-	"internal/store/storetest":             "internal/store internal/access",
+	"internal/store/storetest":             "internal/store internal/access internal/workflow",
 	"internal/integration/integrationtest": "internal/integration internal/fault",
 }
 

@@ -26,7 +26,10 @@ type Policy struct {
 
 // Step is one round of approval. Any one of its approvers decides.
 type Step struct {
-	Approvers    []Approver
+	Approvers []Approver
+	// Workflow is the id of a custom approval workflow that is asked instead: it
+	// decides, or names the approvers. "": there is none.
+	Workflow     string
 	SelfApproval bool // a person may decide on access that they gain from
 }
 

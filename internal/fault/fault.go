@@ -39,8 +39,17 @@ type Error struct {
 	Hint    string // what to do next
 	Detail  string // the other system's own words, shown below the sentence
 	Field   string // the field that is at fault, for Invalid
+	Place   Place  // where in the text of that field, when it is known
 	More    []*Error
 	cause   error
+}
+
+// Place is where in a text something is wrong, so that an editor can mark it.
+type Place struct {
+	File   string
+	Line   int    // from 1; 0: not known
+	Column int    // from 1, in characters
+	Text   string // what is wrong, without the place
 }
 
 // New returns an error of the kind with a sentence for people.
@@ -81,6 +90,12 @@ func (e *Error) WithCode(code string) *Error { e.Code = code; return e }
 // WithHint returns e with what to do next.
 func (e *Error) WithHint(format string, args ...any) *Error {
 	e.Hint = fmt.Sprintf(format, args...)
+	return e
+}
+
+// At returns e with where in a text it arose.
+func (e *Error) At(file string, line, column int, text string) *Error {
+	e.Place = Place{File: file, Line: line, Column: column, Text: text}
 	return e
 }
 

@@ -31,6 +31,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/workflow"
 )
 
 //go:embed migrations/*.sql
@@ -56,8 +57,9 @@ type DB struct {
 	lock *os.File      // nil on PostgreSQL
 	path string
 
-	auditKey []byte
-	enqueue  func(ctx context.Context, tx *sql.Tx, job access.Job) error
+	auditKey   []byte
+	enqueue    func(ctx context.Context, tx *sql.Tx, job access.Job) error
+	enqueueRun func(ctx context.Context, tx *sql.Tx, run workflow.Run) error
 }
 
 // Open opens and migrates the database. On SQLite a second process on the same
@@ -171,6 +173,12 @@ func (db *DB) migrate(ctx context.Context) error {
 // enqueue a job in a transaction. It is called once, before changes are made.
 func (db *DB) Use(auditKey []byte, enqueue func(ctx context.Context, tx *sql.Tx, job access.Job) error) {
 	db.auditKey, db.enqueue = auditKey, enqueue
+}
+
+// UseRuns gives the database the way to enqueue a run that is for no grant and
+// no request. It is called once, before changes are made.
+func (db *DB) UseRuns(enqueue func(ctx context.Context, tx *sql.Tx, run workflow.Run) error) {
+	db.enqueueRun = enqueue
 }
 
 // PoolConfig returns how to connect to PostgreSQL, or nil on SQLite.

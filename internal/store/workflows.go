@@ -5,96 +5,10 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/workflow"
 )
 
 var _ workflow.Store = (*DB)(nil)
-
-type workflowRow struct {
-	bun.BaseModel  `bun:"table:workflows"`
-	ID             string `bun:",pk"`
-	Name           string
-	Type           string
-	Integration    string
-	OriginBundle   string
-	OriginWorkflow string
-	OriginVersion  int
-	Published      string
-	CreatedMs      int64
-}
-
-func workflowFrom(r workflowRow) (workflow.Workflow, error) {
-	return workflow.Workflow{
-		ID: r.ID, Name: r.Name, Type: workflow.Type(r.Type), Integration: r.Integration, Published: r.Published, CreatedAt: at(r.CreatedMs),
-		Origin: workflow.Origin{Bundle: r.OriginBundle, Workflow: r.OriginWorkflow, Version: r.OriginVersion},
-	}, nil
-}
-
-type versionRow struct {
-	bun.BaseModel `bun:"table:workflow_versions"`
-	WorkflowID    string `bun:",pk"`
-	Hash          string `bun:",pk"`
-	Number        int
-	File          string
-	Source        string
-	Modules       string
-	CreatedMs     int64
-}
-
-// Workflow implements [workflow.Store].
-func (db *DB) Workflow(ctx context.Context, id string) (workflow.Workflow, error) {
-	var row workflowRow
-	if err := db.read.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
-		return workflow.Workflow{}, missing(err, "workflow", id)
-	}
-	return workflowFrom(row)
-}
-
-// Workflows implements [workflow.Store].
-func (db *DB) Workflows(ctx context.Context) ([]workflow.Workflow, error) {
-	var rows []workflowRow
-	if err := db.read.NewSelect().Model(&rows).Order("name", "id").Scan(ctx); err != nil {
-		return nil, wrap("list workflows", err)
-	}
-	return each(rows, workflowFrom)
-}
-
-// AddWorkflows implements [workflow.Store].
-func (db *DB) AddWorkflows(ctx context.Context, ws []workflow.Workflow, vs []workflow.Version, events ...audit.Event) error {
-	return db.change(ctx, func(tx *tx) error {
-		for _, w := range ws {
-			row := workflowRow{
-				ID: w.ID, Name: w.Name, Type: string(w.Type), Integration: w.Integration, Published: w.Published, CreatedMs: ms(w.CreatedAt),
-				OriginBundle: w.Origin.Bundle, OriginWorkflow: w.Origin.Workflow, OriginVersion: w.Origin.Version,
-			}
-			if _, err := tx.sql.NewInsert().Model(&row).Exec(ctx); err != nil {
-				return taken(err, "save workflow", "The workflow %s of %s is installed already.", w.Name, w.Origin.Bundle)
-			}
-		}
-		for _, v := range vs {
-			row := versionRow{
-				WorkflowID: v.Workflow, Hash: v.Hash, Number: v.Number, File: v.File, Source: v.Source, Modules: text(v.Modules), CreatedMs: ms(v.CreatedAt),
-			}
-			if _, err := tx.sql.NewInsert().Model(&row).Exec(ctx); err != nil {
-				return wrap("save workflow version", err)
-			}
-		}
-		return tx.Record(ctx, events...)
-	})
-}
-
-// Version implements [workflow.Store].
-func (db *DB) Version(ctx context.Context, id, hash string) (workflow.Version, error) {
-	var row versionRow
-	if err := db.read.NewSelect().Model(&row).Where("workflow_id = ? AND hash = ?", id, hash).Scan(ctx); err != nil {
-		return workflow.Version{}, missing(err, "workflow version", hash)
-	}
-	modules, err := parse[map[string]string]("modules", row.Modules)
-	return workflow.Version{
-		Hash: row.Hash, Workflow: row.WorkflowID, Number: row.Number, File: row.File, Source: row.Source, Modules: modules, CreatedAt: at(row.CreatedMs),
-	}, err
-}
 
 type runRow struct {
 	bun.BaseModel `bun:"table:runs"`
@@ -104,8 +18,10 @@ type runRow struct {
 	Version       string
 	ConnectionID  string
 	GrantID       string
+	RequestID     string
 	PersonID      string
 	TriggerText   string
+	Input         string
 	Attempt       int
 	State         string
 	Output        string
@@ -120,8 +36,8 @@ type runRow struct {
 func runFrom(r runRow) (workflow.Run, error) {
 	problem, err := parse[workflow.Problem]("problem", r.Problem)
 	return workflow.Run{
-		ID: r.ID, Kind: r.Kind, Workflow: r.WorkflowID, Version: r.Version, Connection: r.ConnectionID, Grant: r.GrantID, Person: r.PersonID,
-		Trigger: r.TriggerText, Attempt: r.Attempt, State: workflow.RunState(r.State), Output: r.Output, Problem: problem, QueuedAt: at(r.QueuedMs),
+		ID: r.ID, Kind: r.Kind, Workflow: r.WorkflowID, Version: r.Version, Connection: r.ConnectionID, Grant: r.GrantID, Request: r.RequestID,
+		Person: r.PersonID, Trigger: r.TriggerText, Input: r.Input, Attempt: r.Attempt, State: workflow.RunState(r.State), Output: r.Output, Problem: problem, QueuedAt: at(r.QueuedMs),
 		NotBefore: at(r.NotBeforeMs), StartedAt: at(r.StartedMs), EndedAt: at(r.EndedMs),
 	}, err
 }

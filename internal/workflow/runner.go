@@ -217,12 +217,11 @@ func (r *Runner) program(ctx context.Context, workflow, hash string) (*script.Pr
 	if err != nil {
 		return nil, err
 	}
-	text := script.Source{Name: v.File, Text: v.Source, Modules: v.Modules}
-	if text.Hash() != hash {
+	if v.Sum() != hash {
 		return nil, fault.New(fault.Conflict, "The workflow of this run was changed in the database: it is not the version that was published.").
 			WithCode("version_altered")
 	}
-	if p, err = script.Compile(text); err != nil {
+	if p, err = script.Compile(script.Source{Name: v.File, Text: v.Source, Modules: v.Modules}); err != nil {
 		return nil, fault.New(fault.Conflict, "The workflow of this run does not compile any more: %v", err).WithCode("does_not_compile").Because(err)
 	}
 	r.mu.Lock()

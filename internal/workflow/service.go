@@ -23,6 +23,15 @@ type Store interface {
 	AddWorkflows(ctx context.Context, ws []Workflow, vs []Version, events ...audit.Event) error
 	// Version returns the version of the hash of a workflow.
 	Version(ctx context.Context, workflow, hash string) (Version, error)
+	// Versions returns the versions of a workflow, the newest first.
+	Versions(ctx context.Context, workflow string) ([]Version, error)
+	// Draft returns the draft of a workflow, or nil.
+	Draft(ctx context.Context, workflow string) (*Draft, error)
+	// Scheduled returns the ids of workflows that were to run by now.
+	Scheduled(ctx context.Context, now time.Time) ([]string, error)
+	// ChangeWorkflows runs fn in one write transaction. Writers run one at a
+	// time; fn may run more than once.
+	ChangeWorkflows(ctx context.Context, fn func(tx Tx) error) error
 
 	Run(ctx context.Context, id string) (Run, error)
 	Runs(ctx context.Context, f RunFilter) ([]Run, error)
@@ -31,6 +40,28 @@ type Store interface {
 	SaveRun(ctx context.Context, r Run) error
 	// SaveStep keeps a step, over the one of the same number.
 	SaveStep(ctx context.Context, s Step) error
+}
+
+// Tx reads and writes workflows in one transaction.
+type Tx interface {
+	Workflow(ctx context.Context, id string) (Workflow, error)
+	Workflows(ctx context.Context) ([]Workflow, error)
+	Version(ctx context.Context, workflow, hash string) (Version, error)
+	Versions(ctx context.Context, workflow string) ([]Version, error)
+	Draft(ctx context.Context, workflow string) (*Draft, error)
+	SaveWorkflow(ctx context.Context, w Workflow) error
+	// SaveDraft keeps the draft of a workflow; nil removes it.
+	SaveDraft(ctx context.Context, workflow string, d *Draft) error
+	// AddVersion keeps a version.
+	AddVersion(ctx context.Context, v Version) error
+	// Uses lists what names the workflow.
+	Uses(ctx context.Context, workflow string) ([]Use, error)
+	// Queued says whether a run of the workflow waits to begin.
+	Queued(ctx context.Context, workflow string) (bool, error)
+	// AddRun keeps the row of a run and the job that carries it out.
+	AddRun(ctx context.Context, r Run) error
+	// Record appends events to the audit chain.
+	Record(ctx context.Context, events ...audit.Event) error
 }
 
 // RunFilter picks runs; its zero value picks all. Newest first.
@@ -105,14 +136,15 @@ func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]
 			continue
 		}
 		w := Workflow{ID: s.newID("wfl"), Name: bw.Name, Type: bw.Type, Integration: b.Integration, Origin: b.Origin(bw), CreatedAt: now}
-		if err := w.check(); err != nil {
+		w, err := w.clean()
+		if err != nil {
 			return nil, err
 		}
-		v, err := w.version(bw.File, bw.Source, mods, 1, now)
+		v, err := w.version(Content{File: bw.File, Source: bw.Source}, mods, 1, now)
 		if err != nil {
 			return nil, fmt.Errorf("install %s: %w", bw.Name, err)
 		}
-		w.Published = v.Hash
+		w.Published, w.Origin.Hash = v.Hash, v.Hash
 		ws, vs = append(ws, w), append(vs, v)
 	}
 	err = s.store.AddWorkflows(ctx, ws, vs, audit.Event{

@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -103,7 +104,7 @@ func TestInstallLaterVersion(t *testing.T) {
 
 		after, err := svc.Install(t.Context(), identity.System(), later)
 
-		if err != nil || len(after) != 2 || after[0] != before[0] || after[1].Origin.Version != 2 {
+		if err != nil || len(after) != 2 || !reflect.DeepEqual(after[0], before[0]) || after[1].Origin.Version != 2 {
 			t.Fatalf("%+v, %v", after, err)
 		}
 		if v, err := svc.Published(t.Context(), before[0].ID); err != nil || v.Source != source || v.Hash != before[0].Published {
@@ -117,7 +118,7 @@ func TestInstallRefuses(t *testing.T) {
 	broken := bundle(1, "p")
 	broken.Workflows[0].Source = "export default async function run( {"
 	badType := bundle(1, "p")
-	badType.Workflows[0].Type = "manual"
+	badType.Workflows[0].Type = "tea"
 	tests := map[string]struct {
 		who    identity.Actor
 		bundle workflow.Bundle

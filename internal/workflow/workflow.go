@@ -1,7 +1,8 @@
 // Package workflow holds workflows and their runs: TypeScript, versioned,
 // installed from bundles, carried out one recorded step after another.
 //
-// A Workflow has versions; one of them is published. A Run carries out one
+// A Workflow has versions, one of which is published, and perhaps a draft that
+// becomes the next. A Run carries out one
 // version: package script runs its TypeScript in a sandbox, and each call that
 // it makes to a system is a step, which engine records before the next begins.
 // After a crash a run goes on from its last recorded step. The package does not
@@ -10,12 +11,10 @@
 package workflow
 
 import (
-	"slices"
-	"strings"
+	"encoding/json"
 	"time"
 
-	"github.com/margay-access/margay/internal/fault"
-	"github.com/margay-access/margay/internal/workflow/script"
+	"github.com/margay-access/margay/internal/identity"
 )
 
 // Type says when a workflow runs and what it is told.
@@ -23,12 +22,17 @@ type Type string
 
 // The types of workflow.
 const (
+	Manual               Type = "manual"                // a person runs it, with inputs
+	Scheduled            Type = "scheduled"             // the clock runs it
 	AccessProvisioning   Type = "access_provisioning"   // a grant begins
 	AccessDeprovisioning Type = "access_deprovisioning" // a grant ends
+	CustomApproval       Type = "custom_approval"       // a request reached a step that asks it
 )
 
 // Types lists the types.
-func Types() []Type { return []Type{AccessProvisioning, AccessDeprovisioning} }
+func Types() []Type {
+	return []Type{Manual, Scheduled, AccessProvisioning, AccessDeprovisioning, CustomApproval}
+}
 
 // Workflow is TypeScript that people can read, change and publish.
 type Workflow struct {
@@ -36,16 +40,32 @@ type Workflow struct {
 	Name        string
 	Type        Type
 	Integration string // kind of the system whose functions it may call
-	Origin      Origin // where it was installed from; zero: written here
-	Published   string // hash of the published version; "": none
+	// Connection is whose system a manual or scheduled one calls. The others are
+	// told by the app.
+	Connection  string
+	Description string
+	Tags        []string // sorted
+	Starters    Starters // who may run a manual one
+	Paused      bool     // a scheduled one does not run by itself for now
+	Origin      Origin   // where it was installed from; zero: written here
+	Published   string   // hash of the published version; "": none
+	Revision    int      // grows with each change: who saves a draft says which one they saw
+	NextAt      time.Time
+	ArchivedAt  time.Time // zero: in use
 	CreatedAt   time.Time
 }
+
+// Archived says whether the workflow was put away.
+func (w Workflow) Archived() bool { return !w.ArchivedAt.IsZero() }
 
 // Origin says which bundled workflow a workflow is a copy of.
 type Origin struct {
 	Bundle   string // "tableau/access-management"
 	Workflow string // "provision"
 	Version  int
+	// Hash is of the version that is as it was shipped; "": the copy was edited
+	// before it took Version.
+	Hash string
 }
 
 // Version is one text of a workflow. It never changes: its hash names it.
@@ -58,7 +78,11 @@ type Version struct {
 	// Modules are the modules that it imports, as they were: a change of ours
 	// does not change what a version does.
 	Modules   map[string]string
-	CreatedAt time.Time
+	Inputs    json.RawMessage // JSON schema of what a manual one is told; nil: nothing
+	Schedule  Schedule        // of a scheduled one
+	Note      string          // what its author says of it
+	Author    identity.PersonID
+	CreatedAt time.Time // when it was published
 }
 
 // RunState says where a run stands.
@@ -79,13 +103,15 @@ func (s RunState) Ended() bool { return s == RunDone || s == RunFailed || s == R
 // Run is one execution of a workflow version.
 type Run struct {
 	ID         string // "run_…"
-	Kind       string // "provision", "deprovision"
+	Kind       string // "provision", "deprovision", "approve", "manual", "scheduled"
 	Workflow   string
 	Version    string // hash
 	Connection string
 	Grant      string // what it is for
-	Person     string // whom it is for
+	Request    string // what it decides on
+	Person     string // whom it is for, or who started it
 	Trigger    string // what caused it
+	Input      string // JSON that a person gave, or when the clock meant it to run
 	Attempt    int    // 1 for the first
 	State      RunState
 	Output     string // JSON that the script returned
@@ -162,24 +188,4 @@ type BundledWorkflow struct {
 // Origin returns where the copy of a bundled workflow says it is from.
 func (b Bundle) Origin(w BundledWorkflow) Origin {
 	return Origin{Bundle: b.Integration + "/" + b.Slug, Workflow: w.Slug, Version: b.Version}
-}
-
-// check refuses a workflow that cannot be kept.
-func (w Workflow) check() error {
-	if strings.TrimSpace(w.Name) == "" {
-		return fault.Field("name", "A name is required.")
-	}
-	if !slices.Contains(Types(), w.Type) {
-		return fault.Field("type", "There is no type of workflow %q.", w.Type)
-	}
-	return nil
-}
-
-// version compiles source and returns it as version number of w.
-func (w Workflow) version(file, source string, modules map[string]string, number int, now time.Time) (Version, error) {
-	p, err := script.Compile(script.Source{Name: file, Text: source, Modules: modules})
-	if err != nil {
-		return Version{}, fault.Field("source", "%v", err).WithCode("does_not_compile").Because(err)
-	}
-	return Version{Hash: p.Hash(), Workflow: w.ID, Number: number, File: file, Source: source, Modules: modules, CreatedAt: now}, nil
 }

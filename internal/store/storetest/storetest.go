@@ -22,6 +22,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/workflow"
 )
 
 // AuditKey is the key of the audit chain in tests.
@@ -56,6 +57,7 @@ func Open(t testing.TB, cfg store.Config) *store.DB {
 		t.Fatal(err)
 	}
 	db.Use(AuditKey, func(context.Context, *sql.Tx, access.Job) error { return nil })
+	db.UseRuns(func(context.Context, *sql.Tx, workflow.Run) error { return nil })
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil {
 			t.Error(err)
