@@ -44,14 +44,16 @@ type Workflows struct {
 
 // App is what people ask access to. It is bound to one connection.
 type App struct {
-	ID         AppID
-	Name       string
-	Connection string   // connection id
-	Policy     PolicyID // for roles that name none
-	Workflows  Workflows
-	OnRevoke   OnRevoke
-	Owners     []identity.PersonID
-	CreatedAt  time.Time
+	ID          AppID
+	Name        string
+	Connection  string   // connection id
+	Policy      PolicyID // for roles that name none
+	Workflows   Workflows
+	OnRevoke    OnRevoke
+	Owners      []identity.PersonID
+	OwnerGroups []identity.GroupID // their members are owners too
+	Profile     ProfileID          // who may ask for roles that name none; "": everybody
+	CreatedAt   time.Time
 }
 
 // Role is what is asked for inside an app. Its name is the role's name in the
@@ -61,7 +63,8 @@ type Role struct {
 	App         AppID
 	Name        string // case-sensitive, not trimmed
 	Description string
-	Policy      PolicyID // "": the app's
+	Policy      PolicyID  // "": the app's
+	Profile     ProfileID // "": the app's; Everybody
 	Workflows   Workflows
 	Closed      bool // true: cannot be asked for
 	CreatedAt   time.Time
@@ -120,9 +123,10 @@ func cleanReason(text string) (string, error) {
 	return text, fault.Join(faults...)
 }
 
-// ownedBy says whether person is an owner of the app.
-func (a App) ownedBy(person identity.PersonID) bool {
-	return person != "" && slices.Contains(a.Owners, person)
+// ownedBy says whether who is an owner of the app, by name or by a group.
+func (a App) ownedBy(who identity.Actor) bool {
+	return who.Person != "" && (slices.Contains(a.Owners, who.Person) ||
+		slices.ContainsFunc(a.OwnerGroups, func(g identity.GroupID) bool { return slices.Contains(who.Groups, g) }))
 }
 
 // policyOf returns the policy that rules r in app a.

@@ -127,7 +127,7 @@ func TestDecide(t *testing.T) {
 				if steps == nil {
 					steps = []access.Step{by(bo)}
 				}
-				req := w.file(rita, access.Ask{Role: w.role(access.Policy{Longest: 8 * time.Hour, OnBehalf: true, Steps: steps}), Person: tt.person})
+				req := w.file(rita, access.Ask{Role: w.role(access.Policy{Longest: 8 * time.Hour, OnBehalf: access.OnBehalfAnybody, Steps: steps}), Person: tt.person})
 				for _, do := range tt.before {
 					w.must(do(w, req.ID))
 				}

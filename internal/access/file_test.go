@@ -32,7 +32,7 @@ func TestFile(t *testing.T) {
 	free := access.Policy{Steps: []access.Step{by(bo)}}
 	change := func(p access.Policy, by func(*access.Policy)) access.Policy { by(&p); return p }
 	withReason := change(eightHours, func(p *access.Policy) { p.ReasonNeeded = true })
-	onBehalf := change(eightHours, func(p *access.Policy) { p.OnBehalf = true })
+	onBehalf := change(eightHours, func(p *access.Policy) { p.OnBehalf = access.OnBehalfAnybody })
 	tests := map[string]struct {
 		policy access.Policy
 		who    identity.Actor // default: Rita

@@ -143,7 +143,7 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 func (g Grant) revoke(who identity.Actor, app App, note, run string, now time.Time) (Grant, []audit.Event, error) {
 	note, err := cleanReason(note)
 	switch {
-	case who.Person != g.Person && !who.Administers() && !app.ownedBy(who.Person):
+	case who.Person != g.Person && !who.Administers() && !app.ownedBy(who):
 		return g, nil, fault.New(fault.Forbidden, "Only who holds the access, an owner of %s or an administrator may end it.", app.Name).WithCode("not_yours")
 	case err != nil:
 		return g, nil, err
@@ -205,7 +205,7 @@ func (g Grant) retry(who identity.Actor, run string, now time.Time) (Grant, JobK
 
 // visibleTo says whether who may see g.
 func (g Grant) visibleTo(who identity.Actor, app App) bool {
-	return who.Admin || who.IsSystem() || who.Person == g.Person || app.ownedBy(who.Person)
+	return who.Admin || who.IsSystem() || who.Person == g.Person || app.ownedBy(who)
 }
 
 func (g Grant) event(kind audit.Kind, who identity.Actor, now time.Time, data ...string) audit.Event {

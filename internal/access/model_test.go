@@ -47,7 +47,7 @@ func TestModel(t *testing.T) {
 	var roles []access.RoleID
 	for i := range 3 {
 		steps := [][]access.Step{nil, {by(bo)}, {by(bo, cy), by(cy)}}[i]
-		roles = append(roles, w.role(access.Policy{Longest: 4 * time.Hour, OnBehalf: true, Steps: steps}))
+		roles = append(roles, w.role(access.Policy{Longest: 4 * time.Hour, OnBehalf: access.OnBehalfAnybody, Steps: steps}))
 	}
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -69,7 +69,16 @@ func (m *model) file(t *rapid.T) {
 	rank := rapid.IntRange(0, len(m.roles)-1).Draw(t, "rank")
 	who := rapid.SampledFrom([]identity.PersonID{rita, sam}).Draw(t, "person")
 	length := time.Duration(rapid.IntRange(1, 4).Draw(t, "hours")) * time.Hour
-	r := m.w.file(who, access.Ask{Role: m.roles[rank], Length: &length})
+	waiting, err := m.w.svc.Requests(t.Context(), as(ana), access.RequestFilter{State: access.RequestWaiting, For: who, Role: m.roles[rank]}, false)
+	m.w.must(err)
+	r, err := m.w.svc.File(t.Context(), as(who), access.Ask{Role: m.roles[rank], Length: &length})
+	if len(waiting) > 0 {
+		if fault.Public(err).Code != "already_waiting" {
+			t.Fatalf("asked for twice: %v", err)
+		}
+		return
+	}
+	m.w.must(err)
 	m.requests[r.ID] = access.RequestWaiting
 	if rank == 0 {
 		m.granted(r)

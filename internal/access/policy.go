@@ -18,11 +18,43 @@ type Policy struct {
 	Longest      time.Duration // Indefinite: access need not end
 	Usual        time.Duration // offered when nobody says how long; Indefinite: Longest
 	ReasonNeeded bool
-	OnBehalf     bool   // anybody may ask for somebody else; administrators always may
-	Steps        []Step // in this order; none: granted at once
-	Version      int    // 1, 2, …; a request keeps the one it was filed under
+	OnBehalf     OnBehalf      // who may ask for somebody else; administrators always may
+	Steps        []Step        // in this order; none: granted at once
+	Auto         *Auto         // when nobody needs to decide although there are steps; nil: never
+	Waits        time.Duration // how long a request waits before it lapses; 0: DefaultWait
+	Version      int           // 1, 2, …; a request keeps the one it was filed under
 	CreatedAt    time.Time
+	SavedBy      identity.PersonID // who saved this version; "": Margay, or before that was kept
+	SavedAt      time.Time
 }
+
+// OnBehalf says who may ask for somebody else.
+type OnBehalf string
+
+// The ways of OnBehalf. "" is OnBehalfNobody.
+const (
+	OnBehalfNobody   OnBehalf = "nobody"
+	OnBehalfManagers OnBehalf = "managers" // for those who report to them
+	OnBehalfOwners   OnBehalf = "owners"   // the owners of the app
+	OnBehalfAnybody  OnBehalf = "anybody"
+)
+
+// Auto says which requests need nobody's decision. All that it names must hold;
+// it names something. A request to extend access is always decided by people.
+type Auto struct {
+	Longest time.Duration      // at most so long; Indefinite: however long
+	Groups  []identity.GroupID // who asks and whom it is for are members of one; none: anybody
+	Roles   []RoleID           // one of these; none: any
+}
+
+const (
+	// DefaultWait is how long a request waits under a policy that says nothing.
+	DefaultWait = 30 * 24 * time.Hour
+	// longestWait bounds how long a request may wait.
+	longestWait = 365 * 24 * time.Hour
+	// shortestWait leaves somebody the time to read it.
+	shortestWait = time.Minute
+)
 
 // Step is one round of approval. Any one of its approvers decides.
 type Step struct {
@@ -33,14 +65,20 @@ type Step struct {
 	SelfApproval bool // a person may decide on access that they gain from
 }
 
-// Approver is who may decide in a step: a person, or the owners of the app.
+// Approver is who may decide in a step: a person, the members of a group, the
+// owners of the app, or the manager of who asks or of whom it is for. One of
+// these is given.
 type Approver struct {
 	Person   identity.PersonID
+	Group    identity.GroupID `json:",omitempty"`
 	AppOwner bool
+	Manager  bool `json:",omitempty"`
 }
 
-// maxSteps bounds a policy: nobody waits for more rounds than this.
-const maxSteps = 10
+const (
+	maxSteps     = 10  // nobody waits for more rounds than this
+	maxApprovers = 100 // in one step; a group counts as one
+)
 
 // check returns the policy with its defaults, or what is wrong with it.
 func (p Policy) check() (Policy, error) {
@@ -65,7 +103,20 @@ func (p Policy) check() (Policy, error) {
 		if len(s.Approvers) == 0 {
 			faults = append(faults, fault.Field("steps", "Step %d has no approver: nobody could ever decide.", i+1))
 		}
+		if len(s.Approvers) > maxApprovers {
+			faults = append(faults, fault.Field("steps", "Step %d has more than %d approvers: name a group.", i+1, maxApprovers))
+		}
 	}
+	if p.OnBehalf == "" {
+		p.OnBehalf = OnBehalfNobody
+	}
+	if !slices.Contains([]OnBehalf{OnBehalfNobody, OnBehalfManagers, OnBehalfOwners, OnBehalfAnybody}, p.OnBehalf) {
+		faults = append(faults, fault.Field("on_behalf", "on_behalf is nobody, managers, owners or anybody."))
+	}
+	if p.Waits != 0 && (p.Waits < shortestWait || p.Waits > longestWait) {
+		faults = append(faults, fault.Field("waits", "A request waits from %s to %s.", plainLength(shortestWait), plainLength(longestWait)))
+	}
+	faults = append(faults, p.checkAuto()...)
 	return p, fault.Join(faults...)
 }
 
@@ -98,9 +149,46 @@ func (p Policy) checkLength(d time.Duration) error {
 	return nil
 }
 
-// admits says whether the step lets who decide for app.
-func (s Step) admits(who identity.Actor, app App) bool {
-	return slices.ContainsFunc(s.Approvers, func(a Approver) bool {
-		return (a.Person != "" && a.Person == who.Person) || (a.AppOwner && app.ownedBy(who.Person))
-	})
+// WaitsFor returns how long a request waits for its approvers.
+func (p Policy) WaitsFor() time.Duration {
+	if p.Waits == 0 {
+		return DefaultWait
+	}
+	return p.Waits
+}
+
+// admits says whether the step lets who decide on r.
+func (s Step) admits(who identity.Actor, app App, r Request) bool {
+	return slices.ContainsFunc(s.Approvers, func(a Approver) bool { return a.admits(who, app, r) })
+}
+
+func (a Approver) admits(who identity.Actor, app App, r Request) bool {
+	switch {
+	case who.Person == "":
+		return false
+	case a.Person != "":
+		return a.Person == who.Person
+	case a.Group != "":
+		return slices.Contains(who.Groups, a.Group)
+	case a.AppOwner:
+		return app.ownedBy(who)
+	case a.Manager:
+		return slices.Contains(who.Reports, r.Person) || slices.Contains(who.Reports, r.Requester)
+	}
+	return false
+}
+
+// letsAsk says whether who may ask for somebody else under the policy.
+func (p Policy) letsAsk(who identity.Actor, person identity.PersonID, app App) bool {
+	switch {
+	case person == who.Person || who.Administers():
+		return true
+	case p.OnBehalf == OnBehalfAnybody:
+		return true
+	case p.OnBehalf == OnBehalfManagers:
+		return slices.Contains(who.Reports, person)
+	case p.OnBehalf == OnBehalfOwners:
+		return app.ownedBy(who)
+	}
+	return false
 }

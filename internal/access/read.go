@@ -57,40 +57,10 @@ func (s *Service) Request(ctx context.Context, who identity.Actor, id RequestID)
 		if r, err = tx.Request(ctx, id); err != nil {
 			return err
 		}
-		app, err := tx.App(ctx, r.App)
-		if err != nil {
-			return err
-		}
-		if !r.visibleTo(who, app) {
-			return NoRequest(id)
-		}
-		return nil
-	})
-	return r, wrap("read request", err)
-}
-
-// Requests returns the requests that who may see, newest first. With decidable,
-// only those that who may decide on now.
-func (s *Service) Requests(ctx context.Context, who identity.Actor, f RequestFilter, decidable bool) ([]Request, error) {
-	var seen []Request
-	err := s.store.View(ctx, func(tx Reader) error {
-		apps, err := appsByID(ctx, tx)
-		if err != nil {
-			return err
-		}
-		seen, err = pick(f.Limit, func(last *Request, n int) ([]Request, error) {
-			if last != nil {
-				f.Before = last.ID
-			}
-			f.Limit = n
-			return tx.Requests(ctx, f)
-		}, func(r Request) bool {
-			app := apps[r.App]
-			return r.visibleTo(who, app) && (!decidable || r.mayDecide(who, app) == nil)
-		})
+		_, err = seen(ctx, tx, who, r)
 		return err
 	})
-	return seen, wrap("list requests", err)
+	return r, wrap("read request", err)
 }
 
 // mostRead is how many rows are read at a time to find those that may be seen.
@@ -135,6 +105,9 @@ func (s *Service) Grant(ctx context.Context, who identity.Actor, id GrantID) (Gr
 		if g, app, err = grantAndApp(ctx, tx, id); err != nil {
 			return err
 		}
+		if who, err = standing(ctx, tx, who); err != nil {
+			return err
+		}
 		if !g.visibleTo(who, app) {
 			return NoGrant(id)
 		}
@@ -150,6 +123,9 @@ func (s *Service) Grants(ctx context.Context, who identity.Actor, f GrantFilter)
 	err := s.store.View(ctx, func(tx Reader) error {
 		apps, err := appsByID(ctx, tx)
 		if err != nil {
+			return err
+		}
+		if who, err = standing(ctx, tx, who); err != nil {
 			return err
 		}
 		seen, err = pick(f.Limit, func(last *Grant, n int) ([]Grant, error) {

@@ -20,6 +20,7 @@ const (
 	RequestApproved  RequestState = "approved"
 	RequestDenied    RequestState = "denied"
 	RequestWithdrawn RequestState = "withdrawn"
+	RequestLapsed    RequestState = "lapsed" // nobody decided in time
 )
 
 // Request is a person asking for a role for a time.
@@ -35,7 +36,10 @@ type Request struct {
 	State     RequestState
 	Policy    Policy // as it was when the request was filed
 	Approvals []Approval
-	Grant     GrantID // set once approved
+	Extends   GrantID   // the live grant that this asks more time for; "": none
+	StartsAt  time.Time // when the access is to start; zero: as soon as it is approved
+	LapsesAt  time.Time // when it lapses, should nobody decide
+	Grant     GrantID   // set once approved
 	CreatedAt time.Time
 	DecidedAt time.Time
 }
@@ -56,6 +60,9 @@ const (
 	RequestWasApproved  audit.Kind = "request.approved"
 	RequestWasDenied    audit.Kind = "request.denied"
 	RequestWasWithdrawn audit.Kind = "request.withdrawn"
+	RequestHasLapsed    audit.Kind = "request.lapsed"
+	RequestCommented    audit.Kind = "request.commented"
+	RequestUndecidable  audit.Kind = "request.nobody_decides" // at present nobody could decide the step that waits
 )
 
 // ErrDecided is returned for a decision on a request that has one already.
@@ -68,12 +75,12 @@ func (r Request) file(who identity.Actor, app App, role Role, now time.Time) (Re
 		return r, nil, err
 	}
 	r.Reason = reason
-	forOther := r.Person != who.Person
 	switch {
 	case role.Closed:
 		return r, nil, fault.New(fault.Conflict, "%s of %s cannot be asked for at present.", role.Name, app.Name).WithCode("role_closed")
-	case forOther && !r.Policy.OnBehalf && !who.Administers():
-		return r, nil, fault.New(fault.Forbidden, "The policy %s does not let you ask for somebody else.", r.Policy.Name).WithCode("on_behalf")
+	case !r.Policy.letsAsk(who, r.Person, app):
+		return r, nil, fault.New(fault.Forbidden, "The policy %s does not let you ask for somebody else.", r.Policy.Name).WithCode("on_behalf").
+			WithHint("%s", r.Policy.OnBehalf.sentence())
 	case r.Policy.ReasonNeeded && r.Reason == "":
 		return r, nil, fault.Field("reason", "The policy %s wants a reason.", r.Policy.Name)
 	}
@@ -81,9 +88,13 @@ func (r Request) file(who identity.Actor, app App, role Role, now time.Time) (Re
 		return r, nil, err
 	}
 	r.App, r.Role, r.RoleName = app.ID, role.ID, role.Name
-	r.Requester, r.State, r.CreatedAt = who.Person, RequestWaiting, now
+	if r.StartsAt, err = startOf(r.StartsAt, now); err != nil {
+		return r, nil, err
+	}
+	r.Requester, r.State, r.CreatedAt, r.LapsesAt = who.Person, RequestWaiting, now, now.Add(r.Policy.WaitsFor())
 	return r, []audit.Event{r.event(RequestFiled, who, now,
-		"role", role.Name, "app", string(app.ID), "person", string(r.Person), "length", lengthText(r.Length), "reason", r.Reason)}, nil
+		"role", role.Name, "app", string(app.ID), "person", string(r.Person), "length", lengthText(r.Length), "reason", r.Reason,
+		"starts", timeText(r.StartsAt), "extends", string(r.Extends))}, nil
 }
 
 // step returns the number of the step that is waiting for a decision.
@@ -114,7 +125,7 @@ func (r Request) mayDecide(who identity.Actor, app App) error {
 	case gains && !step.SelfApproval:
 		return fault.New(fault.Forbidden, "You cannot decide this: it is your own request.").WithCode("self_approval").
 			WithHint("The policy %s wants somebody else to decide.", r.Policy.Name)
-	case !step.admits(who, app):
+	case !step.admits(who, app, r):
 		return errNotApprover
 	case slices.ContainsFunc(r.Approvals, func(a Approval) bool { return a.By == who.Person }):
 		return fault.New(fault.Forbidden, "You have decided an earlier step of this request.").WithCode("decided_before").
@@ -186,8 +197,8 @@ func (r Request) withdraw(who identity.Actor, now time.Time) (Request, []audit.E
 // visibleTo says whether who may see r in app: their own, those they may decide
 // on, all of an app they own.
 func (r Request) visibleTo(who identity.Actor, app App) bool {
-	return who.Admin || who.IsSystem() || who.Person == r.Person || who.Person == r.Requester || app.ownedBy(who.Person) ||
-		slices.ContainsFunc(r.Policy.Steps, func(s Step) bool { return s.admits(who, app) })
+	return who.Admin || who.IsSystem() || who.Person == r.Person || who.Person == r.Requester || app.ownedBy(who) ||
+		slices.ContainsFunc(r.Policy.Steps, func(s Step) bool { return s.admits(who, app, r) })
 }
 
 func (r Request) event(kind audit.Kind, who identity.Actor, now time.Time, data ...string) audit.Event {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,6 +71,9 @@ func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App
 				return err
 			}
 		}
+		if err := known(ctx, tx, app.OwnerGroups, app.Profile); err != nil {
+			return err
+		}
 		if err := tx.SaveApp(ctx, app); err != nil {
 			return err
 		}
@@ -110,6 +112,9 @@ func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (
 				return err
 			}
 		}
+		if err := known(ctx, tx, nil, role.Profile); err != nil {
+			return err
+		}
 		if err := tx.SaveRole(ctx, role); err != nil {
 			return err
 		}
@@ -119,112 +124,13 @@ func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (
 	return role, wrap("save role", err)
 }
 
-// SavePolicy creates a policy or a new version of one. Requests that are under
-// way keep the version they were filed under.
-func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) (Policy, error) {
-	if err := s.needAdmin(ctx, who, "policy:"+string(p.ID), "save"); err != nil {
-		return Policy{}, err
-	}
-	p, err := p.check()
-	if err != nil {
-		return Policy{}, err
-	}
-	fresh := p.ID == ""
-	if fresh {
-		p.ID, p.CreatedAt = PolicyID(s.newID("pol")), s.now()
-	}
-	err = s.store.Change(ctx, func(tx Tx) error {
-		p.Version = 1
-		if !fresh {
-			before, err := tx.Policy(ctx, p.ID)
-			if err != nil {
-				return err
-			}
-			p.Version, p.CreatedAt = before.Version+1, before.CreatedAt
-		}
-		for _, step := range p.Steps {
-			for _, a := range step.Approvers {
-				if a.AppOwner {
-					continue
-				}
-				if _, err := tx.Person(ctx, a.Person); err != nil {
-					return err
-				}
-			}
-		}
-		if err := tx.SavePolicy(ctx, p); err != nil {
-			return err
-		}
-		return tx.Record(ctx, event(PolicySaved, who, "policy:"+string(p.ID), s.now(), "name", p.Name,
-			"version", strconv.Itoa(p.Version), "longest", lengthText(p.Longest), "steps", strconv.Itoa(len(p.Steps))))
-	})
-	return p, wrap("save policy", err)
-}
-
 // Ask is what a person asks for.
 type Ask struct {
 	Role   RoleID
 	Person identity.PersonID // whom it is for; "": who asks
 	Length *time.Duration    // nil: the policy's usual length; Indefinite: without an end
 	Reason string
-}
-
-// File files a request. When its policy has no step, it is approved and granted
-// in the same transaction.
-func (s *Service) File(ctx context.Context, who identity.Actor, ask Ask) (Request, error) {
-	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "role:"+string(ask.Role), "request"); err != nil {
-		return Request{}, err
-	}
-	if ask.Person == "" {
-		ask.Person = who.Person
-	}
-	var filed Request
-	err := s.store.Change(ctx, func(tx Tx) error {
-		who, err := present(ctx, tx, who)
-		if err != nil {
-			return err
-		}
-		role, err := tx.Role(ctx, ask.Role)
-		if err != nil {
-			return err
-		}
-		app, err := tx.App(ctx, role.App)
-		if err != nil {
-			return err
-		}
-		if err := enabled(ctx, tx, ask.Person); err != nil {
-			return err
-		}
-		id, err := policyOf(app, role)
-		if err != nil {
-			return err
-		}
-		policy, err := tx.Policy(ctx, id)
-		if err != nil {
-			return err
-		}
-		req := Request{ID: RequestID(s.newID("req")), Person: ask.Person, Reason: ask.Reason, Policy: policy, Length: policy.usual()}
-		if ask.Length != nil {
-			req.Length = *ask.Length
-		}
-		now := s.now()
-		req, events, err := req.file(who, app, role, now)
-		if err != nil {
-			return err
-		}
-		if err := tx.Record(ctx, events...); err != nil {
-			return err
-		}
-		if len(policy.Steps) == 0 {
-			req, events = req.approveByPolicy(now)
-			if err := tx.Record(ctx, events...); err != nil {
-				return err
-			}
-		}
-		filed, err = s.keep(ctx, tx, req, app, now)
-		return err
-	})
-	return filed, s.refused(ctx, who, "role:"+string(ask.Role), "request", wrap("file request", err))
+	Starts time.Time // when the access is to start; zero: as soon as it is approved
 }
 
 // present returns who as the directory has them now: between the check of a
@@ -242,7 +148,14 @@ func present(ctx context.Context, tx Reader, who identity.Actor) (identity.Actor
 		return who, fault.New(fault.Forbidden, "You may not do that any more: you have been disabled.").WithCode("disabled")
 	}
 	who.Admin = who.Admin && p.Admin
-	return who, nil
+	return standing(ctx, tx, who)
+}
+
+// standing returns who with what the directory says of them now.
+func standing(ctx context.Context, tx Reader, who identity.Actor) (identity.Actor, error) {
+	var err error
+	who.Groups, who.Reports, err = tx.Standing(ctx, who.Person)
+	return who, err
 }
 
 // enabled refuses to give access to somebody who is disabled.
@@ -425,7 +338,7 @@ func (s *Service) Retry(ctx context.Context, who identity.Actor, id GrantID) (Gr
 		if err != nil {
 			return err
 		}
-		if !who.Administers() && !app.ownedBy(who.Person) {
+		if !who.Administers() && !app.ownedBy(who) {
 			return fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
 		}
 		g, kind, events, err := g.retry(who, s.newID("run"), s.now())

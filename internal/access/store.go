@@ -28,6 +28,21 @@ type Reader interface {
 	Roles(ctx context.Context, app AppID) ([]Role, error)
 	Policy(ctx context.Context, id PolicyID) (Policy, error)
 	Policies(ctx context.Context) ([]Policy, error)
+	// PolicyVersions returns all versions of a policy, the newest first.
+	PolicyVersions(ctx context.Context, id PolicyID) ([]Policy, error)
+	Profile(ctx context.Context, id ProfileID) (Profile, error)
+	Profiles(ctx context.Context) ([]Profile, error)
+	// AllRoles returns the roles of all apps.
+	AllRoles(ctx context.Context) ([]Role, error)
+	Group(ctx context.Context, id identity.GroupID) (identity.Group, error)
+	Groups(ctx context.Context) ([]identity.Group, error)
+	// Standing returns the groups of a person and whom they manage, see
+	// [identity.Reports].
+	Standing(ctx context.Context, person identity.PersonID) ([]identity.GroupID, []identity.PersonID, error)
+	Comments(ctx context.Context, id RequestID) ([]Comment, error)
+	CountRequests(ctx context.Context, f RequestFilter) (int, error)
+	// Touched counts what these roles have under way.
+	Touched(ctx context.Context, roles []RoleID) (Touched, error)
 	Request(ctx context.Context, id RequestID) (Request, error)
 	Requests(ctx context.Context, f RequestFilter) ([]Request, error)
 	Grant(ctx context.Context, id GrantID) (Grant, error)
@@ -39,7 +54,9 @@ type Tx interface {
 	Reader
 	SaveApp(ctx context.Context, a App) error
 	SaveRole(ctx context.Context, r Role) error
-	SavePolicy(ctx context.Context, p Policy) error
+	SavePolicy(ctx context.Context, p Policy) error // and keeps the version, for ever
+	SaveProfile(ctx context.Context, p Profile) error
+	AddComment(ctx context.Context, c Comment) error
 	SaveRequest(ctx context.Context, r Request) error
 	SaveGrant(ctx context.Context, g Grant) error
 	// Record appends events to the audit chain.
@@ -53,10 +70,23 @@ type Tx interface {
 
 // RequestFilter picks requests; its zero value picks all. Newest first.
 type RequestFilter struct {
-	State  RequestState
-	Person identity.PersonID // whom it is for, or who asked
-	Limit  int               // 0: no limit
-	Before RequestID         // only those older than this one
+	State     RequestState
+	Person    identity.PersonID // whom it is for, or who asked
+	For       identity.PersonID // whom it is for
+	App       AppID
+	Role      RoleID
+	LapsedBy  time.Time // only those whose time to be decided is over then
+	Limit     int       // 0: no limit
+	Before    RequestID // only those older than this one
+	Keys      []string  // only those that one of these keys opens, see [Key]; nil: all
+	Decidable bool      // with Keys: only those whose waiting step one of them decides
+}
+
+// Touched counts what a rule touches.
+type Touched struct {
+	Waiting int // requests
+	Grants  int // that give access, or are about to, or are ending
+	People  int // whom those are for
 }
 
 // GrantFilter picks grants; its zero value picks all. Newest first, except with

@@ -34,7 +34,7 @@ func TestVisibility(t *testing.T) {
 	}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		p := access.Policy{Longest: time.Hour, OnBehalf: true}
+		p := access.Policy{Longest: time.Hour, OnBehalf: access.OnBehalfAnybody}
 		atOnce := w.role(p)
 		p.Steps = []access.Step{by(bo), by(cy)}
 		waiting := w.file(rita, access.Ask{Role: w.role(p), Person: sam})

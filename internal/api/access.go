@@ -22,10 +22,6 @@ func (s *server) accessRoutes() {
 	register(s, http.MethodPost, "/apps/{id}/roles", "create-role", "Make a role of an app", http.StatusCreated, s.createRole)
 	register(s, http.MethodGet, "/apps/{id}/roles/{role}", "get-role", "Show one role of an app", http.StatusOK, s.getRole)
 	register(s, http.MethodPatch, "/apps/{id}/roles/{role}", "change-role", "Change a role", http.StatusOK, s.changeRole)
-	register(s, http.MethodGet, "/policies", "list-policies", "List the policies", http.StatusOK, s.listPolicies)
-	register(s, http.MethodPost, "/policies", "create-policy", "Make a policy", http.StatusCreated, s.createPolicy)
-	register(s, http.MethodGet, "/policies/{id}", "get-policy", "Show one policy", http.StatusOK, s.getPolicy)
-	register(s, http.MethodPatch, "/policies/{id}", "change-policy", "Save a new version of a policy", http.StatusOK, s.changePolicy)
 
 	register(s, http.MethodGet, "/requests", "list-requests", "List the requests that you may see, newest first", http.StatusOK, s.listRequests)
 	register(s, http.MethodPost, "/requests", "file-request", "Ask for a role", http.StatusCreated, s.fileRequest)
@@ -43,7 +39,8 @@ func (s *server) accessRoutes() {
 func appOf(a access.App) wire.App {
 	return wire.App{
 		ID: string(a.ID), Name: a.Name, ConnectionID: a.Connection, PolicyID: string(a.Policy), ProvisionWorkflowID: a.Workflows.Provision,
-		DeprovisionWorkflowID: a.Workflows.Deprovision, OnRevoke: string(a.OnRevoke), OwnerIDs: texts(a.Owners), CreatedAt: a.CreatedAt,
+		DeprovisionWorkflowID: a.Workflows.Deprovision, OnRevoke: string(a.OnRevoke), OwnerIDs: texts(a.Owners),
+		OwnerGroupIDs: texts(a.OwnerGroups), ProfileID: string(a.Profile), CreatedAt: a.CreatedAt,
 	}
 }
 
@@ -60,6 +57,7 @@ func (s *server) createApp(ctx context.Context, who identity.Actor, in *with[wir
 	a, err := s.Access.SaveApp(ctx, who, access.App{
 		Name: b.Name, Connection: b.ConnectionID, Policy: access.PolicyID(b.PolicyID), OnRevoke: access.OnRevoke(b.OnRevoke),
 		Workflows: access.Workflows{Provision: b.ProvisionWorkflowID, Deprovision: b.DeprovisionWorkflowID}, Owners: ids[identity.PersonID](b.OwnerIDs),
+		OwnerGroups: ids[identity.GroupID](b.OwnerGroupIDs), Profile: access.ProfileID(b.ProfileID),
 	})
 	return answer(appOf(a)), err
 }
@@ -87,13 +85,17 @@ func (s *server) changeApp(ctx context.Context, who identity.Actor, in *oneWith[
 	if b.OwnerIDs != nil {
 		a.Owners = ids[identity.PersonID](*b.OwnerIDs)
 	}
+	if b.OwnerGroupIDs != nil {
+		a.OwnerGroups = ids[identity.GroupID](*b.OwnerGroupIDs)
+	}
+	set(&a.Profile, (*access.ProfileID)(b.ProfileID))
 	a, err = s.Access.SaveApp(ctx, who, a)
 	return answer(appOf(a)), err
 }
 
 func roleOf(r access.Role) wire.Role {
 	return wire.Role{
-		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy), Requestable: !r.Closed,
+		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy), ProfileID: string(r.Profile), Requestable: !r.Closed,
 		ProvisionWorkflowID: r.Workflows.Provision, DeprovisionWorkflowID: r.Workflows.Deprovision, CreatedAt: r.CreatedAt,
 	}
 }
@@ -110,6 +112,7 @@ func (s *server) createRole(ctx context.Context, who identity.Actor, in *oneWith
 	b := in.Body
 	r, err := s.Access.SaveRole(ctx, who, access.Role{
 		App: access.AppID(in.ID), Name: b.Name, Description: b.Description, Policy: access.PolicyID(b.PolicyID),
+		Profile:   access.ProfileID(b.ProfileID),
 		Workflows: access.Workflows{Provision: b.ProvisionWorkflowID, Deprovision: b.DeprovisionWorkflowID},
 	})
 	return answer(roleOf(r)), err
@@ -155,6 +158,7 @@ func (s *server) changeRole(ctx context.Context, who identity.Actor, in *changed
 	set(&r.Name, b.Name)
 	set(&r.Description, b.Description)
 	set(&r.Policy, (*access.PolicyID)(b.PolicyID))
+	set(&r.Profile, (*access.ProfileID)(b.ProfileID))
 	set(&r.Workflows.Provision, b.ProvisionWorkflowID)
 	set(&r.Workflows.Deprovision, b.DeprovisionWorkflowID)
 	if b.Requestable != nil {
@@ -164,94 +168,11 @@ func (s *server) changeRole(ctx context.Context, who identity.Actor, in *changed
 	return answer(roleOf(r)), err
 }
 
-func policyOf(p access.Policy) wire.Policy {
-	out := wire.Policy{
-		ID: string(p.ID), Name: p.Name, Longest: wire.Duration(p.Longest), Usual: wire.Duration(p.Usual), ReasonNeeded: p.ReasonNeeded,
-		OnBehalf: p.OnBehalf, Steps: []wire.PolicyStep{}, Version: p.Version, CreatedAt: p.CreatedAt,
-	}
-	for _, step := range p.Steps {
-		w := wire.PolicyStep{SelfApproval: step.SelfApproval}
-		for _, a := range step.Approvers {
-			if a.AppOwner {
-				w.AppOwners = true
-			} else {
-				w.ApproverIDs = append(w.ApproverIDs, string(a.Person))
-			}
-		}
-		out.Steps = append(out.Steps, w)
-	}
-	return out
-}
-
-func policyFrom(b wire.NewPolicy) access.Policy {
-	p := access.Policy{
-		Name: b.Name, Longest: time.Duration(b.Longest), Usual: time.Duration(b.Usual), ReasonNeeded: b.ReasonNeeded, OnBehalf: b.OnBehalf,
-	}
-	p.Steps = stepsFrom(b.Steps)
-	return p
-}
-
-func stepsFrom(list []wire.PolicyStep) []access.Step {
-	var steps []access.Step
-	for _, w := range list {
-		step := access.Step{SelfApproval: w.SelfApproval}
-		for _, id := range w.ApproverIDs {
-			step.Approvers = append(step.Approvers, access.Approver{Person: identity.PersonID(id)})
-		}
-		if w.AppOwners {
-			step.Approvers = append(step.Approvers, access.Approver{AppOwner: true})
-		}
-		steps = append(steps, step)
-	}
-	return steps
-}
-
-func (s *server) listPolicies(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Policy]], error) {
-	if err := who.Need(identity.ScopeAccessRead); err != nil {
-		return nil, err
-	}
-	ps, err := s.Access.Policies(ctx)
-	return listOf(ps, policyOf), err
-}
-
-func (s *server) createPolicy(ctx context.Context, who identity.Actor, in *with[wire.NewPolicy]) (*body[wire.Policy], error) {
-	p, err := s.Access.SavePolicy(ctx, who, policyFrom(in.Body))
-	return answer(policyOf(p)), err
-}
-
-func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*body[wire.Policy], error) {
-	if err := who.Need(identity.ScopeAccessRead); err != nil {
-		return nil, err
-	}
-	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
-	return answer(policyOf(p)), err
-}
-
-// changePolicy changes what is given. What is left out stays: a policy must not
-// lose its approvers because somebody changed its name.
-func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedPolicy]) (*body[wire.Policy], error) {
-	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
-	if err != nil {
-		return nil, err
-	}
-	b := in.Body
-	set(&p.Name, b.Name)
-	set(&p.Longest, b.Longest.Given())
-	set(&p.Usual, b.Usual.Given())
-	set(&p.ReasonNeeded, b.ReasonNeeded)
-	set(&p.OnBehalf, b.OnBehalf)
-	if b.Steps != nil {
-		p.Steps = stepsFrom(*b.Steps)
-	}
-	p, err = s.Access.SavePolicy(ctx, who, p)
-	return answer(policyOf(p)), err
-}
-
 func requestOf(r access.Request) wire.Request {
 	out := wire.Request{
 		ID: string(r.ID), AppID: string(r.App), RoleID: string(r.Role), RoleName: r.RoleName, PersonID: string(r.Person),
-		RequesterID: string(r.Requester), Duration: wire.Duration(r.Length), Reason: r.Reason, State: string(r.State), Policy: policyOf(r.Policy),
-		Approvals: []wire.Approval{}, GrantID: string(r.Grant), CreatedAt: r.CreatedAt, DecidedAt: timeOrNil(r.DecidedAt),
+		RequesterID: string(r.Requester), Duration: wire.Duration(r.Length), Reason: r.Reason, State: string(r.State), StateText: stateOf(r.State.Text()), Policy: policyOf(r.Policy),
+		ExtendsID: string(r.Extends), StartsAt: timeOrNil(r.StartsAt), LapsesAt: timeOrNil(r.LapsesAt), Approvals: []wire.Approval{}, GrantID: string(r.Grant), CreatedAt: r.CreatedAt, DecidedAt: timeOrNil(r.DecidedAt),
 	}
 	for _, a := range r.Approvals {
 		out.Approvals = append(out.Approvals, wire.Approval{Step: a.Step + 1, ByID: string(a.By), Approved: a.Approved, Reason: a.Reason, At: a.At})
@@ -261,8 +182,10 @@ func requestOf(r access.Request) wire.Request {
 
 type requestPage struct {
 	Page
-	State     string `query:"state" enum:",waiting_for_approval,approved,denied,withdrawn"`
-	Person    string `query:"person_id"`
+	State     string `query:"state" enum:",waiting_for_approval,approved,denied,withdrawn,lapsed"`
+	Person    string `query:"person_id" doc:"Whom it is for, or who asked"`
+	App       string `query:"app_id"`
+	Role      string `query:"role_id"`
 	Decidable bool   `query:"decidable" doc:"Only those that you may decide on now"`
 }
 
@@ -274,7 +197,8 @@ func (s *server) listRequests(ctx context.Context, who identity.Actor, in *reque
 		return nil, err
 	}
 	f := access.RequestFilter{
-		State: access.RequestState(in.State), Person: identity.PersonID(in.Person), Limit: in.Limit + 1, Before: access.RequestID(in.Cursor),
+		State: access.RequestState(in.State), Person: identity.PersonID(in.Person), App: access.AppID(in.App), Role: access.RoleID(in.Role),
+		Limit: in.Limit + 1, Before: access.RequestID(in.Cursor),
 	}
 	if in.Decidable {
 		f.State = access.RequestWaiting
@@ -286,6 +210,7 @@ func (s *server) listRequests(ctx context.Context, who identity.Actor, in *reque
 func (s *server) fileRequest(ctx context.Context, who identity.Actor, in *with[wire.NewRequest]) (*body[wire.Request], error) {
 	r, err := s.Access.File(ctx, who, access.Ask{
 		Role: access.RoleID(in.Body.RoleID), Person: identity.PersonID(in.Body.PersonID), Length: in.Body.Duration.Given(), Reason: in.Body.Reason,
+		Starts: timeFrom(in.Body.StartsAt),
 	})
 	if err != nil {
 		return nil, err
@@ -318,7 +243,11 @@ func (s *server) getRequest(ctx context.Context, who identity.Actor, in *one) (*
 	if err != nil {
 		return nil, err
 	}
-	return s.withGrant(ctx, who, r)
+	out, err := s.withGrant(ctx, who, r)
+	if err != nil {
+		return nil, err
+	}
+	return out, s.withTalk(ctx, who, r, &out.Body)
 }
 
 // decided is a decision, whose body may be left out.

@@ -79,6 +79,7 @@ func New(cfg Config) http.Handler {
 	s.pages()
 	s.directory()
 	s.accessRoutes()
+	s.rules()
 	s.workflows()
 	s.auditRoutes()
 	return s.requestID(s.noSuchRoute(mux))

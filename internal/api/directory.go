@@ -17,7 +17,7 @@ func (s *server) directory() {
 }
 
 func personOf(p identity.Person) wire.Person {
-	return wire.Person{ID: string(p.ID), Email: p.Email, Name: p.Name, Admin: p.Admin, Disabled: p.Disabled, CreatedAt: p.CreatedAt}
+	return wire.Person{ID: string(p.ID), Email: p.Email, Name: p.Name, Admin: p.Admin, Disabled: p.Disabled, ManagerID: string(p.Manager), CreatedAt: p.CreatedAt}
 }
 
 func (s *server) whoami(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.Person], error) {

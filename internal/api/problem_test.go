@@ -143,11 +143,11 @@ func testPolicyKeepsWhatIsLeftOut(t *testing.T, n *node) {
 
 	renamed := get[wire.Policy](n, "PATCH", "/policies/"+made.ID, json.RawMessage(`{"name":"Stricter"}`))
 	if renamed.Name != "Stricter" || len(renamed.Steps) != 1 || renamed.Steps[0].ApproverIDs[0] != n.ritaID || renamed.Longest != made.Longest || renamed.Usual != made.Usual ||
-		!renamed.ReasonNeeded || !renamed.OnBehalf || renamed.Version != 2 {
+		!renamed.ReasonNeeded || renamed.OnBehalf != "anybody" || renamed.Version != 2 {
 		t.Errorf("a change of the name made it %+v", renamed)
 	}
 	open := get[wire.Policy](n, "PATCH", "/policies/"+made.ID, json.RawMessage(`{"longest":null,"usual":null,"reason_needed":false,"steps":[]}`))
-	if open.Longest != 0 || open.Usual != 0 || open.ReasonNeeded || len(open.Steps) != 0 || !open.OnBehalf || open.Name != "Stricter" {
+	if open.Longest != 0 || open.Usual != 0 || open.ReasonNeeded || len(open.Steps) != 0 || open.OnBehalf != "anybody" || open.Name != "Stricter" {
 		t.Errorf("null and [] made it %+v", open)
 	}
 }

@@ -116,7 +116,7 @@ func (d *demo) app(ctx context.Context) (string, error) {
 		return "", err
 	}
 	policy, err := d.admin.CreatePolicy(ctx, wire.NewPolicy{
-		Name: "Bo agrees", Longest: wire.Duration(30 * 24 * time.Hour), Usual: wire.Duration(8 * time.Hour), ReasonNeeded: true, OnBehalf: true,
+		Name: "Bo agrees", Longest: wire.Duration(30 * 24 * time.Hour), Usual: wire.Duration(8 * time.Hour), ReasonNeeded: true, OnBehalf: "anybody",
 		Steps: []wire.PolicyStep{{ApproverIDs: []string{bo.ID}}},
 	})
 	if err != nil {

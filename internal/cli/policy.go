@@ -40,7 +40,7 @@ func (s *session) policyView(ctx context.Context) view[wire.Policy] {
 				{"Longest", length(p.Longest)},
 				{"Usual", usual(p)},
 				{"Reason needed", yesCell(p.ReasonNeeded)},
-				{"On behalf of others", yesCell(p.OnBehalf)},
+				{"On behalf of others", text(string(p.OnBehalf))},
 			}
 			for i, step := range p.Steps {
 				lines = append(lines, detail{"Step " + strconv.Itoa(i+1), text(s.step(ctx, step))})
@@ -115,11 +115,12 @@ func newPolicyShow(s *session) *cobra.Command {
 
 // policyForm is what flags say of a policy.
 type policyForm struct {
-	name                   string
-	longest, usual         span
-	reasonNeeded, onBehalf bool
-	approvers              []string
-	appOwners, self, open  bool
+	name                  string
+	longest, usual        span
+	reasonNeeded          bool
+	onBehalf              string
+	approvers             []string
+	appOwners, self, open bool
 }
 
 // ownersWord stands for the owners of the app among approvers.
@@ -129,7 +130,7 @@ func (f *policyForm) flags(flags *pflag.FlagSet) {
 	flags.Var(&f.longest, "longest", "the longest time that access lasts, such as 30d, or none")
 	flags.Var(&f.usual, "usual", "offered when nobody says how long, such as 8h; none: the longest")
 	flags.BoolVar(&f.reasonNeeded, "reason-needed", false, "who asks must say why")
-	flags.BoolVar(&f.onBehalf, "on-behalf", false, "anybody may ask for somebody else")
+	flags.StringVar(&f.onBehalf, "on-behalf", "nobody", "who may ask for somebody else: nobody, managers, owners or anybody")
 	flags.StringArrayVar(&f.approvers, "approver", nil, "one step: EMAIL, or EMAIL,EMAIL for any one of them; repeated: the next step")
 	flags.BoolVar(&f.appOwners, ownersWord, false, "the owners of the app may decide in every step")
 	flags.BoolVar(&f.self, "self-approval", false, "people may decide on their own requests")
@@ -148,7 +149,7 @@ func (f *policyForm) apply(ctx context.Context, s *session, cmd *cobra.Command, 
 		p.ReasonNeeded = f.reasonNeeded
 	}
 	if flags.Changed("on-behalf") {
-		p.OnBehalf = f.onBehalf
+		p.OnBehalf = wire.OnBehalf(f.onBehalf)
 	}
 	if flags.Changed("approver") {
 		steps, err := s.policySteps(ctx, f.approvers)
@@ -254,6 +255,7 @@ func newPolicyEdit(s *session) *cobra.Command {
 			}
 			in, err := form.apply(cmd.Context(), s, cmd, wire.NewPolicy{
 				Name: p.Name, Longest: p.Longest, Usual: p.Usual, ReasonNeeded: p.ReasonNeeded, OnBehalf: p.OnBehalf, Steps: p.Steps,
+				Auto: p.Auto, Waits: p.Waits,
 			})
 			if err != nil {
 				return err

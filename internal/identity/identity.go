@@ -26,8 +26,9 @@ type Person struct {
 	ID        PersonID
 	Email     string // what the person is found by in Tableau; compared without regard to case
 	Name      string
-	Admin     bool // may manage everything; decides on requests only where a policy says so
-	Disabled  bool // cannot sign in, ask or decide
+	Admin     bool     // may manage everything; decides on requests only where a policy says so
+	Disabled  bool     // cannot sign in, ask or decide
+	Manager   PersonID // who they report to; "": nobody
 	CreatedAt time.Time
 }
 
@@ -50,13 +51,16 @@ func NewPerson(id PersonID, email, name string, admin bool, now time.Time) (Pers
 // isAdmin says whether the person may act as an administrator now.
 func (p Person) isAdmin() bool { return p.Admin && !p.Disabled }
 
-func cleanName(s string) (string, error) {
+func cleanName(s string) (string, error) { return cleanText("name", s, 255) }
+
+// cleanText returns text that a person wrote without outer blanks.
+func cleanText(field, s string, most int) (string, error) {
 	s = strings.TrimSpace(s)
 	switch {
 	case !utf8.ValidString(s) || strings.ContainsRune(s, 0): // PostgreSQL keeps neither
-		return "", fault.Field("name", "A name cannot hold that character.")
-	case utf8.RuneCountInString(s) > 255:
-		return "", fault.Field("name", "A name has at most 255 characters.")
+		return "", fault.Field(field, "A %s cannot hold that character.", field)
+	case utf8.RuneCountInString(s) > most:
+		return "", fault.Field(field, "A %s has at most %d characters.", field, most)
 	}
 	return s, nil
 }
@@ -110,6 +114,10 @@ type Actor struct {
 	Admin  bool
 	Scopes []Scope
 	Via    string // how: "token:tok_…", "system"
+	// What the directory says of them at the moment; filled in by the rules that
+	// need it, inside the transaction that decides, never by the caller.
+	Groups  []GroupID
+	Reports []PersonID // whom they manage, see [Reports]
 }
 
 // System is Margay itself: the clock, the runs.

@@ -26,6 +26,14 @@ type Store interface {
 	// result and events, in one transaction in the writers' turn: what change saw
 	// is still true when its result is kept. It may run change more than once.
 	ChangePerson(ctx context.Context, id PersonID, change func(p Person, all []Person) (Person, []audit.Event, error)) (Person, error)
+	// Directory returns everybody and every group.
+	Directory(ctx context.Context) (Directory, error)
+	// ChangeDirectory runs change on the whole directory and keeps the people and
+	// groups that it returns, and its events, in one transaction in the writers'
+	// turn. It may run change more than once.
+	ChangeDirectory(ctx context.Context, change func(all Directory) (changed Directory, events []audit.Event, err error)) error
+	Group(ctx context.Context, id GroupID) (Group, error)
+	Groups(ctx context.Context) ([]Group, error)
 	// RecordEvents appends events to the audit chain.
 	RecordEvents(ctx context.Context, events ...audit.Event) error
 	AddToken(ctx context.Context, t Token, events ...audit.Event) error
@@ -70,6 +78,7 @@ type Change struct {
 	Name     *string
 	Admin    *bool
 	Disabled *bool
+	Manager  *PersonID // "": nobody
 }
 
 // ChangePerson changes somebody. The last administrator stays one.
@@ -99,6 +108,12 @@ func (c Change) of(p Person, all []Person) (Person, error) {
 			return p, fault.Field("name", "A name is required.")
 		}
 		p.Name = name
+	}
+	if c.Manager != nil {
+		p.Manager = *c.Manager
+		if err := (Directory{People: all}).checkManager(p); err != nil {
+			return p, err
+		}
 	}
 	was := p.isAdmin()
 	if c.Admin != nil {
@@ -249,6 +264,9 @@ func (s *Service) event(kind audit.Kind, who Actor, p Person) audit.Event {
 	}
 	if p.Disabled {
 		data["disabled"] = "true"
+	}
+	if p.Manager != "" {
+		data["manager"] = string(p.Manager)
 	}
 	return audit.Event{At: s.now(), Kind: kind, Actor: who.String(), Subject: "person:" + string(p.ID), Data: data}
 }

@@ -127,7 +127,7 @@ func (r *rig) seed() {
 	}
 	r.must(r.db.SaveConnection(ctx, connection.Connection{ID: "con_1", Integration: "sys", Version: 1}))
 	r.must(r.db.AddWorkflows(ctx, []workflow.Workflow{{ID: "wfl_p"}, {ID: "wfl_d"}}, nil))
-	p, err := r.access.SavePolicy(ctx, ana, access.Policy{Name: "p", Longest: time.Hour, OnBehalf: true})
+	p, err := r.access.SavePolicy(ctx, ana, access.Policy{Name: "p", Longest: time.Hour, OnBehalf: access.OnBehalfAnybody})
 	r.must(err)
 	app, err := r.access.SaveApp(ctx, ana, access.App{Name: "App", Connection: "con_1", Policy: p.ID})
 	r.must(err)

@@ -235,7 +235,7 @@ func (u *setup) connect() {
 	n, s := u.node, u.site
 	u.connection = call[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: s.settings()})
 	policy := call[wire.Policy](n, "POST", "/policies", wire.NewPolicy{
-		Name: "One agrees", Longest: wire.Duration(30 * 24 * time.Hour), Usual: wire.Duration(8 * time.Hour), OnBehalf: true,
+		Name: "One agrees", Longest: wire.Duration(30 * 24 * time.Hour), Usual: wire.Duration(8 * time.Hour), OnBehalf: "anybody",
 		Steps: []wire.PolicyStep{{ApproverIDs: []string{u.bo.ID}}},
 	})
 	u.app = call[wire.App](n, "POST", "/apps", wire.NewApp{Name: "Tableau", ConnectionID: u.connection.ID, PolicyID: policy.ID})

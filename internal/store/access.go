@@ -48,15 +48,22 @@ type appRow struct {
 	DeprovisionWorkflowID string
 	OnRevoke              string
 	Owners                string
+	OwnerGroups           string
+	ProfileID             string
 	CreatedMs             int64
 }
 
 func appFrom(r appRow) (access.App, error) {
 	owners, err := parse[[]identity.PersonID]("owners", r.Owners)
+	if err != nil {
+		return access.App{}, err
+	}
+	groups, err := parse[[]identity.GroupID]("owner groups", r.OwnerGroups)
 	return access.App{
 		ID: access.AppID(r.ID), Name: r.Name, Connection: r.ConnectionID, Policy: access.PolicyID(r.PolicyID),
 		Workflows: access.Workflows{Provision: r.ProvisionWorkflowID, Deprovision: r.DeprovisionWorkflowID},
-		OnRevoke:  access.OnRevoke(r.OnRevoke), Owners: owners, CreatedAt: at(r.CreatedMs),
+		OnRevoke:  access.OnRevoke(r.OnRevoke), Owners: owners, OwnerGroups: groups, Profile: access.ProfileID(r.ProfileID),
+		CreatedAt: at(r.CreatedMs),
 	}, err
 }
 
@@ -83,7 +90,7 @@ func (t *tx) SaveApp(ctx context.Context, a access.App) error {
 	row := appRow{
 		ID: string(a.ID), Name: a.Name, ConnectionID: a.Connection, PolicyID: string(a.Policy),
 		ProvisionWorkflowID: a.Workflows.Provision, DeprovisionWorkflowID: a.Workflows.Deprovision,
-		OnRevoke: string(a.OnRevoke), Owners: text(a.Owners), CreatedMs: ms(a.CreatedAt),
+		OnRevoke: string(a.OnRevoke), Owners: text(a.Owners), OwnerGroups: text(a.OwnerGroups), ProfileID: string(a.Profile), CreatedMs: ms(a.CreatedAt),
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return taken(err, "save app", "There is an app %s already.", a.Name)
@@ -96,6 +103,7 @@ type roleRow struct {
 	Name                  string
 	Description           string
 	PolicyID              string
+	ProfileID             string
 	ProvisionWorkflowID   string
 	DeprovisionWorkflowID string
 	Closed                bool
@@ -105,6 +113,7 @@ type roleRow struct {
 func roleFrom(r roleRow) (access.Role, error) {
 	return access.Role{
 		ID: access.RoleID(r.ID), App: access.AppID(r.AppID), Name: r.Name, Description: r.Description, Policy: access.PolicyID(r.PolicyID),
+		Profile:   access.ProfileID(r.ProfileID),
 		Workflows: access.Workflows{Provision: r.ProvisionWorkflowID, Deprovision: r.DeprovisionWorkflowID},
 		Closed:    r.Closed, CreatedAt: at(r.CreatedMs),
 	}, nil
@@ -131,32 +140,51 @@ func (r reader) Roles(ctx context.Context, app access.AppID) ([]access.Role, err
 // SaveRole implements [access.Tx].
 func (t *tx) SaveRole(ctx context.Context, r access.Role) error {
 	row := roleRow{
-		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy),
+		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy), ProfileID: string(r.Profile),
 		ProvisionWorkflowID: r.Workflows.Provision, DeprovisionWorkflowID: r.Workflows.Deprovision, Closed: r.Closed, CreatedMs: ms(r.CreatedAt),
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return taken(err, "save role", "The app has a role %s already.", r.Name)
 }
 
+// policyColumns are what a policy and each version of one keep alike.
+type policyColumns struct {
+	Name         string
+	LongestMs    int64
+	UsualMs      int64
+	ReasonNeeded bool
+	OnBehalfBy   string
+	Steps        string
+	Auto         string
+	WaitsMs      int64
+	CreatedMs    int64
+	SavedBy      string
+	SavedMs      int64
+}
+
 type policyRow struct {
 	bun.BaseModel `bun:"table:policies"`
 	ID            string `bun:",pk"`
-	Name          string
-	LongestMs     int64
-	UsualMs       int64
-	ReasonNeeded  bool
-	OnBehalf      bool
-	Steps         string
 	Version       int
-	CreatedMs     int64
+	policyColumns
 }
 
 func policyFrom(r policyRow) (access.Policy, error) {
-	steps, err := parse[[]access.Step]("steps", r.Steps)
-	return access.Policy{
-		ID: access.PolicyID(r.ID), Name: r.Name, Longest: length(r.LongestMs), Usual: length(r.UsualMs), ReasonNeeded: r.ReasonNeeded,
-		OnBehalf: r.OnBehalf, Steps: steps, Version: r.Version, CreatedAt: at(r.CreatedMs),
-	}, err
+	return policyFromColumns(r.ID, r.Version, r.policyColumns)
+}
+
+func policyFromColumns(id string, version int, r policyColumns) (access.Policy, error) {
+	p := access.Policy{
+		ID: access.PolicyID(id), Name: r.Name, Longest: length(r.LongestMs), Usual: length(r.UsualMs), ReasonNeeded: r.ReasonNeeded,
+		OnBehalf: access.OnBehalf(r.OnBehalfBy), Waits: length(r.WaitsMs), Version: version, CreatedAt: at(r.CreatedMs),
+		SavedBy: identity.PersonID(r.SavedBy), SavedAt: at(r.SavedMs),
+	}
+	var err error
+	if p.Steps, err = parse[[]access.Step]("steps", r.Steps); err != nil {
+		return p, err
+	}
+	p.Auto, err = parse[*access.Auto]("auto", r.Auto)
+	return p, err
 }
 
 func length(ms int64) time.Duration { return time.Duration(ms) * time.Millisecond }
@@ -181,12 +209,18 @@ func (r reader) Policies(ctx context.Context) ([]access.Policy, error) {
 
 // SavePolicy implements [access.Tx].
 func (t *tx) SavePolicy(ctx context.Context, p access.Policy) error {
-	row := policyRow{
-		ID: string(p.ID), Name: p.Name, LongestMs: p.Longest.Milliseconds(), UsualMs: p.Usual.Milliseconds(), ReasonNeeded: p.ReasonNeeded,
-		OnBehalf: p.OnBehalf, Steps: text(p.Steps), Version: p.Version, CreatedMs: ms(p.CreatedAt),
+	columns := policyColumns{
+		Name: p.Name, LongestMs: p.Longest.Milliseconds(), UsualMs: p.Usual.Milliseconds(), ReasonNeeded: p.ReasonNeeded,
+		OnBehalfBy: string(p.OnBehalf), Steps: text(p.Steps), Auto: text(p.Auto), WaitsMs: p.Waits.Milliseconds(), CreatedMs: ms(p.CreatedAt),
+		SavedBy: string(p.SavedBy), SavedMs: ms(p.SavedAt),
 	}
-	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
-	return taken(err, "save policy", "There is a policy %s already.", p.Name)
+	row := policyRow{ID: string(p.ID), Version: p.Version, policyColumns: columns}
+	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+		return taken(err, "save policy", "There is a policy %s already.", p.Name)
+	}
+	version := policyVersionRow{ID: string(p.ID), Version: p.Version, policyColumns: columns}
+	_, err := t.sql.NewInsert().Model(&version).On("CONFLICT (id, version) DO NOTHING").Exec(ctx)
+	return wrap("keep the version of a policy", err)
 }
 
 type requestRow struct {
@@ -202,6 +236,10 @@ type requestRow struct {
 	State         string
 	Policy        string
 	Approvals     string
+	ExtendsID     string
+	StartsMs      int64
+	LapsesMs      int64
+	Step          int
 	GrantID       string
 	CreatedMs     int64
 	DecidedMs     int64
@@ -212,6 +250,7 @@ func requestFrom(r requestRow) (access.Request, error) {
 		ID: access.RequestID(r.ID), App: access.AppID(r.AppID), Role: access.RoleID(r.RoleID), RoleName: r.RoleName,
 		Person: identity.PersonID(r.PersonID), Requester: identity.PersonID(r.RequesterID), Length: length(r.LengthMs), Reason: r.Reason,
 		State: access.RequestState(r.State), Grant: access.GrantID(r.GrantID), CreatedAt: at(r.CreatedMs), DecidedAt: at(r.DecidedMs),
+		Extends: access.GrantID(r.ExtendsID), StartsAt: at(r.StartsMs), LapsesAt: at(r.LapsesMs),
 	}
 	var err error
 	if req.Policy, err = parse[access.Policy]("policy", r.Policy); err != nil {
@@ -236,34 +275,60 @@ func (r reader) Requests(ctx context.Context, f access.RequestFilter) ([]access.
 		return nil, nil
 	}
 	var rows []requestRow
-	q := r.q.NewSelect().Model(&rows).Order("id DESC")
+	if err := r.requests(f).Model(&rows).Scan(ctx); err != nil {
+		return nil, wrap("list requests", err)
+	}
+	return each(rows, requestFrom)
+}
+
+// requests is the query that f says.
+func (r reader) requests(f access.RequestFilter) *bun.SelectQuery {
+	q := r.q.NewSelect().Model((*requestRow)(nil)).Order("id DESC")
 	if f.State != "" {
 		q.Where("state = ?", f.State)
 	}
 	if f.Person != "" {
 		q.Where("(person_id = ? OR requester_id = ?)", f.Person, f.Person)
 	}
+	if f.For != "" {
+		q.Where("person_id = ?", f.For)
+	}
+	if f.App != "" {
+		q.Where("app_id = ?", f.App)
+	}
+	if f.Role != "" {
+		q.Where("role_id = ?", f.Role)
+	}
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)
 	}
+	if f.Keys != nil {
+		opened := r.q.NewSelect().Model((*keyRow)(nil)).Column("request_id").Where("key_text IN ?", bun.Tuple(f.Keys))
+		if f.Decidable {
+			q.Where("state = ?", access.RequestWaiting).Where("(id, step) IN (?)", opened.Column("step"))
+		} else {
+			q.Where("id IN (?)", opened)
+		}
+	}
+	lapsed(q, f.LapsedBy)
 	if f.Limit > 0 {
 		q.Limit(int64(f.Limit))
 	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, wrap("list requests", err)
-	}
-	return each(rows, requestFrom)
+	return q
 }
 
 // SaveRequest implements [access.Tx].
 func (t *tx) SaveRequest(ctx context.Context, r access.Request) error {
 	row := requestRow{
+		ExtendsID: string(r.Extends), StartsMs: ms(r.StartsAt), LapsesMs: ms(r.LapsesAt), Step: r.WaitingStep(),
 		ID: string(r.ID), AppID: string(r.App), RoleID: string(r.Role), RoleName: r.RoleName, PersonID: string(r.Person),
 		RequesterID: string(r.Requester), LengthMs: r.Length.Milliseconds(), Reason: r.Reason, State: string(r.State),
 		Policy: text(r.Policy), Approvals: text(r.Approvals), GrantID: string(r.Grant), CreatedMs: ms(r.CreatedAt), DecidedMs: ms(r.DecidedAt),
 	}
-	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
-	return wrap("save request", err)
+	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+		return wrap("save request", err)
+	}
+	return t.keepKeys(ctx, r)
 }
 
 type grantRow struct {

@@ -19,12 +19,14 @@ type personRow struct {
 	Name          string
 	Admin         bool
 	Disabled      bool
+	ManagerID     string
 	CreatedMs     int64
 }
 
 func personFrom(r personRow) (identity.Person, error) {
 	return identity.Person{
-		ID: identity.PersonID(r.ID), Email: r.Email, Name: r.Name, Admin: r.Admin, Disabled: r.Disabled, CreatedAt: at(r.CreatedMs),
+		ID: identity.PersonID(r.ID), Email: r.Email, Name: r.Name, Admin: r.Admin, Disabled: r.Disabled,
+		Manager: identity.PersonID(r.ManagerID), CreatedAt: at(r.CreatedMs),
 	}, nil
 }
 
@@ -84,7 +86,7 @@ func (db *DB) SavePerson(ctx context.Context, p identity.Person, events ...audit
 func (t *tx) savePerson(ctx context.Context, p identity.Person, events []audit.Event) error {
 	row := personRow{
 		ID: string(p.ID), Email: p.Email, EmailKey: strings.ToLower(p.Email), Name: p.Name,
-		Admin: p.Admin, Disabled: p.Disabled, CreatedMs: ms(p.CreatedAt),
+		Admin: p.Admin, Disabled: p.Disabled, ManagerID: string(p.Manager), CreatedMs: ms(p.CreatedAt),
 	}
 	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
 		return taken(err, "save person", "There is somebody with the e-mail address %s already.", p.Email)

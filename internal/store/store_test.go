@@ -81,7 +81,7 @@ func sample() rows {
 			Sealed: map[string]string{"pat_secret": "AAAA"}, Hints: map[string]string{"pat_secret": "abcd"}, Version: 1, CreatedAt: at(1), UpdatedAt: at(2),
 		},
 		policy: access.Policy{
-			ID: "pol_1", Name: hard, Longest: 8 * time.Hour, Usual: time.Hour + time.Millisecond, ReasonNeeded: true, OnBehalf: true, Version: 7, CreatedAt: at(5),
+			ID: "pol_1", Name: hard, Longest: 8 * time.Hour, Usual: time.Hour + time.Millisecond, ReasonNeeded: true, OnBehalf: access.OnBehalfAnybody, Version: 7, CreatedAt: at(5),
 			Steps: []access.Step{{Approvers: []access.Approver{{Person: "usr_1"}, {AppOwner: true}}, SelfApproval: true}},
 		},
 		flows: []workflow.Workflow{

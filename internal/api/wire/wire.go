@@ -150,21 +150,24 @@ type Person struct {
 	Name      string    `json:"name"`
 	Admin     bool      `json:"admin"`
 	Disabled  bool      `json:"disabled"`
+	ManagerID string    `json:"manager_id,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
 // NewPerson adds somebody.
 type NewPerson struct {
-	Email string `json:"email"`
-	Name  string `json:"name,omitempty"`
-	Admin bool   `json:"admin,omitempty"`
+	Email     string `json:"email"`
+	Name      string `json:"name,omitempty"`
+	Admin     bool   `json:"admin,omitempty"`
+	ManagerID string `json:"manager_id,omitempty"`
 }
 
 // ChangedPerson changes somebody; what is left out stays.
 type ChangedPerson struct {
-	Name     *string `json:"name,omitempty"`
-	Admin    *bool   `json:"admin,omitempty"`
-	Disabled *bool   `json:"disabled,omitempty"`
+	Name      *string `json:"name,omitempty"`
+	Admin     *bool   `json:"admin,omitempty"`
+	Disabled  *bool   `json:"disabled,omitempty"`
+	ManagerID *string `json:"manager_id,omitempty" doc:"Empty: nobody"`
 }
 
 // App is what people ask access to.
@@ -177,6 +180,8 @@ type App struct {
 	DeprovisionWorkflowID string    `json:"deprovision_workflow_id"`
 	OnRevoke              string    `json:"on_revoke" enum:"strongest,unlicensed"`
 	OwnerIDs              []string  `json:"owner_ids"`
+	OwnerGroupIDs         []string  `json:"owner_group_ids" doc:"Their members are owners too"`
+	ProfileID             string    `json:"profile_id" doc:"Who may ask; empty: everybody"`
 	CreatedAt             time.Time `json:"created_at"`
 }
 
@@ -190,6 +195,8 @@ type NewApp struct {
 	DeprovisionWorkflowID string   `json:"deprovision_workflow_id,omitempty"`
 	OnRevoke              string   `json:"on_revoke,omitempty" enum:"strongest,unlicensed"`
 	OwnerIDs              []string `json:"owner_ids,omitempty"`
+	OwnerGroupIDs         []string `json:"owner_group_ids,omitempty"`
+	ProfileID             string   `json:"profile_id,omitempty"`
 }
 
 // ChangedApp changes an app; what is left out stays.
@@ -201,6 +208,8 @@ type ChangedApp struct {
 	DeprovisionWorkflowID *string   `json:"deprovision_workflow_id,omitempty"`
 	OnRevoke              *string   `json:"on_revoke,omitempty"`
 	OwnerIDs              *[]string `json:"owner_ids,omitempty"`
+	OwnerGroupIDs         *[]string `json:"owner_group_ids,omitempty"`
+	ProfileID             *string   `json:"profile_id,omitempty" doc:"Empty: everybody may ask"`
 }
 
 // Role is what is asked for inside an app.
@@ -210,6 +219,7 @@ type Role struct {
 	Name                  string    `json:"name"`
 	Description           string    `json:"description"`
 	PolicyID              string    `json:"policy_id"`
+	ProfileID             string    `json:"profile_id" doc:"Instead of the app's; everybody: although the app has one"`
 	ProvisionWorkflowID   string    `json:"provision_workflow_id"`
 	DeprovisionWorkflowID string    `json:"deprovision_workflow_id"`
 	Requestable           bool      `json:"requestable"`
@@ -221,6 +231,7 @@ type NewRole struct {
 	Name                  string `json:"name" doc:"The name of the site role, exact and case-sensitive"`
 	Description           string `json:"description,omitempty"`
 	PolicyID              string `json:"policy_id,omitempty" doc:"Instead of the app's"`
+	ProfileID             string `json:"profile_id,omitempty" doc:"Instead of the app's; everybody: although the app has one"`
 	ProvisionWorkflowID   string `json:"provision_workflow_id,omitempty"`
 	DeprovisionWorkflowID string `json:"deprovision_workflow_id,omitempty"`
 }
@@ -230,6 +241,7 @@ type ChangedRole struct {
 	Name                  *string `json:"name,omitempty"`
 	Description           *string `json:"description,omitempty"`
 	PolicyID              *string `json:"policy_id,omitempty"`
+	ProfileID             *string `json:"profile_id,omitempty"`
 	ProvisionWorkflowID   *string `json:"provision_workflow_id,omitempty"`
 	DeprovisionWorkflowID *string `json:"deprovision_workflow_id,omitempty"`
 	Requestable           *bool   `json:"requestable,omitempty"`
@@ -242,16 +254,23 @@ type Policy struct {
 	Longest      Duration     `json:"longest" doc:"null: access need not end"`
 	Usual        Duration     `json:"usual" doc:"null: the longest"`
 	ReasonNeeded bool         `json:"reason_needed"`
-	OnBehalf     bool         `json:"on_behalf"`
+	OnBehalf     OnBehalf     `json:"on_behalf"`
 	Steps        []PolicyStep `json:"steps"`
+	Auto         *Auto        `json:"auto" doc:"Which requests need nobody's decision; null: none"`
+	AutoSentence string       `json:"auto_sentence,omitempty" doc:"The same in words, when one policy is asked for"`
+	Waits        Duration     `json:"waits" doc:"How long a request waits before it lapses"`
 	Version      int          `json:"version"`
 	CreatedAt    time.Time    `json:"created_at"`
+	SavedByID    string       `json:"saved_by_id,omitempty" doc:"Who saved this version"`
+	SavedAt      *time.Time   `json:"saved_at,omitempty"`
 }
 
 // PolicyStep is one round of approval; any one of its approvers decides.
 type PolicyStep struct {
 	ApproverIDs  []string `json:"approver_ids,omitempty" doc:"Ids of people"`
+	GroupIDs     []string `json:"group_ids,omitempty" doc:"Ids of groups: any member may decide"`
 	AppOwners    bool     `json:"app_owners,omitempty" doc:"The owners of the app may decide too"`
+	Manager      bool     `json:"manager,omitempty" doc:"The manager of who asks, or of whom it is for, may decide too"`
 	SelfApproval bool     `json:"self_approval,omitempty" doc:"People may decide on their own requests"`
 }
 
@@ -261,8 +280,10 @@ type NewPolicy struct {
 	Longest      Duration     `json:"longest,omitempty" doc:"The longest time that access lasts; null: it need not end"`
 	Usual        Duration     `json:"usual,omitempty" doc:"Offered when nobody says how long; null: the longest"`
 	ReasonNeeded bool         `json:"reason_needed,omitempty"`
-	OnBehalf     bool         `json:"on_behalf,omitempty" doc:"Anybody may ask for somebody else"`
+	OnBehalf     OnBehalf     `json:"on_behalf,omitempty"`
 	Steps        []PolicyStep `json:"steps,omitempty" doc:"In this order; none: granted at once"`
+	Auto         *Auto        `json:"auto,omitempty" doc:"Which requests need nobody's decision"`
+	Waits        Duration     `json:"waits,omitempty" doc:"How long a request waits before it lapses; null: 30 days"`
 }
 
 // ChangedPolicy changes a policy; what is left out stays.
@@ -271,8 +292,10 @@ type ChangedPolicy struct {
 	Longest      MaybeForever  `json:"longest,omitzero" required:"false" doc:"null: access need not end; left out: as it is"`
 	Usual        MaybeForever  `json:"usual,omitzero" required:"false" doc:"null: the longest; left out: as it is"`
 	ReasonNeeded *bool         `json:"reason_needed,omitempty"`
-	OnBehalf     *bool         `json:"on_behalf,omitempty"`
+	OnBehalf     *OnBehalf     `json:"on_behalf,omitempty"`
 	Steps        *[]PolicyStep `json:"steps,omitempty" doc:"All of them, in this order; []: granted at once; left out: as they are"`
+	Auto         *Auto         `json:"auto,omitempty" doc:"{}: none; left out: as it is"`
+	Waits        MaybeForever  `json:"waits,omitzero" required:"false" doc:"null: 30 days; left out: as it is"`
 }
 
 // Replacing returns the change that makes a policy as p says, in every part.
@@ -280,9 +303,12 @@ func Replacing(p NewPolicy) ChangedPolicy {
 	if p.Steps == nil {
 		p.Steps = []PolicyStep{}
 	}
+	if p.Auto == nil {
+		p.Auto = &Auto{}
+	}
 	return ChangedPolicy{
 		Name: &p.Name, Longest: For(time.Duration(p.Longest)), Usual: For(time.Duration(p.Usual)), ReasonNeeded: &p.ReasonNeeded, OnBehalf: &p.OnBehalf,
-		Steps: &p.Steps,
+		Steps: &p.Steps, Auto: p.Auto, Waits: For(time.Duration(p.Waits)),
 	}
 }
 
@@ -296,9 +322,15 @@ type Request struct {
 	RequesterID string     `json:"requester_id"`
 	Duration    Duration   `json:"duration" doc:"null: access that does not end by itself"`
 	Reason      string     `json:"reason"`
-	State       string     `json:"state" enum:"waiting_for_approval,approved,denied,withdrawn"`
+	State       string     `json:"state" enum:"waiting_for_approval,approved,denied,withdrawn,lapsed"`
+	StateText   State      `json:"state_text" doc:"What the state means, and what may be done next"`
 	Policy      Policy     `json:"policy" doc:"As it was when the request was filed"`
 	Approvals   []Approval `json:"approvals"`
+	ExtendsID   string     `json:"extends_grant_id,omitempty" doc:"The access that it asks more time for"`
+	StartsAt    *time.Time `json:"starts_at" doc:"When the access is to start; null: as soon as it is approved"`
+	LapsesAt    *time.Time `json:"lapses_at" doc:"When it lapses, should nobody decide"`
+	DeciderIDs  []string   `json:"decider_ids,omitempty" doc:"Who could decide the step that waits, when one request is asked for"`
+	Comments    []Comment  `json:"comments,omitempty" doc:"When one request is asked for"`
 	GrantID     string     `json:"grant_id,omitempty"`
 	Grant       *Grant     `json:"grant,omitempty" doc:"What became of the access"`
 	CreatedAt   time.Time  `json:"created_at"`
@@ -320,6 +352,7 @@ type NewRequest struct {
 	PersonID string       `json:"person_id,omitempty" doc:"Whom it is for; left out: who asks"`
 	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"ISO 8601, such as PT8H or P30D; null: without an end; left out: the policy's usual time"`
 	Reason   string       `json:"reason,omitempty"`
+	StartsAt *time.Time   `json:"starts_at,omitempty" doc:"When the access is to start, at most 90 days ahead; left out: as soon as it is approved"`
 }
 
 // Decision approves or denies.
