@@ -34,11 +34,13 @@ var walls = map[string]string{
 	"internal/integration/tableau": "internal/fault internal/integration tableau",
 	"internal/integration/all":     "internal/integration internal/integration/tableau",
 	"internal/connection":          "internal/fault internal/identity internal/audit internal/integration internal/seal",
-	"internal/store":               "internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration",
+	"internal/notice":              "internal/fault internal/identity internal/audit internal/access",
+	"internal/export":              "",
+	"internal/store":               "internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration internal/notice",
 	"internal/api/wire":            "",
-	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/api/wire",
+	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/notice internal/api/wire",
 	"internal/client":              "internal/fault internal/api/wire",
-	"internal/cli":                 "internal/fault internal/identity internal/client internal/server internal/api/wire tableau tableau/tableautest",
+	"internal/cli":                 "internal/fault internal/identity internal/client internal/server internal/export internal/notice internal/api/wire tableau tableau/tableautest",
 	"internal/server":              "*",
 
 	// Packages for tests may reach what they test.
@@ -61,6 +63,7 @@ var owners = map[string]string{
 	"gocloud.dev":                              "internal/seal",
 	"github.com/danielgtaylor/huma/v2":         "internal/api internal/api/wire",
 	"github.com/spf13/cobra":                   "internal/cli",
+	"github.com/wneessen/go-mail":              "internal/notice",
 	"github.com/knadh/koanf":                   "internal/cli",
 	"database/sql":                             "internal/store internal/engine internal/provision internal/server internal/store/storetest",
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
+	"github.com/margay-access/margay/internal/notice"
 	"github.com/margay-access/margay/internal/workflow"
 )
 
@@ -37,6 +38,7 @@ type Config struct {
 	Connections *connection.Service
 	Workflows   *workflow.Service
 	Registry    *integration.Registry
+	Notices     *notice.Service
 	Audit       Audit
 	// Install copies a bundle's workflows.
 	Install func(ctx context.Context, who identity.Actor, integration, slug string) ([]workflow.Workflow, error)
@@ -82,6 +84,7 @@ func New(cfg Config) http.Handler {
 	s.rules()
 	s.workflows()
 	s.auditRoutes()
+	s.noticeRoutes()
 	return s.requestID(s.noSuchRoute(mux))
 }
 

@@ -84,6 +84,8 @@ func acts() map[string]act {
 	grant, run := func(n *node) string { return n.grant }, func(n *node) string { return n.run }
 	person, spare := func(n *node) string { return n.ritaID }, func(n *node) string { return n.spare }
 	role := func(n *node) string { return "/apps/" + n.app + "/roles/" + n.role }
+	of := func(rest string) func(*node) string { return func(*node) string { return "/webhooks/whk_none" + rest } }
+	none := of("")
 	settings := map[string]string{"server_url": "h.example", "pat_name": "margay", "pat_secret": "a-secret-of-some-length"}
 	return map[string]act{
 		"GET /me":                 {requester: ok, wrong: ok, admin: ok},
@@ -141,7 +143,21 @@ func acts() map[string]act {
 		"POST /runs/{id}/retry":         {path: id("/runs/{id}/retry", run), requester: forbidden, wrong: forbidden, admin: conflict},
 		"GET /audit":                    {requester: forbidden, wrong: ok, admin: ok}, // "wrong" is a token for the audit log
 		"GET /audit/verify":             {requester: forbidden, wrong: ok, admin: ok},
-		"POST /grants/{id}/revoke":      {path: id("/grants/{id}/revoke", grant), requester: accepted, wrong: forbidden, admin: accepted},
+		"GET /webhooks":                 {requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /webhooks":                {body: wire.NewWebhook{URL: "https://hooks.acme.example/"}, requester: forbidden, wrong: forbidden, admin: created},
+		"GET /webhooks/{id}":            {path: none, requester: forbidden, wrong: forbidden, admin: notFound},
+		"PATCH /webhooks/{id}":          {path: none, body: wire.ChangedWebhook{Name: new("n")}, requester: forbidden, wrong: forbidden, admin: notFound},
+		"DELETE /webhooks/{id}":         {path: none, requester: forbidden, wrong: forbidden, admin: notFound},
+		"POST /webhooks/{id}/test":      {path: of("/test"), requester: forbidden, wrong: forbidden, admin: notFound},
+		"POST /webhooks/{id}/rotate":    {path: of("/rotate"), requester: forbidden, wrong: forbidden, admin: notFound},
+		"GET /webhooks/{id}/deliveries": {path: of("/deliveries"), requester: forbidden, wrong: forbidden, admin: notFound},
+		"POST /webhooks/{id}/deliveries/{delivery}/replay": {
+			path: of("/deliveries/dlv_none/replay"), requester: forbidden, wrong: forbidden, admin: notFound,
+		},
+		"GET /notices/mail":        {requester: ok, wrong: forbidden, admin: ok},
+		"PATCH /notices/mail":      {body: wire.ChangedMail{Mine: true}, requester: ok, wrong: forbidden, admin: ok},
+		"POST /notices/mail/test":  {requester: forbidden, wrong: forbidden, admin: conflict}, // no mail server is set up
+		"POST /grants/{id}/revoke": {path: id("/grants/{id}/revoke", grant), requester: accepted, wrong: forbidden, admin: accepted},
 	}
 }
 

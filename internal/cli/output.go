@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/export"
 )
 
 // format is how data is written to standard output.
@@ -297,10 +297,10 @@ func yamlScalar(token json.Token) *yaml.Node {
 	return n
 }
 
-// csv writes a table as comma-separated values.
+// csv writes a table as comma-separated values that no spreadsheet runs.
 func (t table) csv(w io.Writer) error {
-	out := csv.NewWriter(w)
-	if err := out.Write(t.head); err != nil {
+	out := export.NewCSV(w)
+	if err := out.Write(t.head...); err != nil {
 		return err
 	}
 	for _, row := range t.rows {
@@ -308,10 +308,9 @@ func (t table) csv(w io.Writer) error {
 		for i, c := range row {
 			texts[i] = visible(c.text)
 		}
-		if err := out.Write(texts); err != nil {
+		if err := out.Write(texts...); err != nil {
 			return err
 		}
 	}
-	out.Flush()
-	return out.Error()
+	return out.Flush()
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/notice"
+	"github.com/margay-access/margay/internal/server"
 )
 
 const (
@@ -37,12 +39,18 @@ type settings struct {
 	TLSKey    string
 	CAFile    string
 	AllowCIDR string
+	Notices   server.Notices
+	AuditHead string
 }
 
 // settingNames are the keys of the configuration file. MARGAY_ and the key in
 // capitals is the variable of the same meaning.
 func settingNames() []string {
-	return []string{"url", "token", "listen", "data", "database", "key-url", "tls-cert", "tls-key", "tableau-ca-file", "tableau-allow-cidr"}
+	return []string{
+		"url", "token", "listen", "data", "database", "key-url", "tls-cert", "tls-key", "tableau-ca-file", "tableau-allow-cidr",
+		"external-url", "smtp-host", "smtp-port", "smtp-user", "smtp-password", "smtp-password-file", "smtp-from", "smtp-tls", "smtp-ca-file",
+		"webhook-ca-file", "webhook-allow-cidr", "audit-head",
+	}
 }
 
 // loadSettings reads the configuration file, the environment and flags.
@@ -66,6 +74,15 @@ func loadSettings(flags *pflag.FlagSet, getenv func(string) string) (settings, e
 		URL: k.String("url"), Token: k.String("token"), Listen: k.String("listen"), Data: k.String("data"), Database: k.String("database"),
 		KeyURL: k.String("key-url"), TLSCert: k.String("tls-cert"), TLSKey: k.String("tls-key"),
 		CAFile: k.String("tableau-ca-file"), AllowCIDR: k.String("tableau-allow-cidr"),
+		Notices: server.Notices{
+			ExternalURL: k.String("external-url"), WebhookCAFile: k.String("webhook-ca-file"), WebhookAllowCIDR: k.String("webhook-allow-cidr"),
+			SMTPPasswordFile: k.String("smtp-password-file"), SMTPCAFile: k.String("smtp-ca-file"),
+			SMTP: notice.SMTP{
+				Host: k.String("smtp-host"), Port: k.Int("smtp-port"), User: k.String("smtp-user"), Password: k.String("smtp-password"),
+				From: k.String("smtp-from"), TLS: k.String("smtp-tls"),
+			},
+		},
+		AuditHead: k.String("audit-head"),
 	}, nil
 }
 
@@ -105,7 +122,7 @@ func loadFile(k *koanf.Koanf, path string) error {
 				WithHint("The settings are: %s.", strings.Join(settingNames(), ", "))
 		}
 	}
-	if !k.Exists("token") && !k.Exists("database") {
+	if !k.Exists("token") && !k.Exists("database") && !k.Exists("smtp-password") {
 		return nil
 	}
 	info, err := os.Stat(path)

@@ -18,7 +18,9 @@ const EgressSetting = "MARGAY_TABLEAU_ALLOW_CIDR"
 // is really dialled, after name resolution, so a name that changes its address
 // between two look-ups gains nothing.
 type Egress struct {
-	allow []netip.Prefix
+	allow   []netip.Prefix
+	setting string // what opens private ranges
+	whose   string // who may live there
 }
 
 // never lists ranges that no setting opens: link-local, the addresses at which
@@ -83,18 +85,23 @@ func prefixes(texts ...string) []netip.Prefix {
 
 // NewEgress returns a guard that lets public addresses through, and those of
 // the listed ranges ("10.0.0.0/8, 127.0.0.1/32").
-func NewEgress(allow string) (Egress, error) {
-	var e Egress
+func NewEgress(allow string) (Egress, error) { return NewEgressOf(EgressSetting, "Tableau", allow) }
+
+// NewEgressOf returns a guard like that of NewEgress for other calls than those
+// to Tableau: setting is named in the sentence that refuses, and whose says who
+// may live in the ranges that it lists.
+func NewEgressOf(setting, whose, allow string) (Egress, error) {
+	e := Egress{setting: setting, whose: whose}
 	for _, text := range strings.FieldsFunc(allow, func(r rune) bool { return r == ',' || r == ' ' }) {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return Egress{}, fault.New(fault.Invalid, "%s: %q is not a range of addresses, such as 10.20.0.0/16.", EgressSetting, text)
+			return Egress{}, fault.New(fault.Invalid, "%s: %q is not a range of addresses, such as 10.20.0.0/16.", setting, text)
 		}
 		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
 		}
 		if slices.ContainsFunc(never, func(n netip.Prefix) bool { return p.Overlaps(n) && n.Bits() <= p.Bits() }) {
-			return Egress{}, fault.New(fault.Invalid, "%s: %s is never allowed: it holds link-local or metadata addresses.", EgressSetting, text)
+			return Egress{}, fault.New(fault.Invalid, "%s: %s is never allowed: it holds link-local or metadata addresses.", setting, text)
 		}
 		e.allow = append(e.allow, p.Masked())
 	}
@@ -125,8 +132,8 @@ func (e Egress) check(dialled, addr netip.Addr) error {
 			WithHint("Check the Server URL: its name leads to a link-local or metadata address.")
 	}
 	if in(closed, addr) && !in(e.allow, addr) {
-		return fault.New(fault.Upstream, "%s is inside a network that this service may not call unless %s lists it.", dialled, EgressSetting).
-			WithCode("egress_blocked").WithHint("When Tableau lives there, the operator lists its range in %s.", EgressSetting)
+		return fault.New(fault.Upstream, "%s is inside a network that this service may not call unless %s lists it.", dialled, e.setting).
+			WithCode("egress_blocked").WithHint("When %s lives there, the operator lists its range in %s.", e.whose, e.setting)
 	}
 	return nil
 }

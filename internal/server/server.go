@@ -32,6 +32,7 @@ import (
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/internal/integration/all"
+	"github.com/margay-access/margay/internal/notice"
 	"github.com/margay-access/margay/internal/provision"
 	"github.com/margay-access/margay/internal/seal"
 	"github.com/margay-access/margay/internal/store"
@@ -50,6 +51,8 @@ type Config struct {
 	RootCAs   *x509.CertPool // instead of the system's and CAFile, for tests and the demo
 	AllowCIDR string         // private ranges that Tableau may live in
 	Linger    time.Duration  // keep a session with Tableau this long after its last call
+	Notices   Notices
+	AuditHead string // file that the end of the audit log is written to; "": none
 	Version   string
 	Log       *slog.Logger
 	Now       func() time.Time // default: time.Now
@@ -90,6 +93,7 @@ type Server struct {
 	connections *connection.Service
 	identity    *identity.Service
 	provisioner *provision.Provisioner
+	notices     *notice.Service
 	handler     http.Handler
 }
 
@@ -188,10 +192,13 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.provisioner = &provision.Provisioner{
 		Access: granting, Runs: db, Executor: workflow.NewRunner(db, sys, cfg.Now, cfg.Log), Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
 	}
+	if s.notices, err = cfg.notices(db, sealer); err != nil {
+		return errors.Join(err, s.engine.Stop(ctx))
+	}
 	s.provisioner.Handle(s.engine) //nolint:contextcheck // the engine gives each job a context of its own
 	s.handler = s.routes(api.New(api.Config{
 		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Install: install,
-		Version: cfg.Version, Log: cfg.Log,
+		Notices: s.notices, Version: cfg.Version, Log: cfg.Log,
 	}))
 	return nil
 }
@@ -259,9 +266,14 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	if err := s.engine.Start(ctx); err != nil {
 		return errors.Join(err, listener.Close(), s.Close(ctx))
 	}
+	if err := s.notices.Begin(ctx); err != nil {
+		return errors.Join(err, listener.Close(), s.Close(ctx))
+	}
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.provisioner.Expire(work) })
+	var telling sync.WaitGroup
+	telling.Go(func() { s.notices.Run(work) })
 	socket, err := s.serveAdmin(work, &background)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "margay admin does not work beside this server", "error", err)
@@ -296,6 +308,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	defer cancel()
 	errs := []error{served, stopServing(last, web), socket.close()}
 	stopWork()
+	telling.Wait() // what was sent is noted before the database closes
 	errs = append(errs, s.Close(last))
 	background.Wait()
 	return errors.Join(errs...)

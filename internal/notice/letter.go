@@ -1,0 +1,320 @@
+package notice
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// letter is one mail before it is addressed.
+type letter struct {
+	Subject string   `json:"subject"`
+	Lines   []string `json:"lines"`
+	Act     string   `json:"act,omitempty"` // what the link is for
+	Link    string   `json:"link,omitempty"`
+	Why     string   `json:"why"` // why the reader gets it
+}
+
+// scene is all that letters about one event are written from.
+type scene struct {
+	event     audit.Event
+	request   *access.Request
+	grant     *access.Grant
+	app       access.App
+	person    identity.Person // whom the access is for
+	requester identity.Person
+	approvers []identity.Person // of the step that waits now
+	owners    []identity.Person
+	admins    []identity.Person
+	link      string
+}
+
+// addressed is a letter and who gets it.
+type addressed struct {
+	to []identity.Person
+	letter
+	// daily lets a reader have no second one about the same thing on the same
+	// day: an end that fails is tried again all day.
+	daily bool
+}
+
+// letters returns what is to be mailed about an event.
+func (s scene) letters() []addressed {
+	switch s.event.Kind {
+	case access.RequestFiled, access.RequestStepApproved:
+		return s.waiting()
+	case access.RequestWasApproved, access.RequestWasDenied, "request.lapsed":
+		return s.decided()
+	case access.GrantActivated, Expiring, access.GrantRevoked, access.GrantHasEnded, "grant.extended":
+		return s.course()
+	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, "grant.changed_outside", WebhookDisabled:
+		return s.trouble()
+	}
+	return nil
+}
+
+func (s scene) waiting() []addressed {
+	r := s.request
+	if r == nil || len(s.approvers) == 0 {
+		return nil
+	}
+	subject := fmt.Sprintf("%s asks for %s", s.person.Name, s.what())
+	if s.requester.ID != s.person.ID {
+		subject = fmt.Sprintf("%s asks for %s for %s", s.requester.Name, s.what(), s.person.Name)
+	}
+	return []addressed{{to: s.approvers, letter: letter{
+		Subject: subject, Lines: []string{subject + ", " + plainLength(r.Length) + ".", "It waits for your decision."},
+		Act: "See the request and decide", Why: "you may decide on this request",
+	}}}
+}
+
+func (s scene) decided() []addressed {
+	r := s.request
+	if r == nil {
+		return nil
+	}
+	end := map[audit.Kind]string{access.RequestWasApproved: "was approved", access.RequestWasDenied: "was denied", "request.lapsed": "lapsed: nobody decided in time"}[s.event.Kind]
+	lines := []string{fmt.Sprintf("The request for %s for %s %s.", s.what(), s.person.Name, end)}
+	if s.event.Kind == access.RequestWasApproved {
+		lines = append(lines, "The access is being set up: "+plainLength(r.Length)+" from when it is confirmed.")
+	}
+	return []addressed{{to: s.holders(), letter: letter{
+		Subject: fmt.Sprintf("%s: the request %s", s.what(), end), Lines: lines, Act: "See the request", Why: "you asked for this access, or it is for you",
+	}}}
+}
+
+func (s scene) course() []addressed {
+	g := s.grant
+	if g == nil {
+		return nil
+	}
+	l := letter{Act: "See the access", Why: "you hold this access, or asked for it"}
+	switch s.event.Kind {
+	case access.GrantActivated:
+		l.Subject = s.what() + " is active"
+		l.Lines = []string{fmt.Sprintf("%s has %s.", s.person.Name, s.what()), ends(g.EndsAt)}
+	case "grant.extended":
+		l.Subject = s.what() + " was extended"
+		l.Lines = []string{fmt.Sprintf("%s keeps %s for longer.", s.person.Name, s.what()), ends(g.EndsAt)}
+	case Expiring:
+		l.Subject = s.what() + " ends soon"
+		l.Lines = []string{fmt.Sprintf("%s of %s ends by itself.", s.what(), s.person.Name), ends(g.EndsAt), "Ask for more time before then if it is needed."}
+	case access.GrantRevoked:
+		l.Subject = s.what() + " is being taken back"
+		l.Lines = []string{fmt.Sprintf("The access %s of %s is being ended before its time.", s.what(), s.person.Name)}
+	default:
+		if g.EndReason == access.ReasonRevoked {
+			l.Subject = s.what() + " was taken back"
+		} else {
+			l.Subject = s.what() + " has ended"
+		}
+		l.Lines = []string{fmt.Sprintf("The access %s of %s has ended.", s.what(), s.person.Name)}
+	}
+	return []addressed{{to: s.holders(), letter: l}}
+}
+
+func (s scene) trouble() []addressed {
+	care := append(slices.Clone(s.owners), s.admins...)
+	why := "you own this app or administer Margay"
+	if s.event.Kind == WebhookDisabled {
+		return []addressed{{to: s.admins, letter: letter{
+			Subject: "A webhook was disabled", Lines: []string{fmt.Sprintf("The webhook %s (%s) was disabled: it is told of nothing any more.", s.event.Data["name"], s.event.Data["host"])},
+			Act: "See its deliveries", Why: "you administer Margay",
+		}}}
+	}
+	if s.grant == nil {
+		return nil
+	}
+	who := s.person.Name
+	switch s.event.Kind {
+	case access.GrantFailed:
+		l := letter{
+			Subject: s.what() + " could not be set up", Act: "See why, and what to do",
+			Lines: []string{fmt.Sprintf("The access %s for %s was agreed but could not be set up.", s.what(), who)},
+		}
+		mine, theirs := l, l
+		mine.Why, theirs.Why = "you asked for this access, or it is for you", why
+		return []addressed{{to: s.holders(), letter: mine}, {to: care, letter: theirs}}
+	case access.GrantIsOverdue:
+		return []addressed{{to: care, daily: true, letter: letter{
+			Subject: s.what() + " of " + who + " is overdue to end", Act: "See why, and what to do", Why: why,
+			Lines: []string{fmt.Sprintf("The access %s of %s is over, but could not be ended: it may still be there.", s.what(), who), "Margay keeps trying."},
+		}}}
+	case access.GrantUnknown:
+		return []addressed{{to: care, daily: true, letter: letter{
+			Subject: s.what() + " for " + who + ": it is not known whether it was set up", Act: "See the access", Why: why,
+			Lines: []string{fmt.Sprintf("The access %s for %s may have been set up: the answer was lost.", s.what(), who), "Margay reads it again."},
+		}}}
+	}
+	return []addressed{{to: care, daily: true, letter: letter{
+		Subject: s.what() + " of " + who + " was changed outside Margay", Act: "See both values", Why: why,
+		Lines: []string{fmt.Sprintf("What %s has is not what was granted.", who)},
+	}}}
+}
+
+// holders are whom the access is for and who asked, without who did it.
+func (s scene) holders() []identity.Person {
+	people := []identity.Person{s.person}
+	if s.requester.ID != s.person.ID {
+		people = append(people, s.requester)
+	}
+	return slices.DeleteFunc(people, func(p identity.Person) bool { return p.ID == "" || string(p.ID) == s.event.Actor })
+}
+
+// what names the access: "Creator in Tableau".
+func (s scene) what() string {
+	role := ""
+	switch {
+	case s.grant != nil:
+		role = s.grant.RoleName
+	case s.request != nil:
+		role = s.request.RoleName
+	}
+	return role + " in " + s.app.Name
+}
+
+func ends(at time.Time) string {
+	if at.IsZero() {
+		return "It has no end."
+	}
+	return "It ends on " + at.UTC().Format("2 January 2006 at 15:04 UTC") + "."
+}
+
+func plainLength(d time.Duration) string {
+	if d == access.Indefinite {
+		return "without an end"
+	}
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}} {
+		if d >= unit.of && d%unit.of == 0 {
+			return "for " + strconv.FormatInt(int64(d/unit.of), 10) + " " + unit.name
+		}
+	}
+	return "for " + d.String()
+}
+
+func (l letter) encoded() string {
+	b, err := json.Marshal(l)
+	if err != nil {
+		panic(fmt.Sprintf("notice: texts do not marshal: %v", err)) // cannot happen
+	}
+	return string(b)
+}
+
+// maxSubject bounds the subject of a mail: names in it may be long.
+const maxSubject = 180
+
+// Message is one mail, ready to be sent.
+type Message struct {
+	ID      string // the same for each attempt
+	To      string
+	Subject string
+	Text    string
+	HTML    string
+}
+
+// to returns the letter as mail to a person. Names are other people's texts: no
+// line break of theirs gets into a header.
+func (l letter) to(p identity.Person, id string) (Message, error) {
+	for i := range l.Lines {
+		l.Lines[i] = printable(l.Lines[i])
+	}
+	var html bytes.Buffer
+	if err := page.Execute(&html, l); err != nil {
+		return Message{}, fmt.Errorf("write mail: %w", err)
+	}
+	return Message{ID: id, To: p.Email, Subject: cut(printable(l.Subject), maxSubject), Text: l.text(), HTML: html.String()}, nil
+}
+
+const optOut = "Opening the link decides nothing. To get no more mail: margay notice mail off"
+
+func (l letter) text() string {
+	var b strings.Builder
+	for _, line := range l.Lines {
+		b.WriteString(line + "\n")
+	}
+	if l.Link != "" {
+		b.WriteString("\n" + l.Act + ":\n" + l.Link + "\n")
+	}
+	b.WriteString("\n-- \nYou get this because " + l.Why + ". " + optOut + "\n")
+	return b.String()
+}
+
+var page = template.Must(template.New("mail").Parse(`<!doctype html>
+<html lang="en"><body style="font-family:sans-serif;line-height:1.5;max-width:36rem">
+{{range .Lines}}<p>{{.}}</p>
+{{end}}{{if .Link}}<p><a href="{{.Link}}">{{.Act}}</a></p>
+{{end}}<p style="color:#666;font-size:.85rem">You get this because {{.Why}}. ` + optOut + `</p>
+</body></html>
+`))
+
+// sceneOf reads what letters about an event need.
+func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people func() ([]identity.Person, error)) (scene, error) {
+	s := scene{event: e, link: link}
+	if e.Kind == WebhookDisabled {
+		all, err := people()
+		s.admins = admins(all)
+		return s, err
+	}
+	var err error
+	if s.request, s.grant, err = subjectOf(ctx, r, e); err != nil || s.request == nil {
+		return s, err
+	}
+	if s.app, err = r.App(ctx, s.request.App); err != nil {
+		return s, err
+	}
+	if s.person, err = r.Person(ctx, s.request.Person); err != nil {
+		return s, err
+	}
+	if s.requester, err = r.Person(ctx, s.request.Requester); err != nil {
+		return s, err
+	}
+	if s.approvers, err = access.Approvers(ctx, r, *s.request); err != nil {
+		return s, err
+	}
+	for _, id := range s.app.Owners {
+		p, err := r.Person(ctx, id)
+		if err != nil {
+			return s, err
+		}
+		s.owners = append(s.owners, p)
+	}
+	all, err := people()
+	s.admins = admins(all)
+	return s, err
+}
+
+// subjectOf returns the request, and the grant if there is one, that an event is
+// about.
+func subjectOf(ctx context.Context, r Reader, e audit.Event) (*access.Request, *access.Grant, error) {
+	object, id, _ := strings.Cut(e.Subject, ":")
+	switch object {
+	case "request":
+		req, err := r.Request(ctx, access.RequestID(id))
+		return &req, nil, err
+	case "grant":
+		g, err := r.Grant(ctx, access.GrantID(id))
+		if err != nil {
+			return nil, nil, err
+		}
+		req, err := r.Request(ctx, g.Request)
+		return &req, &g, err
+	}
+	return nil, nil, nil
+}
+
+func admins(all []identity.Person) []identity.Person {
+	return slices.DeleteFunc(slices.Clone(all), func(p identity.Person) bool { return !p.Admin || p.Disabled })
+}
