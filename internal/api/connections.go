@@ -108,12 +108,12 @@ func (s *server) getConnection(ctx context.Context, who identity.Actor, in *one)
 }
 
 func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedConnection]) (*body[wire.Connection], error) {
-	c, err := s.Connections.Update(ctx, who, in.ID, in.Body.Settings)
+	c, err := s.Connections.Update(ctx, who, in.ID, connection.Edit{Settings: in.Body.Settings})
 	return answer(s.connectionOf(c)), err
 }
 
 func (s *server) deleteConnection(ctx context.Context, who identity.Actor, in *one) (*nothing, error) {
-	return nil, s.Connections.Delete(ctx, who, in.ID)
+	return nil, s.Connections.Delete(ctx, who, in.ID, "")
 }
 
 func (s *server) checkConnection(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Check]], error) {

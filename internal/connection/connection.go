@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
 )
 
@@ -25,9 +26,33 @@ type Connection struct {
 	Settings    integration.Settings // without the secrets
 	Sealed      map[string]string    // secret fields, sealed for their place
 	Hints       map[string]string    // secret fields as they are shown: bullets and the last four characters
-	Version     int                  // 1, 2, …: grows with each change
+	Version     int                  // 1, 2, …: grows with each change of the settings
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
+	UpdatedBy   Author
+	SecretAt    time.Time // when the secret was set; zero: not known
+	SecretBy    Author
+	PausedAt    time.Time // zero: it is not paused
+	PausedBy    Author
+}
+
+// Author is who did something, by the name that people know them by.
+type Author struct {
+	ID   string `json:"id,omitempty"`
+	Name string `json:"name,omitempty"`
+}
+
+func authorOf(who identity.Actor) Author { return Author{ID: who.String(), Name: who.Name} }
+
+// String returns the name, else the id.
+func (a Author) String() string {
+	switch {
+	case a.Name != "":
+		return a.Name
+	case a.ID != "":
+		return a.ID
+	}
+	return "somebody"
 }
 
 const bullets = "••••••••"

@@ -20,12 +20,13 @@ func (s *Service) Pages(ctx context.Context, who identity.Actor, id string, call
 		return nil, fault.Field("method", "Only GET lists: %s cannot be followed page by page.", call.Method)
 	}
 	return func(yield func(json.RawMessage, error) bool) {
-		o, done, err := s.use(ctx, id)
+		o, done, err := s.use(ctx, id, fault.Conflict)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		defer done()
+		ctx := s.usage.observed(ctx, id)
 		defer o.client.Hold(ctx)()
 		o.client.Pages(ctx, call)(yield)
 	}, nil

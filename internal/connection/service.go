@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"strconv"
@@ -28,8 +27,22 @@ type Store interface {
 	// SaveConnection keeps c and its events in one transaction. The stored
 	// version must be c.Version-1 (0: there is none yet), else a fault.Conflict.
 	SaveConnection(ctx context.Context, c Connection, events ...audit.Event) error
-	// DeleteConnection removes a connection that no app is bound to.
+	// DeleteConnection removes a connection that no app is bound to and through
+	// which no access was given; else a fault.Conflict that says which.
 	DeleteConnection(ctx context.Context, id string, events ...audit.Event) error
+	// PauseConnection notes since when and by whom a connection is paused; zero:
+	// it is not.
+	PauseConnection(ctx context.Context, id string, at time.Time, by Author, events ...audit.Event) error
+	// ConnectionUse says what depends on a connection.
+	ConnectionUse(ctx context.Context, id string) (Use, error)
+	// KeepChecks keeps the results as the last of their checks.
+	KeepChecks(ctx context.Context, id string, reports []CheckReport, events ...audit.Event) error
+	// LastChecks returns the last results by connection: of one, or of all for "".
+	LastChecks(ctx context.Context, id string) (map[string][]CheckReport, error)
+	// AddUsage adds to how a connection was used. One that is gone is left out.
+	AddUsage(ctx context.Context, id string, more Usage) error
+	// Usages returns how connections were used: one, or all for "".
+	Usages(ctx context.Context, id string) (map[string]Usage, error)
 	// RecordEvents appends events that change nothing else.
 	RecordEvents(ctx context.Context, events ...audit.Event) error
 }
@@ -42,6 +55,8 @@ type Service struct {
 	env      integration.Env
 	now      func() time.Time
 	newID    func(prefix string) string
+
+	usage *usageKeeper
 
 	mu     sync.Mutex
 	opened map[string]*opened
@@ -73,7 +88,7 @@ func NewService(c Config) *Service {
 	}
 	return &Service{
 		store: c.Store, registry: c.Registry, sealer: c.Sealer, env: c.Env, now: c.Now, newID: c.NewID,
-		opened: map[string]*opened{},
+		usage: newUsageKeeper(c.Store, c.Env.Log, c.Now), opened: map[string]*opened{},
 	}
 }
 
@@ -82,66 +97,42 @@ const (
 	Created audit.Kind = "connection.created"
 	Changed audit.Kind = "connection.changed"
 	Deleted audit.Kind = "connection.deleted"
+	Rotated audit.Kind = "connection.rotated"
+	Paused  audit.Kind = "connection.paused"
+	Resumed audit.Kind = "connection.resumed"
 	Calling audit.Kind = "connection.calling" // a write of a person's is about to be sent
 	Called  audit.Kind = "connection.called"  // and what the system answered
 )
 
 // Create stores a new connection. The system need not be reachable.
 func (s *Service) Create(ctx context.Context, who identity.Actor, kind string, settings integration.Settings) (Connection, error) {
-	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil {
-		return Connection{}, err
-	}
-	in, err := s.registry.Get(kind)
-	if err != nil {
-		return Connection{}, err
-	}
-	if err := checkKnown(in, settings); err != nil {
-		return Connection{}, err
-	}
-	clean, err := cleaned(in, settings, integration.Settings{})
+	in, clean, err := s.fresh(who, kind, settings)
 	if err != nil {
 		return Connection{}, err
 	}
 	now := s.now()
 	c := Connection{ID: s.newID("con"), Integration: kind, Version: 1, CreatedAt: now}
-	if c, err = s.fill(c, in, clean, now); err != nil {
+	if c, err = s.fill(c, in, clean, who, now); err != nil {
 		return Connection{}, err
 	}
 	err = s.store.SaveConnection(ctx, c, s.event(Created, who, c, now))
 	return c, err
 }
 
-// Update changes a connection: a field left blank keeps what is stored where
-// the integration says so, else blank is what is stored. Absent is blank.
-func (s *Service) Update(ctx context.Context, who identity.Actor, id string, settings integration.Settings) (Connection, error) {
+// fresh returns the settings of a connection that does not exist yet, as they
+// would be stored, or everything that is wrong with them.
+func (s *Service) fresh(who identity.Actor, kind string, settings integration.Settings) (in integration.Integration, clean integration.Settings, err error) {
 	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil {
-		return Connection{}, err
+		return in, nil, err
 	}
-	c, in, err := s.get(ctx, id)
-	if err != nil {
-		return Connection{}, err
+	if in, err = s.registry.Get(kind); err != nil {
+		return in, nil, err
 	}
 	if err := checkKnown(in, settings); err != nil {
-		return Connection{}, err
+		return in, nil, err
 	}
-	kept, err := s.kept(c, in, settings)
-	if err != nil {
-		return Connection{}, err
-	}
-	clean, err := cleaned(in, settings, kept)
-	if err != nil {
-		return Connection{}, err
-	}
-	now := s.now()
-	c.Version++
-	if c, err = s.fill(c, in, clean, now); err != nil {
-		return Connection{}, err
-	}
-	if err := s.store.SaveConnection(ctx, c, s.event(Changed, who, c, now)); err != nil {
-		return Connection{}, err
-	}
-	s.forget(ctx, id)
-	return c, nil
+	clean, err = cleaned(in, settings, integration.Settings{})
+	return in, clean, err
 }
 
 // cleaned returns the settings as they are stored, blank ones filled from kept,
@@ -197,14 +188,18 @@ func (s *Service) kept(c Connection, in integration.Integration, settings integr
 	return kept, nil
 }
 
-// Delete removes a connection that no app is bound to.
-func (s *Service) Delete(ctx context.Context, who identity.Actor, id string) error {
+// Delete removes a connection that no app is bound to and through which no
+// access was given. confirm, when it is given, must be the connection's name.
+func (s *Service) Delete(ctx context.Context, who identity.Actor, id, confirm string) error {
 	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil {
 		return err
 	}
 	c, _, err := s.get(ctx, id)
 	if err != nil {
 		return err
+	}
+	if confirm != "" && strings.TrimSpace(confirm) != c.DisplayName {
+		return fault.Field("confirm", "That is not the name of this connection: it is %s.", c.DisplayName).WithCode("confirm")
 	}
 	if err := s.store.DeleteConnection(ctx, id, s.event(Deleted, who, c, s.now())); err != nil {
 		return err
@@ -213,10 +208,41 @@ func (s *Service) Delete(ctx context.Context, who identity.Actor, id string) err
 	return nil
 }
 
+// Pause keeps anything from being sent over a connection until it is resumed.
+// What is under way ends. Runs wait.
+func (s *Service) Pause(ctx context.Context, who identity.Actor, id string) (Connection, error) {
+	return s.pause(ctx, who, id, true)
+}
+
+// Resume ends a pause.
+func (s *Service) Resume(ctx context.Context, who identity.Actor, id string) (Connection, error) {
+	return s.pause(ctx, who, id, false)
+}
+
+func (s *Service) pause(ctx context.Context, who identity.Actor, id string, paused bool) (Connection, error) {
+	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil {
+		return Connection{}, err
+	}
+	c, _, err := s.get(ctx, id)
+	if err != nil || paused == !c.PausedAt.IsZero() {
+		return c, err
+	}
+	kind, now := Resumed, s.now()
+	c.PausedAt, c.PausedBy = time.Time{}, Author{}
+	if paused {
+		kind, c.PausedAt, c.PausedBy = Paused, now, authorOf(who)
+	}
+	err = s.store.PauseConnection(ctx, id, c.PausedAt, c.PausedBy, s.event(kind, who, c, now))
+	return c, err
+}
+
 // fill returns c with the settings, its secrets sealed.
-func (s *Service) fill(c Connection, in integration.Integration, settings integration.Settings, now time.Time) (Connection, error) {
+func (s *Service) fill(c Connection, in integration.Integration, settings integration.Settings, who identity.Actor, now time.Time) (Connection, error) {
 	open, secret := split(in.Fields, settings)
-	c.Settings, c.DisplayName, c.UpdatedAt = open, in.DisplayName(settings), now
+	c.Settings, c.DisplayName, c.UpdatedAt, c.UpdatedBy = open, in.DisplayName(settings), now, authorOf(who)
+	if c.Version == 1 {
+		c.SecretAt, c.SecretBy = now, c.UpdatedBy
+	}
 	c.Sealed, c.Hints = map[string]string{}, map[string]string{}
 	for key, value := range secret {
 		sealed, err := s.sealer.Seal([]byte(value), place(c.ID, key))
@@ -283,10 +309,17 @@ func (s *Service) Integration(ctx context.Context, id string) (integration.Integ
 // use returns the one client of a connection as it is stored now, for one piece
 // of work. The client stays open until done, also when the connection is changed
 // meanwhile: the work ends with the settings that it began with.
-func (s *Service) use(ctx context.Context, id string) (o *opened, done func(), err error) {
+//
+// A paused connection is a conflict for a person; a run waits until it is
+// resumed.
+func (s *Service) use(ctx context.Context, id string, paused fault.Kind) (o *opened, done func(), err error) {
 	c, in, err := s.get(ctx, id)
 	if err != nil {
 		return nil, nil, err
+	}
+	if !c.PausedAt.IsZero() {
+		return nil, nil, fault.New(paused, "The connection %s is paused: nothing is sent over it.", c.DisplayName).WithCode("paused").
+			WithHint("%s paused it. An administrator resumes it with: margay connection resume %s", c.PausedBy, c.ID)
 	}
 	if o = s.take(c); o == nil {
 		settings, err := s.secrets(c)
@@ -376,7 +409,7 @@ func (s *Service) close(ctx context.Context, id string, c integration.Client) {
 // Hold makes the calls of a run share one exchange until release. The next call
 // after a change of the connection begins one of its own.
 func (s *Service) Hold(ctx context.Context, id string) (release func(), err error) {
-	o, done, err := s.use(ctx, id)
+	o, done, err := s.use(ctx, id, fault.Unavailable)
 	if err != nil {
 		return nil, err
 	}
@@ -387,7 +420,7 @@ func (s *Service) Hold(ctx context.Context, id string) (release func(), err erro
 // Act does one action of the connection's integration. guard is asked before
 // each write.
 func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error) {
-	o, done, err := s.use(ctx, id)
+	o, done, err := s.use(ctx, id, fault.Unavailable)
 	if err != nil {
 		return nil, err
 	}
@@ -396,97 +429,7 @@ func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	return a.Run(ctx, o.client, args, guard)
-}
-
-// Call sends any call for a person. A call that may change something is
-// recorded before it is sent.
-func (s *Service) Call(ctx context.Context, who identity.Actor, id string, call integration.Call) (integration.Answer, error) {
-	scope := identity.ScopeTableauRead
-	if call.Writes() {
-		scope = identity.ScopeTableauWrite
-	}
-	if err := who.NeedAdmin(scope); err != nil {
-		return integration.Answer{}, err
-	}
-	o, done, err := s.use(ctx, id)
-	if err != nil {
-		return integration.Answer{}, err
-	}
-	defer done()
-	if !call.Writes() {
-		return o.client.Call(ctx, call)
-	}
-	event := func(kind audit.Kind) audit.Event {
-		e := s.event(kind, who, o.connection, s.now())
-		e.Data["method"], e.Data["path"] = cut(call.Method), cut(call.Path)
-		return e
-	}
-	if err := s.store.RecordEvents(ctx, event(Calling)); err != nil {
-		return integration.Answer{}, fmt.Errorf("record the call before it is sent: %w", err)
-	}
-	answer, err := o.client.Call(ctx, call)
-	outcome := event(Called)
-	if err != nil {
-		outcome.Data["error"] = fault.Public(err).Code
-	} else {
-		outcome.Data["status"] = strconv.Itoa(answer.Status)
-	}
-	if lost := s.store.RecordEvents(context.WithoutCancel(ctx), outcome); lost != nil {
-		// The intent is recorded. What the system did is told all the same: who
-		// does not learn it does it again.
-		s.env.Log.ErrorContext(ctx, "outcome of a call not recorded", "connection", id, "error", lost)
-	}
-	return answer, err
-}
-
-// cut bounds what the audit log keeps of a text that a caller chose.
-func cut(text string) string {
-	const most = 1000
-	if len(text) <= most {
-		return text
-	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
-}
-
-// CheckReport is the result of one check.
-type CheckReport struct {
-	Name     string
-	Help     string
-	Pass     bool
-	Message  string
-	Detail   string
-	Hint     string
-	At       time.Time
-	Duration time.Duration
-}
-
-// Check runs the connection's health checks side by side on one exchange and
-// returns their results in their order.
-func (s *Service) Check(ctx context.Context, who identity.Actor, id string) ([]CheckReport, error) {
-	if err := who.NeedAdmin(identity.ScopeTableauRead); err != nil {
-		return nil, err
-	}
-	o, done, err := s.use(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	defer o.client.Hold(ctx)()
-	reports := make([]CheckReport, len(o.integration.Checks))
-	var wg sync.WaitGroup
-	for i, check := range o.integration.Checks {
-		wg.Go(func() {
-			at := s.now()
-			r := check.Run(ctx, o.client, o.connection.Settings)
-			reports[i] = CheckReport{
-				Name: check.Name, Help: check.Help, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint,
-				At: at, Duration: s.now().Sub(at),
-			}
-		})
-	}
-	wg.Wait()
-	return reports, nil
+	return a.Run(s.usage.observed(ctx, id), o.client, args, guard)
 }
 
 // Close ends the open clients and waits for what they send in the background.
@@ -499,6 +442,7 @@ func (s *Service) Close(ctx context.Context) error {
 	for _, o := range all {
 		errs = append(errs, o.client.Close(ctx))
 	}
+	s.usage.close(ctx)
 	return errors.Join(errs...)
 }
 

@@ -110,7 +110,7 @@ func (s *system) integration() integration.Integration {
 		}
 		return "done", call(ctx, c)
 	})}
-	in.Checks = []integration.Check{{Name: "One", Run: func(ctx context.Context, c integration.Client, set integration.Settings) integration.CheckResult {
+	in.Checks = []integration.Check{{Key: "one", Name: "One", Run: func(ctx context.Context, c integration.Client, set integration.Settings) integration.CheckResult {
 		if s.act != nil {
 			s.act()
 		}
@@ -288,7 +288,7 @@ func TestUpdate(t *testing.T) {
 				tt.name = "Tableau – acme-analytics"
 			}
 
-			got, err := f.Update(t.Context(), ana, c.ID, tt.change)
+			got, err := f.Update(t.Context(), ana, c.ID, connection.Edit{Settings: tt.change})
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				continue
@@ -309,7 +309,7 @@ func TestUpdateRefusesTheMask(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		c := f.create(t)
 		for _, mask := range []string{c.Masked()["pat_secret"], "••••", " ••••••••7b60", "•", "new••••7b60"} {
-			_, err := f.Update(t.Context(), ana, c.ID, integration.Settings{"pat_secret": mask})
+			_, err := f.Update(t.Context(), ana, c.ID, connection.Edit{Settings: integration.Settings{"pat_secret": mask}})
 			if e := fault.Public(err); e.Code != "masked" || e.Field != "settings.pat_secret" {
 				t.Errorf("%q: %v", mask, err)
 			}
@@ -331,10 +331,10 @@ func TestUpdateReplacesALostSecret(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		if _, err := f.Update(t.Context(), ana, c.ID, integration.Settings{}); err == nil {
+		if _, err := f.Update(t.Context(), ana, c.ID, connection.Edit{Settings: integration.Settings{}}); err == nil {
 			t.Error("a secret that cannot be opened was kept")
 		}
-		if _, err := f.Update(t.Context(), ana, c.ID, integration.Settings{"pat_secret": secret}); err != nil {
+		if _, err := f.Update(t.Context(), ana, c.ID, connection.Edit{Settings: integration.Settings{"pat_secret": secret}}); err != nil {
 			t.Errorf("a new secret: %v", err)
 		}
 		if got := f.used(t, c.ID)["pat_secret"]; got != secret {
@@ -376,7 +376,7 @@ func TestOneClient(t *testing.T) {
 		if n := len(live(f.system.clients())); n != 1 {
 			t.Errorf("%d clients for 20 callers", n)
 		}
-		if _, err := f.Update(t.Context(), ana, c.ID, integration.Settings{"site_content_url": "other"}); err != nil {
+		if _, err := f.Update(t.Context(), ana, c.ID, connection.Edit{Settings: integration.Settings{"site_content_url": "other"}}); err != nil {
 			t.Fatal(err)
 		}
 		for _, old := range f.system.clients() {
@@ -411,7 +411,7 @@ func TestEditWhileUnderWay(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		change := map[string]func(id string) error{
 			"edit": func(id string) error {
-				_, err := f.Update(t.Context(), ana, id, integration.Settings{"site_content_url": "other"})
+				_, err := f.Update(t.Context(), ana, id, connection.Edit{Settings: integration.Settings{"site_content_url": "other"}})
 				return err
 			},
 			"edit elsewhere": func(id string) error { // another node: found out by the next call
@@ -426,7 +426,7 @@ func TestEditWhileUnderWay(t *testing.T) {
 				_, err = f.Call(t.Context(), ana, id, integration.Call{Method: http.MethodGet, Path: "/x"})
 				return err
 			},
-			"delete": func(id string) error { return f.Delete(t.Context(), ana, id) },
+			"delete": func(id string) error { return f.Delete(t.Context(), ana, id, "") },
 		}
 		for name, change := range change {
 			c := f.create(t)
@@ -485,7 +485,7 @@ func TestUpdateOfWhatChangedMeanwhile(t *testing.T) {
 		errs := make([]error, 8)
 		for i := range errs {
 			wg.Go(func() {
-				_, errs[i] = f.Update(t.Context(), ana, c.ID, integration.Settings{"site_content_url": fmt.Sprintf("site-%d", i)})
+				_, errs[i] = f.Update(t.Context(), ana, c.ID, connection.Edit{Settings: integration.Settings{"site_content_url": fmt.Sprintf("site-%d", i)}})
 			})
 		}
 		wg.Wait()
@@ -597,7 +597,7 @@ func TestWhoMay(t *testing.T) {
 			"list":   {identity.ScopeAccessRead, func(who identity.Actor) error { _, err := f.List(t.Context(), who); return err }},
 			"get":    {identity.ScopeAccessRead, func(who identity.Actor) error { _, err := f.Get(t.Context(), who, c.ID); return err }},
 			"create": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { _, err := f.Create(t.Context(), who, "tableau", good()); return err }},
-			"update": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { _, err := f.Update(t.Context(), who, c.ID, good()); return err }},
+			"update": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { _, err := f.Update(t.Context(), who, c.ID, connection.Edit{Settings: good()}); return err }},
 			"check":  {identity.ScopeTableauRead, func(who identity.Actor) error { _, err := f.Check(t.Context(), who, c.ID); return err }},
 			"read":   {identity.ScopeTableauRead, call(http.MethodGet)},
 			"pages": {identity.ScopeTableauRead, func(who identity.Actor) error {
@@ -606,7 +606,7 @@ func TestWhoMay(t *testing.T) {
 			}},
 			"write":  {identity.ScopeTableauWrite, call(http.MethodPost)},
 			"odd":    {identity.ScopeTableauWrite, call("get")},
-			"delete": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { return f.Delete(t.Context(), who, f.create(t).ID) }},
+			"delete": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { return f.Delete(t.Context(), who, f.create(t).ID, "") }},
 		}
 		for name, act := range acts {
 			for _, scope := range identity.Scopes() {

@@ -49,6 +49,8 @@ type Field struct {
 	Required bool
 	Missing  string // the sentence when a required field is blank
 	Secret   bool   // sealed at rest, masked, never given back
+	// Credential: it belongs to what is replaced when credentials are rotated.
+	Credential bool
 	// KeepBlank: left blank on an edit, the stored value stays. Otherwise blank
 	// is a value of its own and is always saved.
 	KeepBlank bool

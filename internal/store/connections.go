@@ -22,14 +22,27 @@ type connectionRow struct {
 	Version       int
 	CreatedMs     int64
 	UpdatedMs     int64
+	UpdatedBy     string
+	SecretMs      int64
+	SecretBy      string
+	PausedMs      int64
+	PausedBy      string
 }
 
 func connectionFrom(r connectionRow) (connection.Connection, error) {
 	c := connection.Connection{
 		ID: r.ID, Integration: r.Integration, DisplayName: r.DisplayName, Version: r.Version,
-		CreatedAt: at(r.CreatedMs), UpdatedAt: at(r.UpdatedMs),
+		CreatedAt: at(r.CreatedMs), UpdatedAt: at(r.UpdatedMs), SecretAt: at(r.SecretMs), PausedAt: at(r.PausedMs),
 	}
 	var err error
+	for _, by := range []struct {
+		text string
+		to   *connection.Author
+	}{{r.UpdatedBy, &c.UpdatedBy}, {r.SecretBy, &c.SecretBy}, {r.PausedBy, &c.PausedBy}} {
+		if *by.to, err = parse[connection.Author]("author", by.text); err != nil {
+			return c, err
+		}
+	}
 	if c.Settings, err = parse[integration.Settings]("settings", r.Settings); err != nil {
 		return c, err
 	}
@@ -62,7 +75,8 @@ func (db *DB) Connections(ctx context.Context) ([]connection.Connection, error) 
 func (db *DB) SaveConnection(ctx context.Context, c connection.Connection, events ...audit.Event) error {
 	row := connectionRow{
 		ID: c.ID, Integration: c.Integration, DisplayName: c.DisplayName, Settings: text(c.Settings), Sealed: text(c.Sealed),
-		Hints: text(c.Hints), Version: c.Version, CreatedMs: ms(c.CreatedAt), UpdatedMs: ms(c.UpdatedAt),
+		Hints: text(c.Hints), Version: c.Version, CreatedMs: ms(c.CreatedAt), UpdatedMs: ms(c.UpdatedAt), UpdatedBy: text(c.UpdatedBy),
+		SecretMs: ms(c.SecretAt), SecretBy: text(c.SecretBy), PausedMs: ms(c.PausedAt), PausedBy: text(c.PausedBy),
 	}
 	return db.change(ctx, func(tx *tx) error {
 		if c.Version == 1 {
@@ -71,7 +85,7 @@ func (db *DB) SaveConnection(ctx context.Context, c connection.Connection, event
 			}
 			return tx.Record(ctx, events...)
 		}
-		res, err := tx.sql.NewUpdate().Model(&row).WherePK().Where("version = ?", c.Version-1).Exec(ctx)
+		res, err := tx.sql.NewUpdate().Model(&row).ExcludeColumn("paused_ms", "paused_by").WherePK().Where("version = ?", c.Version-1).Exec(ctx)
 		if err != nil {
 			return wrap("save connection", err)
 		}
@@ -85,10 +99,21 @@ func (db *DB) SaveConnection(ctx context.Context, c connection.Connection, event
 // DeleteConnection implements [connection.Store].
 func (db *DB) DeleteConnection(ctx context.Context, id string, events ...audit.Event) error {
 	return db.change(ctx, func(tx *tx) error {
+		use, err := connectionUse(ctx, tx.sql, id)
+		if err != nil {
+			return err
+		}
+		if err := stillUsed(use); err != nil {
+			return err
+		}
+		for _, model := range []any{(*checkRow)(nil), (*usageRow)(nil)} {
+			if _, err := tx.sql.NewDelete().Model(model).Where("connection_id = ?", id).Exec(ctx); err != nil {
+				return wrap("delete connection", err)
+			}
+		}
 		if _, err := tx.sql.NewDelete().Model((*connectionRow)(nil)).Where("id = ?", id).Exec(ctx); err != nil {
 			if inUse(err) {
-				return fault.New(fault.Conflict, "Apps are bound to this connection, or access was given through it, of which the record is kept.").WithCode("in_use").
-					WithHint("Bind the apps to another connection first. A connection through which access was given stays.").Because(err)
+				return fault.New(fault.Conflict, "This connection is in use.").WithCode("in_use").WithHint("To stop all use of it, pause it.").Because(err)
 			}
 			return wrap("delete connection", err)
 		}

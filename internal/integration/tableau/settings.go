@@ -36,12 +36,12 @@ func fields() []integration.Field {
 			Help: "The content URL of the site to connect to. For the Default site, leave this empty. You can find this in the site URL after /site/.",
 		},
 		{
-			Key: keyPATName, Label: "Personal Access Token Name", Required: true, KeepBlank: true, Missing: "Personal Access Token name is required",
+			Key: keyPATName, Label: "Personal Access Token Name", Credential: true, Required: true, KeepBlank: true, Missing: "Personal Access Token name is required",
 			Example: "margay-integration", Blank: "Left blank, the stored name stays.",
 			Help: "The name of your Tableau Personal Access Token. Create one in Tableau under My Account Settings > Personal Access Tokens.",
 		},
 		{
-			Key: keyPATSecret, Label: "Personal Access Token Secret", Required: true, Secret: true, KeepBlank: true,
+			Key: keyPATSecret, Label: "Personal Access Token Secret", Credential: true, Required: true, Secret: true, KeepBlank: true,
 			Missing: "Personal Access Token secret is required", Blank: "Left untouched, the stored secret stays.",
 			Help: "The secret value of your Tableau Personal Access Token. This is shown only once when the token is created.",
 		},

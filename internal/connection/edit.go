@@ -1,0 +1,310 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/integration"
+)
+
+// Edit is a change of a connection's settings. A field that is blank or absent
+// keeps what is stored where the integration says so; else blank is stored.
+type Edit struct {
+	Settings integration.Settings
+	// Version is that of the connection as the editor saw it; 0: whatever is
+	// stored. When it was saved meanwhile the edit is a fault.Conflict.
+	Version int
+}
+
+// Use is what depends on a connection.
+type Use struct {
+	Apps       []string // their names
+	LiveGrants int      // access that is there, or may be
+	Grants     int      // all that was ever given through it
+}
+
+// Change is one field that an edit changes. Of a secret no value is shown.
+type Change struct {
+	Key, Label    string
+	Before, After string
+	Secret        bool
+}
+
+// Plan is what an edit will do.
+type Plan struct {
+	Before, After Connection // After as it would be stored, without sealed secrets
+	Changes       []Change
+	Moves         bool // calls will go elsewhere
+	Use           Use
+	Warnings      []string
+}
+
+// Update changes the settings of a connection.
+func (s *Service) Update(ctx context.Context, who identity.Actor, id string, e Edit) (Connection, error) {
+	c, in, err := s.toEdit(ctx, who, id, e)
+	if err != nil {
+		return Connection{}, err
+	}
+	clean, err := s.edited(c, in, e.Settings)
+	if err != nil {
+		return Connection{}, err
+	}
+	return s.save(ctx, who, c, in, clean, e, "")
+}
+
+// toEdit returns a connection that the actor may edit, as it is stored now.
+func (s *Service) toEdit(ctx context.Context, who identity.Actor, id string, e Edit) (Connection, integration.Integration, error) {
+	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil {
+		return Connection{}, integration.Integration{}, err
+	}
+	c, in, err := s.get(ctx, id)
+	if err != nil {
+		return Connection{}, integration.Integration{}, err
+	}
+	if e.Version != 0 && e.Version != c.Version {
+		return Connection{}, integration.Integration{}, s.meanwhile(c, in, e)
+	}
+	return c, in, checkKnown(in, e.Settings)
+}
+
+// edited returns the settings of c after an edit, secrets included.
+func (s *Service) edited(c Connection, in integration.Integration, settings integration.Settings) (integration.Settings, error) {
+	kept, err := s.kept(c, in, settings)
+	if err != nil {
+		return nil, err
+	}
+	return cleaned(in, settings, kept)
+}
+
+// save stores c with other settings and drops its open client.
+func (s *Service) save(ctx context.Context, who identity.Actor, c Connection, in integration.Integration, clean integration.Settings, e Edit, kind string) (Connection, error) {
+	now, was := s.now(), c
+	c.Version++
+	c, err := s.fill(c, in, clean, who, now)
+	if err != nil {
+		return Connection{}, err
+	}
+	if givesSecret(in, e.Settings) {
+		c.SecretAt, c.SecretBy = now, authorOf(who)
+	} else {
+		c.SecretAt, c.SecretBy = was.SecretAt, was.SecretBy
+	}
+	event := s.event(Changed, who, c, now)
+	if kind != "" {
+		event.Kind = Rotated
+	}
+	if changed := strings.Join(changedKeys(in, was, c, e.Settings), " "); changed != "" {
+		event.Data["changed"] = changed
+	}
+	err = s.store.SaveConnection(ctx, c, event)
+	if errors.Is(err, fault.Conflict) {
+		if now, _, got := s.get(ctx, c.ID); got == nil && now.Version != was.Version {
+			return Connection{}, s.meanwhile(now, in, e)
+		}
+	}
+	if err != nil {
+		return Connection{}, err
+	}
+	s.forget(ctx, c.ID)
+	return c, nil
+}
+
+// givesSecret says whether settings hold a new secret.
+func givesSecret(in integration.Integration, settings integration.Settings) bool {
+	for _, f := range in.Fields {
+		if f.Secret && strings.TrimSpace(settings[f.Key]) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func changedKeys(in integration.Integration, was, now Connection, given integration.Settings) []string {
+	var keys []string
+	for _, ch := range changes(in, was, now, given) {
+		keys = append(keys, ch.Key)
+	}
+	return keys
+}
+
+// changes lists what differs between two states of a connection. A secret has
+// changed when a new one was given.
+func changes(in integration.Integration, was, now Connection, given integration.Settings) []Change {
+	var out []Change
+	for _, f := range in.Fields {
+		ch := Change{Key: f.Key, Label: f.Label, Before: was.Settings[f.Key], After: now.Settings[f.Key], Secret: f.Secret}
+		if f.Secret {
+			if strings.TrimSpace(given[f.Key]) == "" {
+				continue
+			}
+			ch.Before, ch.After = was.Hints[f.Key], mask(strings.TrimSpace(given[f.Key]))
+		} else if ch.Before == ch.After {
+			continue
+		}
+		out = append(out, ch)
+	}
+	return out
+}
+
+// meanwhile is the conflict of an edit of something that somebody else saved:
+// who and when, and for each field that differs what is stored and what was
+// typed. Nothing is lost by it.
+func (s *Service) meanwhile(c Connection, in integration.Integration, e Edit) error {
+	f := fault.New(fault.Conflict, "%s saved this connection at %s, after you opened it.", c.UpdatedBy, c.UpdatedAt.UTC().Format("2006-01-02 15:04:05 MST")).
+		WithCode("conflict").WithHint("Nothing was saved. Look at what is stored now, then save again.")
+	for _, field := range in.Fields {
+		value, given := e.Settings[field.Key]
+		value = strings.TrimSpace(value)
+		switch {
+		case field.Secret && value != "":
+			f.More = append(f.More, fault.Field("settings."+field.Key, "%s: %s is stored now; you typed a new one.", field.Label, c.Hints[field.Key]).WithCode("conflict"))
+		case field.Secret, value == c.Settings[field.Key], value == "" && field.KeepBlank, !given && field.KeepBlank:
+		default:
+			f.More = append(f.More, fault.Field("settings."+field.Key, "%s: %s is stored now; you have %s.", field.Label, shown(c.Settings[field.Key]), shown(value)).WithCode("conflict"))
+		}
+	}
+	return f
+}
+
+// shown writes a value in a sentence.
+func shown(value string) string {
+	if value == "" {
+		return "nothing"
+	}
+	return "“" + cut(value) + "”"
+}
+
+// Preview says what an edit will do, and does nothing.
+func (s *Service) Preview(ctx context.Context, who identity.Actor, id string, e Edit) (Plan, error) {
+	c, in, err := s.toEdit(ctx, who, id, e)
+	if err != nil {
+		return Plan{}, err
+	}
+	kept := integration.Settings{} // no secret is opened to look at an edit
+	for _, f := range in.Fields {
+		if f.KeepBlank {
+			kept[f.Key] = c.Settings[f.Key]
+		}
+		if f.Secret {
+			kept[f.Key] = bullets
+		}
+	}
+	clean, err := cleaned(in, e.Settings, kept)
+	if err != nil {
+		return Plan{}, err
+	}
+	open, _ := split(in.Fields, clean)
+	after := c
+	after.Version++
+	after.Settings, after.DisplayName, after.Sealed = open, in.DisplayName(open), nil
+	p := Plan{Before: c, After: after, Changes: changes(in, c, after, e.Settings)}
+	p.Moves = in.TargetOf(c.Settings) != in.TargetOf(open)
+	if p.Use, err = s.store.ConnectionUse(ctx, id); err != nil {
+		return Plan{}, err
+	}
+	p.Warnings = s.warnings(in, p, e)
+	return p, nil
+}
+
+// warnings says what people should know before they save.
+func (s *Service) warnings(in integration.Integration, p Plan, e Edit) []string {
+	var out []string
+	from, to := in.TargetOf(p.Before.Settings), in.TargetOf(p.After.Settings)
+	if p.Moves {
+		out = append(out, fmt.Sprintf("Calls go to %s, and no longer to %s.", to, from))
+		if n := p.Use.LiveGrants; n > 0 {
+			out = append(out, fmt.Sprintf("%s live: they were given on %s, and will end, or be set up, on %s.", count(n, "grant is", "grants are"), from, to))
+		}
+		if len(p.Use.Apps) > 0 {
+			out = append(out, fmt.Sprintf("%s to it: %s.", count(len(p.Use.Apps), "app is bound", "apps are bound"), strings.Join(p.Use.Apps, ", ")))
+		}
+	}
+	if from.Host != to.Host && !givesSecret(in, e.Settings) {
+		out = append(out, fmt.Sprintf("The stored secret will be sent to %s.", to.Host))
+	}
+	return out
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Rotate replaces a connection's credentials. The new ones are tried before the
+// old ones are dropped: when the system refuses them, nothing is changed.
+func (s *Service) Rotate(ctx context.Context, who identity.Actor, id string, e Edit) (Connection, error) {
+	c, in, err := s.toEdit(ctx, who, id, e)
+	if err != nil {
+		return Connection{}, err
+	}
+	all := integration.Settings{}
+	var faults []*fault.Error
+	for _, f := range in.Fields {
+		value, given := e.Settings[f.Key]
+		switch {
+		case given && !f.Credential:
+			faults = append(faults, fault.Field("settings."+f.Key, "%s is no part of the credentials: change it by an edit.", f.Label))
+		case f.Credential:
+			all[f.Key] = value
+		default:
+			all[f.Key] = c.Settings[f.Key]
+		}
+		if f.Secret && strings.TrimSpace(value) == "" {
+			faults = append(faults, fault.Field("settings."+f.Key, "%s", f.Missing).WithCode("required"))
+		}
+	}
+	if err := fault.Join(faults...); err != nil {
+		return Connection{}, err
+	}
+	clean, err := s.edited(c, in, all)
+	if err != nil {
+		return Connection{}, err
+	}
+	if err := s.accepted(ctx, in, clean); err != nil {
+		return Connection{}, err
+	}
+	return s.save(ctx, who, c, in, clean, Edit{Settings: all, Version: e.Version}, "rotated")
+}
+
+// tryTime bounds how long new credentials are tried.
+const tryTime = time.Minute
+
+// accepted says whether the system takes credentials that are not stored yet.
+func (s *Service) accepted(ctx context.Context, in integration.Integration, settings integration.Settings) error {
+	client, err := in.Open(settings, s.env)
+	if err != nil {
+		return err
+	}
+	// The new session is ended before the next one is begun: a system may allow
+	// only one.
+	defer s.close(context.WithoutCancel(ctx), "not stored", client)
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	if in.Try == nil {
+		for _, check := range in.Checks[:min(1, len(in.Checks))] {
+			if r := check.Run(ctx, client, settings); !r.Pass {
+				return unchanged(fault.New(fault.Upstream, "%s", r.Message).WithCode("refused").WithDetail(r.Detail).WithHint("%s", r.Hint))
+			}
+		}
+		return nil
+	}
+	err = in.Try(ctx, client)
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return unchanged(f)
+	}
+	return err
+}
+
+// unchanged is f with the word that nothing was changed.
+func unchanged(f *fault.Error) error {
+	out := *f
+	out.Hint = strings.TrimSpace("Nothing was changed: the old credentials stay in use. " + f.Hint)
+	return &out
+}

@@ -1,0 +1,90 @@
+package connection
+
+import (
+	"context"
+	"slices"
+
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/integration"
+)
+
+// Overview is a connection with all that is known of it.
+type Overview struct {
+	Connection
+	Integration integration.Integration
+	Target      integration.Target
+	Condition   Condition
+	Checks      []CheckReport // the last result of each, in their order; older ones of settings that changed are left out
+	Facts       []integration.Fact
+	Credential  Credential
+	Usage       Usage
+	CallsToday  int
+}
+
+// Overview returns one connection with all that is known of it. Nothing is sent
+// for it.
+func (s *Service) Overview(ctx context.Context, who identity.Actor, id string) (Overview, error) {
+	c, err := s.Get(ctx, who, id)
+	if err != nil {
+		return Overview{}, err
+	}
+	all, err := s.overviews(ctx, id, c)
+	if err != nil {
+		return Overview{}, err
+	}
+	return all[0], nil
+}
+
+// Overviews returns all connections so, by display name.
+func (s *Service) Overviews(ctx context.Context, who identity.Actor) ([]Overview, error) {
+	cs, err := s.List(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	return s.overviews(ctx, "", cs...)
+}
+
+func (s *Service) overviews(ctx context.Context, id string, cs ...Connection) ([]Overview, error) {
+	checks, err := s.store.LastChecks(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := s.store.Usages(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	usages, now := s.usage.with(stored), s.now()
+	out := make([]Overview, 0, len(cs))
+	for _, c := range cs {
+		in, err := s.registry.Get(c.Integration)
+		if err != nil { // an integration that this version has not: shown by what is stored
+			in = integration.Integration{Kind: c.Integration, Name: c.Integration}
+		}
+		o := Overview{Connection: c, Integration: in, Target: in.TargetOf(c.Settings), Usage: usages[c.ID]}
+		o.Checks = current(c, in, checks[c.ID])
+		for _, r := range o.Checks {
+			o.Facts = append(o.Facts, r.Facts...)
+		}
+		o.Condition = Health(c, in, o.Checks)
+		o.Credential = CredentialOf(c, in, o.Usage, now)
+		o.CallsToday = o.Usage.On(now)
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// current returns the results that still say something, in the order of the
+// checks and with their words of today.
+func current(c Connection, in integration.Integration, last []CheckReport) []CheckReport {
+	var out []CheckReport
+	for _, check := range in.Checks {
+		i := slices.IndexFunc(last, func(r CheckReport) bool { return r.Key == check.Key && r.Version == c.Version })
+		if i < 0 {
+			continue
+		}
+		r := last[i]
+		r.Name, r.Help, r.NotProven = check.Name, check.Help, check.NotProven
+		out = append(out, r)
+	}
+	return out
+}

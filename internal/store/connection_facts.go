@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/connection"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/integration"
+)
+
+type checkRow struct {
+	bun.BaseModel `bun:"table:connection_checks"`
+	ConnectionID  string `bun:",pk"`
+	CheckKey      string `bun:",pk"`
+	Version       int
+	Pass          bool
+	Message       string
+	Detail        string
+	Hint          string
+	Facts         string
+	AtMs          int64
+	TookMs        int64
+}
+
+type usageRow struct {
+	bun.BaseModel `bun:"table:connection_usage"`
+	ConnectionID  string `bun:",pk"`
+	UsedMs        int64
+	Day           string
+	Calls         int
+	LastCalls     string
+	History       string
+}
+
+func usageFrom(r usageRow) (connection.Usage, error) {
+	u := connection.Usage{UsedAt: at(r.UsedMs), Day: r.Day, Calls: r.Calls}
+	var err error
+	if u.Last, err = parse[[]connection.Exchange]("last calls", r.LastCalls); err != nil {
+		return u, err
+	}
+	u.History, err = parse[[]connection.Sent]("history", r.History)
+	return u, err
+}
+
+// PauseConnection implements [connection.Store].
+func (db *DB) PauseConnection(ctx context.Context, id string, at time.Time, by connection.Author, events ...audit.Event) error {
+	return db.change(ctx, func(tx *tx) error {
+		if _, err := tx.sql.NewRaw("UPDATE connections SET paused_ms = ?, paused_by = ? WHERE id = ?", ms(at), text(by), id).Exec(ctx); err != nil {
+			return wrap("pause connection", err)
+		}
+		return tx.Record(ctx, events...)
+	})
+}
+
+// KeepChecks implements [connection.Store].
+func (db *DB) KeepChecks(ctx context.Context, id string, reports []connection.CheckReport, events ...audit.Event) error {
+	rows := make([]checkRow, len(reports))
+	for i, r := range reports {
+		rows[i] = checkRow{
+			ConnectionID: id, CheckKey: r.Key, Version: r.Version, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint,
+			Facts: text(r.Facts), AtMs: ms(r.At), TookMs: r.Duration.Milliseconds(),
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return db.change(ctx, func(tx *tx) error {
+		if there, err := tx.connectionIsThere(ctx, id); err != nil || !there {
+			return err // it was removed meanwhile
+		}
+		// A run that began later and ended sooner has the last word.
+		_, err := tx.sql.NewInsert().Model(&rows).On("CONFLICT (connection_id, check_key) DO UPDATE").
+			Set("version = EXCLUDED.version, pass = EXCLUDED.pass, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint").
+			Set("facts = EXCLUDED.facts, at_ms = EXCLUDED.at_ms, took_ms = EXCLUDED.took_ms").
+			Where("check_row.at_ms <= EXCLUDED.at_ms").Exec(ctx)
+		if err != nil {
+			return wrap("keep checks", err)
+		}
+		return tx.Record(ctx, events...)
+	})
+}
+
+func (t *tx) connectionIsThere(ctx context.Context, id string) (bool, error) {
+	n, err := t.q.NewSelect().Model((*connectionRow)(nil)).Where("id = ?", id).Count(ctx)
+	return n > 0, wrap("look for connection", err)
+}
+
+// LastChecks implements [connection.Store].
+func (db *DB) LastChecks(ctx context.Context, id string) (map[string][]connection.CheckReport, error) {
+	var rows []checkRow
+	q := db.read.NewSelect().Model(&rows).Order("connection_id", "check_key")
+	if id != "" {
+		q = q.Where("connection_id = ?", id)
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("read checks", err)
+	}
+	out := map[string][]connection.CheckReport{}
+	for _, r := range rows {
+		facts, err := parse[[]integration.Fact]("facts", r.Facts)
+		if err != nil {
+			return nil, err
+		}
+		out[r.ConnectionID] = append(out[r.ConnectionID], connection.CheckReport{
+			Key: r.CheckKey, Version: r.Version, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint, Facts: facts,
+			At: at(r.AtMs), Duration: time.Duration(r.TookMs) * time.Millisecond,
+		})
+	}
+	return out, nil
+}
+
+// AddUsage implements [connection.Store].
+func (db *DB) AddUsage(ctx context.Context, id string, more connection.Usage) error {
+	return db.change(ctx, func(tx *tx) error {
+		if there, err := tx.connectionIsThere(ctx, id); err != nil || !there {
+			return err
+		}
+		var row usageRow
+		var u connection.Usage
+		err := tx.sql.NewSelect().Model(&row).Where("connection_id = ?", id).Scan(ctx)
+		if err == nil {
+			u, err = usageFrom(row)
+		} else if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		if err != nil {
+			return wrap("read usage", err)
+		}
+		u = u.Add(more)
+		row = usageRow{ConnectionID: id, UsedMs: ms(u.UsedAt), Day: u.Day, Calls: u.Calls, LastCalls: text(u.Last), History: text(u.History)}
+		_, err = tx.sql.NewInsert().Model(&row).On("CONFLICT (connection_id) DO UPDATE").
+			Set("used_ms = EXCLUDED.used_ms, day = EXCLUDED.day, calls = EXCLUDED.calls, last_calls = EXCLUDED.last_calls, history = EXCLUDED.history").Exec(ctx)
+		return wrap("keep usage", err)
+	})
+}
+
+// Usages implements [connection.Store].
+func (db *DB) Usages(ctx context.Context, id string) (map[string]connection.Usage, error) {
+	var rows []usageRow
+	q := db.read.NewSelect().Model(&rows)
+	if id != "" {
+		q = q.Where("connection_id = ?", id)
+	} else {
+		q = q.ExcludeColumn("last_calls", "history") // what a list does not show
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("read usage", err)
+	}
+	out := map[string]connection.Usage{}
+	for _, r := range rows {
+		if id == "" {
+			r.LastCalls, r.History = "[]", "[]"
+		}
+		u, err := usageFrom(r)
+		if err != nil {
+			return nil, err
+		}
+		out[r.ConnectionID] = u
+	}
+	return out, nil
+}
+
+// ConnectionUse implements [connection.Store].
+func (db *DB) ConnectionUse(ctx context.Context, id string) (connection.Use, error) {
+	var u connection.Use
+	err := db.view(ctx, func(r reader) error {
+		var err error
+		u, err = connectionUse(ctx, r.q, id)
+		return err
+	})
+	return u, err
+}
+
+// over are the states of a grant in which no access is there.
+var over = []string{string(access.GrantEnded), string(access.GrantNotSetUp)}
+
+func connectionUse(ctx context.Context, db bun.IDB, id string) (connection.Use, error) {
+	var u connection.Use
+	if err := db.NewSelect().Table("apps").Column("name").Where("connection_id = ?", id).Order("name").Scan(ctx, &u.Apps); err != nil {
+		return u, wrap("read the apps of a connection", err)
+	}
+	err := db.NewSelect().Table("grants").ColumnExpr("COUNT(*), COUNT(CASE WHEN state NOT IN (?) THEN 1 END)", bun.List(over)).
+		Where("connection_id = ?", id).Scan(ctx, &u.Grants, &u.LiveGrants)
+	return u, wrap("count the grants of a connection", err)
+}
+
+// stillUsed says why a connection cannot be removed; nil: it can.
+func stillUsed(u connection.Use) error {
+	f := fault.New(fault.Conflict, "").WithCode("in_use")
+	switch {
+	case u.LiveGrants == 1:
+		f.Message = "1 grant that was given through this connection is live."
+	case u.LiveGrants > 1:
+		f.Message = fmt.Sprintf("%d grants that were given through this connection are live.", u.LiveGrants)
+	}
+	if f.Message != "" {
+		return f.WithHint("End them first: margay access list. To stop all use of the connection, pause it.")
+	}
+	switch {
+	case len(u.Apps) == 1:
+		return fault.New(fault.Conflict, "The app %s is bound to this connection.", u.Apps[0]).WithCode("in_use").
+			WithHint("Bind the app to another connection first.")
+	case len(u.Apps) > 1:
+		return fault.New(fault.Conflict, "The apps %s are bound to this connection.", strings.Join(u.Apps, ", ")).WithCode("in_use").
+			WithHint("Bind the apps to another connection first.")
+	case u.Grants > 0:
+		return fault.New(fault.Conflict, "Access was given through this connection, and the record of it is kept.").WithCode("in_use").
+			WithHint("It stays. To stop all use of it, pause it.")
+	}
+	return nil
+}
