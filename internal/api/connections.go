@@ -11,7 +11,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/margay-access/margay/internal/api/wire"
-	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
@@ -20,12 +19,19 @@ import (
 func (s *server) connections() {
 	register(s, http.MethodGet, "/integrations", "list-integrations", "List the integrations", http.StatusOK, s.listIntegrations)
 	register(s, http.MethodGet, "/integrations/{id}", "get-integration", "Show one integration", http.StatusOK, s.getIntegration)
+	register(s, http.MethodGet, "/integrations/{id}/methods", "list-methods", "List the methods of the system's API, or those that hold all words", http.StatusOK, s.listMethods)
 	register(s, http.MethodGet, "/connections", "list-connections", "List the connections", http.StatusOK, s.listConnections)
 	register(s, http.MethodPost, "/connections", "create-connection", "Connect a site", http.StatusCreated, s.createConnection)
-	register(s, http.MethodGet, "/connections/{id}", "get-connection", "Show one connection", http.StatusOK, s.getConnection)
+	register(s, http.MethodPost, "/connections/test", "test-connection", "Run the health checks with settings that are not stored", http.StatusOK, s.testConnection)
+	register(s, http.MethodGet, "/connections/{id}", "get-connection", "Show one connection, with the last results of its checks", http.StatusOK, s.getConnection)
 	register(s, http.MethodPatch, "/connections/{id}", "update-connection", "Change a connection", http.StatusOK, s.updateConnection)
 	register(s, http.MethodDelete, "/connections/{id}", "delete-connection", "Remove a connection that no app is bound to", http.StatusNoContent, s.deleteConnection)
-	register(s, http.MethodPost, "/connections/{id}/checks", "check-connection", "Run the health checks", http.StatusOK, s.checkConnection)
+	register(s, http.MethodPost, "/connections/{id}/preview", "preview-connection", "Say what a change will do, and do nothing", http.StatusOK, s.previewConnection)
+	register(s, http.MethodPost, "/connections/{id}/rotate", "rotate-connection", "Replace the credentials, once the system has accepted the new ones", http.StatusOK, s.rotateConnection)
+	register(s, http.MethodPost, "/connections/{id}/pause", "pause-connection", "Send nothing over a connection until it is resumed", http.StatusOK, s.pauseConnection)
+	register(s, http.MethodPost, "/connections/{id}/resume", "resume-connection", "End a pause", http.StatusOK, s.resumeConnection)
+	register(s, http.MethodPost, "/connections/{id}/checks", "check-connection", "Run the health checks, or some of them", http.StatusOK, s.checkConnection)
+	register(s, http.MethodGet, "/connections/{id}/calls", "list-calls", "List what was sent lately", http.StatusOK, s.listCalls)
 	register(s, http.MethodPost, "/connections/{id}/call", "call", "Make any call of the system's API", http.StatusOK, s.call)
 }
 
@@ -84,56 +90,13 @@ func guideOf(g integration.Guide) wire.Guide {
 	return out
 }
 
-func (s *server) connectionOf(c connection.Connection) wire.Connection {
-	in, err := s.Registry.Get(c.Integration)
-	return wire.Connection{
-		ID: c.ID, Integration: c.Integration, DisplayName: c.DisplayName, Beta: err == nil && in.Beta != "",
-		Settings: c.Masked(), Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
-	}
-}
-
-func (s *server) listConnections(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Connection]], error) {
-	cs, err := s.Connections.List(ctx, who)
-	return listOf(cs, s.connectionOf), err
-}
-
-func (s *server) createConnection(ctx context.Context, who identity.Actor, in *with[wire.NewConnection]) (*body[wire.Connection], error) {
-	c, err := s.Connections.Create(ctx, who, in.Body.Integration, in.Body.Settings)
-	return answer(s.connectionOf(c)), err
-}
-
-func (s *server) getConnection(ctx context.Context, who identity.Actor, in *one) (*body[wire.Connection], error) {
-	c, err := s.Connections.Get(ctx, who, in.ID)
-	return answer(s.connectionOf(c)), err
-}
-
-func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedConnection]) (*body[wire.Connection], error) {
-	c, err := s.Connections.Update(ctx, who, in.ID, connection.Edit{Settings: in.Body.Settings})
-	return answer(s.connectionOf(c)), err
-}
-
-func (s *server) deleteConnection(ctx context.Context, who identity.Actor, in *one) (*nothing, error) {
-	return nil, s.Connections.Delete(ctx, who, in.ID, "")
-}
-
-func (s *server) checkConnection(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Check]], error) {
-	reports, err := s.Connections.Check(ctx, who, in.ID)
-	return listOf(reports, func(r connection.CheckReport) wire.Check {
-		status := "fail"
-		if r.Pass {
-			status = "pass"
-		}
-		return wire.Check{Name: r.Name, Status: status, Message: r.Message, Detail: r.Detail, Hint: r.Hint, At: r.At, DurationMS: r.Duration.Milliseconds()}
-	}), err
+func (s *server) createConnection(ctx context.Context, who identity.Actor, in *with[wire.NewConnection]) (*taggedConnection, error) {
+	return s.tagged(ctx)(s.Connections.Create(ctx, who, in.Body.Integration, in.Body.Settings))
 }
 
 func (s *server) call(ctx context.Context, who identity.Actor, in *oneWith[wire.Call]) (*body[wire.CallAnswer], error) {
-	query, err := queryOf(in.Body.Query)
+	call, err := s.callOf(ctx, in.ID, in.Body)
 	if err != nil {
-		return nil, err
-	}
-	call := integration.Call{Method: in.Body.Method, Path: in.Body.Path, Query: query}
-	if call.Body, err = bodyOf(in.Body.Body); err != nil {
 		return nil, err
 	}
 	got, err := s.Connections.Call(ctx, who, in.ID, call)
@@ -143,9 +106,33 @@ func (s *server) call(ctx context.Context, who identity.Actor, in *oneWith[wire.
 	return answer(callAnswer(got)), nil
 }
 
+// callOf reads a call by its method and path, or by its name.
+func (s *server) callOf(ctx context.Context, id string, in wire.Call) (integration.Call, error) {
+	query, err := queryOf("query", in.Query)
+	if err != nil {
+		return integration.Call{}, err
+	}
+	call := integration.Call{Method: in.Method, Path: in.Path, Query: query}
+	if in.Name != "" {
+		if in.Method != "" || in.Path != "" {
+			return call, fault.Field("name", "Give either name, or method and path.")
+		}
+		params, err := queryOf("parameters", in.Parameters)
+		if err != nil {
+			return call, err
+		}
+		if call, err = s.Connections.Bind(ctx, id, in.Name, params); err != nil {
+			return call, err
+		}
+		maps.Copy(call.Query, query)
+	}
+	call.Body, err = bodyOf(in.Body)
+	return call, err
+}
+
 // queryOf reads the query of a call: each value a text, a number or a truth
 // value, or a list of them.
-func queryOf(in map[string]any) (url.Values, error) {
+func queryOf(field string, in map[string]any) (url.Values, error) {
 	query := url.Values{}
 	for key, value := range in {
 		values, ok := value.([]any)
@@ -155,7 +142,7 @@ func queryOf(in map[string]any) (url.Values, error) {
 		for _, v := range values {
 			text, ok := queryText(v)
 			if !ok {
-				return nil, fault.Field("query."+key, "A query parameter is a text, a number or a truth value, or a list of them.")
+				return nil, fault.Field(field+"."+key, "A query parameter is a text, a number or a truth value, or a list of them.")
 			}
 			query.Add(key, text)
 		}

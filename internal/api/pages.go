@@ -26,7 +26,7 @@ type lastLine struct {
 }
 
 func (s *server) readPages(ctx context.Context, who identity.Actor, in *oneWith[wire.Call]) (*huma.StreamResponse, error) {
-	query, err := queryOf(in.Body.Query)
+	query, err := queryOf("query", in.Body.Query)
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,17 @@ func acts() map[string]act {
 			path: id("/connections/{id}", spare), requester: forbidden, wrong: forbidden, admin: noContent,
 		},
 		"POST /connections/{id}/checks": {path: id("/connections/{id}/checks", connection), requester: forbidden, wrong: forbidden, admin: ok},
+		"GET /integrations/{id}/methods": {path: id("/integrations/{id}/methods", func(*node) string { return "tableau" }), requester: ok, wrong: ok, admin: ok},
+		"POST /connections/test": {
+			body: wire.TestConnection{Settings: map[string]string{"server_url": "h.example"}}, requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity,
+		},
+		"GET /connections/{id}/calls":    {path: id("/connections/{id}/calls", connection), requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /connections/{id}/preview": {path: id("/connections/{id}/preview", connection), body: wire.ChangedConnection{Settings: map[string]string{}}, requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /connections/{id}/rotate": {
+			path: id("/connections/{id}/rotate", spare), body: wire.ChangedConnection{Settings: map[string]string{}}, requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity,
+		},
+		"POST /connections/{id}/pause":  {path: id("/connections/{id}/pause", spare), requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /connections/{id}/resume": {path: id("/connections/{id}/resume", spare), requester: forbidden, wrong: forbidden, admin: ok},
 		"POST /connections/{id}/call": {
 			path: id("/connections/{id}/call", connection), body: wire.Call{Method: "GET", Path: "/sessions/current"}, requester: forbidden, wrong: forbidden, admin: ok,
 		},

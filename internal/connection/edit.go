@@ -39,7 +39,8 @@ type Change struct {
 type Plan struct {
 	Before, After Connection // After as it would be stored, without sealed secrets
 	Changes       []Change
-	Moves         bool // calls will go elsewhere
+	Target        integration.Target // where calls will go
+	Moves         bool               // it is elsewhere than now
 	Use           Use
 	Warnings      []string
 }
@@ -203,7 +204,8 @@ func (s *Service) Preview(ctx context.Context, who identity.Actor, id string, e 
 	after.Version++
 	after.Settings, after.DisplayName, after.Sealed = open, in.DisplayName(open), nil
 	p := Plan{Before: c, After: after, Changes: changes(in, c, after, e.Settings)}
-	p.Moves = in.TargetOf(c.Settings) != in.TargetOf(open)
+	p.Target = in.TargetOf(open)
+	p.Moves = p.Target != in.TargetOf(c.Settings)
 	if p.Use, err = s.store.ConnectionUse(ctx, id); err != nil {
 		return Plan{}, err
 	}

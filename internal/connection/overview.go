@@ -28,7 +28,12 @@ func (s *Service) Overview(ctx context.Context, who identity.Actor, id string) (
 	if err != nil {
 		return Overview{}, err
 	}
-	all, err := s.overviews(ctx, id, c)
+	return s.Known(ctx, c)
+}
+
+// Known returns what is known of a connection that the caller has already.
+func (s *Service) Known(ctx context.Context, c Connection) (Overview, error) {
+	all, err := s.overviews(ctx, c.ID, c)
 	if err != nil {
 		return Overview{}, err
 	}

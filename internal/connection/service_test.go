@@ -597,9 +597,12 @@ func TestWhoMay(t *testing.T) {
 			"list":   {identity.ScopeAccessRead, func(who identity.Actor) error { _, err := f.List(t.Context(), who); return err }},
 			"get":    {identity.ScopeAccessRead, func(who identity.Actor) error { _, err := f.Get(t.Context(), who, c.ID); return err }},
 			"create": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { _, err := f.Create(t.Context(), who, "tableau", good()); return err }},
-			"update": {identity.ScopeConnectionsWrite, func(who identity.Actor) error { _, err := f.Update(t.Context(), who, c.ID, connection.Edit{Settings: good()}); return err }},
-			"check":  {identity.ScopeTableauRead, func(who identity.Actor) error { _, err := f.Check(t.Context(), who, c.ID); return err }},
-			"read":   {identity.ScopeTableauRead, call(http.MethodGet)},
+			"update": {identity.ScopeConnectionsWrite, func(who identity.Actor) error {
+				_, err := f.Update(t.Context(), who, c.ID, connection.Edit{Settings: good()})
+				return err
+			}},
+			"check": {identity.ScopeTableauRead, func(who identity.Actor) error { _, err := f.Check(t.Context(), who, c.ID); return err }},
+			"read":  {identity.ScopeTableauRead, call(http.MethodGet)},
 			"pages": {identity.ScopeTableauRead, func(who identity.Actor) error {
 				_, err := f.Pages(t.Context(), who, c.ID, integration.Call{Method: http.MethodGet, Path: "/x"})
 				return err

@@ -88,6 +88,7 @@ type Connection struct {
 	Version     int               `json:"version"`
 	CreatedAt   time.Time         `json:"created_at"`
 	UpdatedAt   time.Time         `json:"updated_at"`
+	ConnectionKnown
 }
 
 // NewConnection asks for a connection.
@@ -100,6 +101,7 @@ type NewConnection struct {
 // where the integration says so; others are saved as blank.
 type ChangedConnection struct {
 	Settings map[string]string `json:"settings"`
+	Version  int               `json:"version,omitempty" minimum:"0" doc:"Of the connection as the editor saw it: when it was saved meanwhile, nothing is changed and the answer is 409. If-Match with the ETag does the same"`
 }
 
 // Format implements fmt.Formatter without the values of the settings: one of
@@ -118,6 +120,7 @@ func keys(settings map[string]string) []string { return slices.Sorted(maps.Keys(
 
 // Check is the result of one health check.
 type Check struct {
+	Key        string    `json:"key" example:"session"`
 	Name       string    `json:"name"`
 	Status     string    `json:"status" enum:"pass,fail"`
 	Message    string    `json:"message"`
@@ -125,14 +128,19 @@ type Check struct {
 	Hint       string    `json:"hint,omitempty"`
 	At         time.Time `json:"at"`
 	DurationMS int64     `json:"duration_ms"`
+	NotProven  string    `json:"not_proven" doc:"What a pass does not confirm"`
+	Facts      []Fact    `json:"facts,omitempty"`
 }
 
-// Call is any call of a system's API.
+// Call is any call of a system's API: by method and path, or by the name of a
+// method of its catalogue.
 type Call struct {
-	Method string          `json:"method" example:"GET"`
-	Path   string          `json:"path" example:"/sites/{siteId}/users"`
-	Query  map[string]any  `json:"query,omitempty"`
-	Body   json.RawMessage `json:"body,omitempty" doc:"JSON; a JSON text is sent as it stands, for XML"`
+	Method     string          `json:"method,omitempty" example:"GET"`
+	Path       string          `json:"path,omitempty" example:"/sites/{siteId}/users"`
+	Name       string          `json:"name,omitempty" example:"get-users-on-site" doc:"Instead of method and path"`
+	Parameters map[string]any  `json:"parameters,omitempty" doc:"Of the named method: those of its path and of its query"`
+	Query      map[string]any  `json:"query,omitempty"`
+	Body       json.RawMessage `json:"body,omitempty" doc:"JSON; a JSON text is sent as it stands, for XML"`
 }
 
 // CallAnswer is what the system said, whatever its status.
