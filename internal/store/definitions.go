@@ -187,6 +187,11 @@ func (db *DB) Draft(ctx context.Context, id string) (*workflow.Draft, error) {
 	return definitions{db.read}.Draft(ctx, id)
 }
 
+// Uses implements [workflow.Store].
+func (db *DB) Uses(ctx context.Context, id string) ([]workflow.Use, error) {
+	return definitions{db.read}.Uses(ctx, id)
+}
+
 // Scheduled implements [workflow.Store].
 func (db *DB) Scheduled(ctx context.Context, now time.Time) ([]string, error) {
 	var ids []string
@@ -248,9 +253,9 @@ func (t definitionTx) AddVersion(ctx context.Context, v workflow.Version) error 
 
 // Uses implements [workflow.Tx]. A policy names its workflows in its steps, and
 // ids are long enough to be looked for as text.
-func (t definitionTx) Uses(ctx context.Context, id string) ([]workflow.Use, error) {
+func (d definitions) Uses(ctx context.Context, id string) ([]workflow.Use, error) {
 	var uses []workflow.Use
-	err := t.tx.sql.NewRaw(`SELECT 'app' AS kind, id, name FROM apps WHERE provision_workflow_id = ? OR deprovision_workflow_id = ?
+	err := d.q.NewRaw(`SELECT 'app' AS kind, id, name FROM apps WHERE provision_workflow_id = ? OR deprovision_workflow_id = ?
 		UNION ALL SELECT 'role', roles.id, apps.name || '/' || roles.name FROM roles JOIN apps ON apps.id = roles.app_id
 			WHERE roles.provision_workflow_id = ? OR roles.deprovision_workflow_id = ?
 		UNION ALL SELECT 'policy', id, name FROM policies WHERE steps LIKE ?

@@ -266,9 +266,12 @@ func (v Version) CheckInputs(given json.RawMessage) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(given) == 0 || string(given) == "null" {
+		given = json.RawMessage("{}")
+	}
 	names, texts, err := ordered(given)
-	if err != nil && len(given) > 0 && string(given) != "null" {
-		return nil, fault.Field("inputs", "The inputs are an object.")
+	if err != nil || !json.Valid(given) {
+		return nil, fault.Field("inputs", "The inputs are a JSON object that names each once.")
 	}
 	var faults []*fault.Error
 	values := map[string]json.RawMessage{}

@@ -27,6 +27,8 @@ type Store interface {
 	Versions(ctx context.Context, workflow string) ([]Version, error)
 	// Draft returns the draft of a workflow, or nil.
 	Draft(ctx context.Context, workflow string) (*Draft, error)
+	// Uses lists what names a workflow.
+	Uses(ctx context.Context, workflow string) ([]Use, error)
 	// Scheduled returns the ids of workflows that were to run by now.
 	Scheduled(ctx context.Context, now time.Time) ([]string, error)
 	// ChangeWorkflows runs fn in one write transaction. Writers run one at a
@@ -91,6 +93,7 @@ type Service struct {
 	systems Systems
 	now     func() time.Time
 	newID   func(prefix string) string
+	around  Surroundings
 }
 
 // NewService returns the service.
@@ -116,12 +119,22 @@ func modules(systems Systems, integration string) (map[string]string, error) {
 // Install copies a bundle's workflows as published, editable copies and returns
 // them. A bundle that is installed is left as it is.
 func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]Workflow, error) {
-	if err := who.NeedAdmin(identity.ScopeAdmin); err != nil {
+	if err := s.admin(ctx, who, "", "install"); err != nil {
 		return nil, err
 	}
 	kept, err := s.installed(ctx, b)
-	if err != nil || len(kept) == len(b.Workflows) {
-		return kept, err
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range kept {
+		if w.Archived() {
+			if kept[i], err = s.Unarchive(ctx, who, w.ID); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(kept) == len(b.Workflows) {
+		return kept, nil
 	}
 	mods, err := modules(s.systems, b.Integration)
 	if err != nil {
@@ -135,9 +148,12 @@ func (s *Service) Install(ctx context.Context, who identity.Actor, b Bundle) ([]
 		if slices.ContainsFunc(kept, func(w Workflow) bool { return w.Origin.Workflow == bw.Slug }) {
 			continue
 		}
-		w := Workflow{ID: s.newID("wfl"), Name: bw.Name, Type: bw.Type, Integration: b.Integration, Origin: b.Origin(bw), CreatedAt: now}
-		w, err := w.clean()
+		name, err := s.freeName(ctx, bw.Name)
 		if err != nil {
+			return nil, err
+		}
+		w := Workflow{ID: s.newID("wfl"), Name: name, Type: bw.Type, Integration: b.Integration, Origin: b.Origin(bw), CreatedAt: now}
+		if w, err = w.clean(); err != nil {
 			return nil, err
 		}
 		v, err := w.version(Content{File: bw.File, Source: bw.Source}, mods, 1, now)

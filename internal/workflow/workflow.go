@@ -44,13 +44,13 @@ type Workflow struct {
 	// told by the app.
 	Connection  string
 	Description string
-	Tags        []string // sorted
-	Starters    Starters // who may run a manual one
-	Paused      bool     // a scheduled one does not run by itself for now
-	Origin      Origin   // where it was installed from; zero: written here
-	Published   string   // hash of the published version; "": none
-	Revision    int      // grows with each change: who saves a draft says which one they saw
-	NextAt      time.Time
+	Tags        []string  // sorted
+	Starters    Starters  // who may run a manual one
+	Paused      bool      // a scheduled one does not run by itself for now
+	Origin      Origin    // where it was installed from; zero: written here
+	Published   string    // hash of the published version; "": none
+	Revision    int       // grows with each change of the draft: who saves one says which they saw
+	NextAt      time.Time // when the clock runs it next; zero: not
 	ArchivedAt  time.Time // zero: in use
 	CreatedAt   time.Time
 }

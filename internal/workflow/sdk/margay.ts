@@ -85,3 +85,68 @@ export const log = {
   info: (text: string): void => write("info", text),
   warn: (text: string): void => write("warn", text),
 };
+
+// What workflows of the other types are told, and what they return.
+
+/** The run that a workflow is part of. */
+export interface RunOf<Kind extends string> {
+  readonly id: string;
+  readonly kind: Kind;
+  readonly attempt: number;
+}
+
+/** The workflow itself, and the number of the version that runs. */
+export interface ThisWorkflow {
+  readonly id: string;
+  readonly name: string;
+  readonly version: number;
+}
+
+/** What a manual workflow is told. Inputs are what its JSON schema declares. */
+export interface ManualContext<Inputs = { readonly [name: string]: unknown }> {
+  readonly run: RunOf<"manual">;
+  readonly workflow: ThisWorkflow;
+  /** Who started it. */
+  readonly person: Person;
+  readonly inputs: Inputs;
+}
+
+/** What a scheduled workflow is told. */
+export interface ScheduledContext {
+  readonly run: RunOf<"scheduled">;
+  readonly workflow: ThisWorkflow;
+  /** When it was to run; it may run later. ISO 8601, in UTC. */
+  readonly scheduledFor: string;
+}
+
+/** What a custom approval workflow is told. */
+export interface ApprovalContext {
+  readonly run: RunOf<"approve">;
+  readonly person: Person;
+  readonly requester: Person;
+  readonly app: { readonly id: string; readonly name: string };
+  readonly role: Role;
+  readonly request: {
+    readonly id: string;
+    readonly reason: string;
+    /** How long the access is asked for, in seconds; null: without an end. */
+    readonly seconds: number | null;
+    readonly createdAt: string;
+    /** Which step of the policy asks: 1 is the first. */
+    readonly step: number;
+    /** What was decided in the steps before. */
+    readonly approvals: readonly { readonly step: number; readonly by: string | null; readonly reason: string }[];
+  };
+  readonly policy: { readonly id: string; readonly name: string; readonly version: number };
+  /** The person's active grants on the same site, the strongest first. */
+  readonly grants: readonly Grant[];
+}
+
+/**
+ * What a custom approval workflow returns: a decision, with the reason that
+ * people read, or who shall decide, by e-mail address or id. Anything else
+ * fails the run, and nothing is decided.
+ */
+export type ApprovalResult =
+  | { readonly decision: "approve" | "deny"; readonly reason: string }
+  | { readonly approvers: readonly string[]; readonly reason?: string };
