@@ -8,12 +8,15 @@ ARGS    ?=
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-go check fmt fmt-check lint generate bench fuzz vuln clean
+.PHONY: help assets build demo test test-go check fmt fmt-check lint generate bench fuzz vuln clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## make bin/margay
+assets: ## build style and scripts of the web UI, when they are missing or stale
+	scripts/assets
+
+build: assets ## make bin/margay
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/margay ./cmd/margay
 
 demo: build ## run the whole road against a simulated Tableau (ARGS=--exit stops after it)
@@ -23,7 +26,7 @@ test: ## install what the tests need, then run them all on SQLite and PostgreSQL
 	scripts/setup
 	scripts/with-postgres $(MAKE) --no-print-directory test-go
 
-test-go: # the tests alone; TEST_POSTGRES names a server, else that half is skipped
+test-go: assets # the tests alone; TEST_POSTGRES names a server, else that half is skipped
 	CGO_ENABLED=1 $(GOTOOL) gotestsum --format pkgname --format-hide-empty-pkg -- -race -shuffle=on -timeout 20m ./...
 
 check: fmt-check lint test ## what must hold before a change lands
@@ -39,8 +42,9 @@ lint: ## find what the compiler does not
 
 generate: ## make generated files anew
 	$(GO) generate ./...
+	$(GOTOOL) templ generate -path internal/web
 
-bench: ## print the figures of the road, the engine, the sandbox and the client
+bench: assets ## print the figures of the road, the engine, the sandbox and the client
 	scripts/setup
 	scripts/with-postgres scripts/bench $(ARGS)
 
@@ -51,4 +55,5 @@ vuln: ## look for known faults in dependencies (needs vuln.go.dev)
 	$(GOTOOL) govulncheck ./...
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin internal/web/assets/node_modules
+	find internal/web/assets/dist -mindepth 1 ! -name .keep -delete

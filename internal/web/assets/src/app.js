@@ -1,0 +1,16 @@
+// What Margay's pages do beyond plain HTML. Without it each page works: forms
+// are sent, links lead on, times are absolute.
+import "htmx.org";
+import { live } from "./live.js";
+import { keys } from "./keys.js";
+import { forms } from "./forms.js";
+import { times } from "./times.js";
+import { copying, dialogs } from "./parts.js";
+
+document.documentElement.classList.add("scripted");
+forms();
+times();
+copying();
+dialogs();
+keys();
+live();

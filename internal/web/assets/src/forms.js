@@ -1,0 +1,37 @@
+// A form is sent once: its button says so, and a second press does nothing. The
+// server honours the form's key besides, for hands without script.
+export function forms() {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method === "dialog" || form.hasAttribute("hx-post") || form.hasAttribute("hx-get")) return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    if (event.defaultPrevented || form.method === "get") return;
+    form.dataset.sent = "true";
+    const button = event.submitter;
+    if (button) {
+      button.setAttribute("aria-busy", "true");
+    }
+  });
+  // A page that the browser kept comes back with its buttons free.
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+  });
+  // Selects and choices of a filter bar apply at once.
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest("form[data-auto]");
+    if (form && event.target.matches("select, input[type=checkbox], input[type=radio]")) form.requestSubmit();
+  });
+  document.addEventListener("keyup", (event) => {
+    const field = event.target.closest?.("input[data-caps]");
+    if (!field || !event.getModifierState) return;
+    const note = document.getElementById(field.dataset.caps);
+    if (note) note.hidden = !event.getModifierState("CapsLock");
+  });
+  const summary = document.querySelector(".error-summary");
+  if (summary) summary.focus();
+}

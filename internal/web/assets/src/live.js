@@ -1,0 +1,131 @@
+// Live parts. The server says that something changed; the page is fetched again
+// and each part with data-live that came back different takes the new one's
+// place. Without the stream it asks every 15 seconds. A part under the hand
+// waits; a part that asks shows a button instead of moving rows.
+const pollEvery = 15000;
+
+export function live() {
+  if (!document.querySelector("[data-live]")) return;
+  const root = document.documentElement;
+  let pending = false;
+  let busy = false;
+  let poll = 0;
+
+  const state = (word) => {
+    if (word) root.dataset.live = word;
+    else delete root.dataset.live;
+  };
+
+  async function refresh() {
+    if (busy || document.hidden) {
+      pending = true;
+      return;
+    }
+    busy = true;
+    pending = false;
+    try {
+      const answer = await fetch(location.href, { headers: { "Margay-Live": "true", Accept: "text/html" }, redirect: "manual", cache: "no-store" });
+      if (answer.type === "opaqueredirect" || answer.status === 401) {
+        over();
+        return;
+      }
+      if (answer.ok) {
+        state("");
+        take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      }
+    } catch {
+      state("off");
+    } finally {
+      busy = false;
+      if (pending) setTimeout(refresh, 1000);
+    }
+  }
+
+  function take(next) {
+    for (const part of document.querySelectorAll("[data-live][id]")) {
+      const fresh = next.getElementById(part.id);
+      if (!fresh || same(part, fresh)) continue;
+      if (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) continue;
+      if (part.querySelector("dialog[open], form[data-sent]")) continue;
+      if (part.dataset.live === "ask") {
+        ask(part, fresh);
+        continue;
+      }
+      swap(part, fresh);
+    }
+    for (const count of document.querySelectorAll("[data-live-count]")) {
+      const fresh = next.querySelector(`[data-live-count="${CSS.escape(count.dataset.liveCount)}"]`);
+      if (fresh) count.textContent = fresh.textContent;
+    }
+  }
+
+  const seen = new WeakMap();
+  function same(part, fresh) {
+    const before = seen.get(part) ?? part.dataset.print;
+    return before !== undefined && before === fresh.dataset.print;
+  }
+
+  function swap(part, fresh) {
+    const open = [...part.querySelectorAll("details[open][id]")].map((d) => d.id);
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    seen.set(part, fresh.dataset.print);
+    part.dataset.print = fresh.dataset.print;
+    part.replaceChildren(...fresh.childNodes);
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) document.getElementById(focused)?.focus();
+    globalThis.htmx?.process?.(part);
+    document.dispatchEvent(new CustomEvent("margay:changed", { detail: part.id }));
+  }
+
+  function ask(part, fresh) {
+    let banner = document.getElementById(part.id + "-new");
+    if (!banner) {
+      banner = document.createElement("button");
+      banner.id = part.id + "-new";
+      banner.type = "button";
+      banner.className = "ask-banner";
+      banner.textContent = "There is something new – show it";
+      part.before(banner);
+    }
+    banner.onclick = () => {
+      banner.remove();
+      swap(part, fresh);
+    };
+  }
+
+  function over() {
+    state("over");
+    clearInterval(poll);
+    poll = 0;
+    stream?.close();
+  }
+
+  function polling(on) {
+    if (on && !poll) poll = setInterval(refresh, pollEvery);
+    if (!on && poll) {
+      clearInterval(poll);
+      poll = 0;
+    }
+  }
+
+  let stream;
+  function connect() {
+    stream = new EventSource("/events");
+    stream.addEventListener("open", () => {
+      polling(false);
+      state("");
+    });
+    stream.addEventListener("ready", () => (root.dataset.stream = "open"));
+    stream.addEventListener("change", refresh);
+    stream.addEventListener("over", over);
+    stream.addEventListener("error", () => {
+      delete root.dataset.stream;
+      if (root.dataset.live !== "over") polling(true);
+      if (stream.readyState === EventSource.CLOSED && root.dataset.live !== "over") setTimeout(connect, pollEvery);
+    });
+  }
+  connect();
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && pending) refresh();
+  });
+}
