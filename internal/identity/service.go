@@ -13,6 +13,7 @@ import (
 
 // Store keeps people and tokens.
 type Store interface {
+	SignInStore
 	Person(ctx context.Context, id PersonID) (Person, error)
 	// PersonByEmail finds somebody without regard to case, or returns a
 	// fault.NotFound.
@@ -43,14 +44,15 @@ type Store interface {
 
 // Service keeps the directory and says who is asking.
 type Service struct {
-	store Store
-	now   func() time.Time
-	newID func(prefix string) string
+	store     Store
+	passwords *passwords
+	now       func() time.Time
+	newID     func(prefix string) string
 }
 
 // NewService returns the service.
 func NewService(store Store, now func() time.Time, newID func(prefix string) string) *Service {
-	return &Service{store: store, now: now, newID: newID}
+	return &Service{store: store, passwords: newPasswords(), now: now, newID: newID}
 }
 
 // Events of the directory.

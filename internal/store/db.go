@@ -17,6 +17,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -56,6 +58,8 @@ type DB struct {
 	pool *pgxpool.Pool // nil on SQLite
 	lock *os.File      // nil on PostgreSQL
 	path string
+
+	commits atomic.Uint64 // changes that this process made
 
 	auditKey   []byte
 	enqueue    func(ctx context.Context, tx *sql.Tx, job access.Job) error
@@ -237,7 +241,21 @@ func (db *DB) changeOnce(ctx context.Context, fn func(tx *tx) error) error {
 	if err := fn(&tx{reader: reader{t}, db: db, sql: t}); err != nil {
 		return err
 	}
-	return wrap("commit", t.Commit())
+	if err := t.Commit(); err != nil {
+		return wrap("commit", err)
+	}
+	db.commits.Add(1)
+	return nil
+}
+
+// Pulse returns a text that is another one when something was changed: by this
+// process at all, by others when it left an event.
+func (db *DB) Pulse(ctx context.Context) (string, error) {
+	var last int64
+	if err := db.read.NewSelect().Table("events_head").Column("seq").Scan(ctx, &last); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", wrap("read the last event", err)
+	}
+	return strconv.FormatUint(db.commits.Load(), 10) + "." + strconv.FormatInt(last, 10), nil
 }
 
 // view runs fn on one snapshot of the database.

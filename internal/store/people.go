@@ -91,6 +91,11 @@ func (t *tx) savePerson(ctx context.Context, p identity.Person, events []audit.E
 	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
 		return taken(err, "save person", "There is somebody with the e-mail address %s already.", p.Email)
 	}
+	if p.Disabled {
+		if err := t.endSessionsOf(ctx, p.ID); err != nil {
+			return err
+		}
+	}
 	return t.Record(ctx, events...)
 }
 
