@@ -12,7 +12,7 @@ import (
 )
 
 func newAdmin(s *session) *cobra.Command {
-	return group("admin", "Do what needs the data folder, not a token", []string{"margay admin token --data ./margay-data"}, newAdminToken(s))
+	return group("admin", "Do what needs the data folder, not a token", []string{"margay admin token --data ./margay-data"}, newAdminToken(s), newAdminPassword(s))
 }
 
 func newAdminToken(s *session) *cobra.Command {

@@ -39,6 +39,7 @@ func newServe(s *session) *cobra.Command {
 	f.String("external-url", "", "where people reach this server: links begin so (MARGAY_EXTERNAL_URL)")
 	f.String("webhook-allow-cidr", "", "private ranges that webhooks may go to (MARGAY_WEBHOOK_ALLOW_CIDR)")
 	f.String("audit-head", "", "write the signed end of the audit log to this file each hour (MARGAY_AUDIT_HEAD)")
+	f.String("trusted-proxies", "", "ranges of the proxies whose X-Forwarded-For is believed (MARGAY_TRUSTED_PROXIES)")
 	f.String("tls-cert", "", "serve https with this certificate (PEM)")
 	f.String("tls-key", "", "and this key (PEM)")
 	f.String("tableau-ca-file", "", "certificate authorities to trust for Tableau, beside the system's (PEM; MARGAY_TABLEAU_CA_FILE)")
@@ -56,7 +57,7 @@ func addDataFlags(f *pflag.FlagSet) {
 func (s *session) serverConfig() server.Config {
 	return server.Config{
 		Listen: s.set.Listen, Data: s.set.Data, Database: s.set.Database, KeyURL: s.set.KeyURL, TLSCert: s.set.TLSCert, TLSKey: s.set.TLSKey,
-		CAFile: s.set.CAFile, AllowCIDR: s.set.AllowCIDR, Notices: s.set.Notices, AuditHead: s.set.AuditHead, Version: s.version,
+		CAFile: s.set.CAFile, AllowCIDR: s.set.AllowCIDR, Notices: s.set.Notices, AuditHead: s.set.AuditHead, Proxies: s.set.Proxies, Version: s.version,
 	}
 }
 

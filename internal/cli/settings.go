@@ -41,6 +41,7 @@ type settings struct {
 	AllowCIDR string
 	Notices   server.Notices
 	AuditHead string
+	Proxies   string
 }
 
 // settingNames are the keys of the configuration file. MARGAY_ and the key in
@@ -49,7 +50,7 @@ func settingNames() []string {
 	return []string{
 		"url", "token", "listen", "data", "database", "key-url", "tls-cert", "tls-key", "tableau-ca-file", "tableau-allow-cidr",
 		"external-url", "smtp-host", "smtp-port", "smtp-user", "smtp-password", "smtp-password-file", "smtp-from", "smtp-tls", "smtp-ca-file",
-		"webhook-ca-file", "webhook-allow-cidr", "audit-head",
+		"webhook-ca-file", "webhook-allow-cidr", "audit-head", "trusted-proxies",
 	}
 }
 
@@ -82,7 +83,7 @@ func loadSettings(flags *pflag.FlagSet, getenv func(string) string) (settings, e
 				From: k.String("smtp-from"), TLS: k.String("smtp-tls"),
 			},
 		},
-		AuditHead: k.String("audit-head"),
+		AuditHead: k.String("audit-head"), Proxies: k.String("trusted-proxies"),
 	}, nil
 }
 

@@ -26,49 +26,76 @@ import (
 // reaches a running server. Only the folder's owner may open it.
 const socketName = "admin.sock"
 
-type tokenRequest struct {
-	Email  string           `json:"email"`
-	Scopes []identity.Scope `json:"scopes"`
+type adminRequest struct {
+	Email    string           `json:"email"`
+	Scopes   []identity.Scope `json:"scopes,omitempty"`
+	Password string           `json:"password,omitempty"` //nolint:gosec // it goes through a socket that only the owner may open
 }
 
-type tokenAnswer struct {
+type adminAnswer struct {
 	Token string     `json:"token,omitempty"`
+	Email string     `json:"email,omitempty"`
 	Kind  fault.Kind `json:"kind,omitempty"`
 	Code  string     `json:"code,omitempty"`
 	Error string     `json:"error,omitempty"`
 	Hint  string     `json:"hint,omitempty"`
 }
 
+// adminActs are what `margay admin` asks for, by the path on the socket.
+var adminActs = map[string]func(ctx context.Context, people *identity.Service, in adminRequest) (adminAnswer, error){
+	"/token": func(ctx context.Context, people *identity.Service, in adminRequest) (adminAnswer, error) {
+		token, err := people.IssueToken(ctx, in.Email, in.Scopes)
+		return adminAnswer{Token: token}, err
+	},
+	"/password": func(ctx context.Context, people *identity.Service, in adminRequest) (adminAnswer, error) {
+		p, err := people.SetPassword(ctx, in.Email, in.Password)
+		return adminAnswer{Email: p.Email}, err
+	},
+}
+
 // Token makes an API token for the person of the e-mail address: through a
 // running server's socket when there is one, else in the database itself.
 func Token(ctx context.Context, cfg Config, email string, scopes []identity.Scope) (string, error) {
+	out, err := administer(ctx, cfg, "/token", adminRequest{Email: email, Scopes: scopes})
+	return out.Token, err
+}
+
+// Password sets the password of the person of the e-mail address, in the same
+// way, and returns whose it is. Without an address it is the first
+// administrator's, who is made when there is none.
+func Password(ctx context.Context, cfg Config, email, password string) (string, error) {
+	out, err := administer(ctx, cfg, "/password", adminRequest{Email: email, Password: password})
+	return out.Email, err
+}
+
+func administer(ctx context.Context, cfg Config, act string, in adminRequest) (adminAnswer, error) {
 	if err := cfg.fill(); err != nil {
-		return "", err
+		return adminAnswer{}, err
 	}
 	// A server that is starting has the database before it has the socket.
-	return patiently(ctx, func() (string, error) {
-		if token, reached, err := tokenBySocket(ctx, cfg.Data, tokenRequest{Email: email, Scopes: scopes}); reached {
-			return token, err
+	return patiently(ctx, func() (adminAnswer, error) {
+		if out, reached, err := bySocket(ctx, cfg.Data, act, in); reached {
+			return out, err
 		}
 		db, err := openStore(ctx, cfg)
 		if err != nil {
-			return "", err
+			return adminAnswer{}, err
 		}
-		token, err := tokenInDatabase(ctx, cfg, db, email, scopes)
-		return token, errors.Join(err, db.Close())
+		out, err := inDatabase(ctx, cfg, db, act, in)
+		return out, errors.Join(err, db.Close())
 	})
 }
 
-// tokenInDatabase makes the token where the rows are. Without the key of the
-// audit chain, which only a data folder or a key service gives, the event is kept
-// for the server to seal.
-func tokenInDatabase(ctx context.Context, cfg Config, db *store.DB, email string, scopes []identity.Scope) (string, error) {
+// inDatabase does it where the rows are. Without the key of the audit chain,
+// which only a data folder or a key service gives, the event is kept for the
+// server to seal.
+func inDatabase(ctx context.Context, cfg Config, db *store.DB, act string, in adminRequest) (adminAnswer, error) {
 	key, err := chainKey(ctx, cfg, db)
 	if err != nil {
-		return "", err
+		return adminAnswer{}, err
 	}
 	db.Use(key, nil)
-	return identity.NewService(db, cfg.Now, newID).IssueToken(ctx, email, scopes)
+	return adminActs[act](ctx, identity.NewService(db, cfg.Now, newID), in)
 }
 
 func chainKey(ctx context.Context, cfg Config, db *store.DB) ([]byte, error) {
@@ -86,15 +113,15 @@ func chainKey(ctx context.Context, cfg Config, db *store.DB) ([]byte, error) {
 	return sealer.AuditKey(ctx)
 }
 
-func tokenBySocket(ctx context.Context, data string, in tokenRequest) (token string, reached bool, err error) {
+func bySocket(ctx context.Context, data, act string, in adminRequest) (out adminAnswer, reached bool, err error) {
 	path, release, err := socketPath(data)
 	if err != nil {
-		return "", false, err
+		return out, false, err
 	}
 	defer release()
 	conn, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", path)
 	if err != nil {
-		return "", false, nil // nobody serves this folder
+		return out, false, nil // nobody serves this folder
 	}
 	client := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -102,25 +129,24 @@ func tokenBySocket(ctx context.Context, data string, in tokenRequest) (token str
 	}}
 	text, err := json.Marshal(in)
 	if err != nil {
-		return "", true, err
+		return out, true, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://admin/token", bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://admin"+act, bytes.NewReader(text))
 	if err != nil {
-		return "", true, err
+		return out, true, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return "", true, fmt.Errorf("ask the running server: %w", err)
+		return out, true, fmt.Errorf("ask the running server: %w", err)
 	}
 	defer resp.Body.Close()
-	var out tokenAnswer
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&out); err != nil {
-		return "", true, fmt.Errorf("read the running server's answer: %w", err)
+		return out, true, fmt.Errorf("read the running server's answer: %w", err)
 	}
 	if out.Error != "" {
-		return "", true, fault.New(out.Kind, "%s", out.Error).WithCode(out.Code).WithHint("%s", out.Hint)
+		return out, true, fault.New(out.Kind, "%s", out.Error).WithCode(out.Code).WithHint("%s", out.Hint)
 	}
-	return out.Token, true, nil
+	return out, true, nil
 }
 
 // adminSocket is the served socket.
@@ -153,7 +179,9 @@ func (s *Server) serveAdmin(ctx context.Context, background *sync.WaitGroup) (*a
 		return nil, errors.Join(err, listener.Close())
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /token", s.adminToken)
+	for path, act := range adminActs {
+		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) { s.adminAct(w, r, act) })
+	}
 	a := &adminSocket{server: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}, release: release}
 	background.Go(func() {
 		if err := a.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -163,21 +191,21 @@ func (s *Server) serveAdmin(ctx context.Context, background *sync.WaitGroup) (*a
 	return a, nil
 }
 
-func (s *Server) adminToken(w http.ResponseWriter, r *http.Request) {
-	var in tokenRequest
-	var out tokenAnswer
+func (s *Server) adminAct(w http.ResponseWriter, r *http.Request, act func(context.Context, *identity.Service, adminRequest) (adminAnswer, error)) {
+	var in adminRequest
+	var out adminAnswer
 	err := json.NewDecoder(io.LimitReader(r.Body, 1<<16)).Decode(&in)
 	if err == nil {
-		out.Token, err = s.identity.IssueToken(r.Context(), in.Email, in.Scopes)
+		out, err = act(r.Context(), s.identity, in)
 	}
 	if err != nil {
 		f := fault.Public(err)
-		out = tokenAnswer{Kind: f.Kind, Code: f.Code, Error: f.Message, Hint: f.Hint}
-		s.cfg.Log.WarnContext(r.Context(), "admin token refused", "error", err)
+		out = adminAnswer{Kind: f.Kind, Code: f.Code, Error: f.Message, Hint: f.Hint}
+		s.cfg.Log.WarnContext(r.Context(), "margay admin was refused", "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(out); err != nil {
-		s.cfg.Log.WarnContext(r.Context(), "admin token not delivered", "error", err)
+	if err := json.NewEncoder(w).Encode(out); err != nil { //nolint:gosec // the token is what was asked for
+		s.cfg.Log.WarnContext(r.Context(), "the answer to margay admin was not delivered", "error", err)
 	}
 }
 

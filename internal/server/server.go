@@ -1,5 +1,5 @@
 // Package server puts Margay together: it opens the database, the key, the
-// engine and the services, and serves the API.
+// engine and the services, and serves the API and the web UI.
 //
 // It is the composition root: the only package that knows all others, and the
 // one place that asks the real clock. It holds no rule.
@@ -15,6 +15,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,6 +38,7 @@ import (
 	"github.com/margay-access/margay/internal/provision"
 	"github.com/margay-access/margay/internal/seal"
 	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/web"
 	"github.com/margay-access/margay/internal/workflow"
 )
 
@@ -53,6 +56,7 @@ type Config struct {
 	Linger    time.Duration  // keep a session with Tableau this long after its last call
 	Notices   Notices
 	AuditHead string // file that the end of the audit log is written to; "": none
+	Proxies   string // ranges of the proxies whose X-Forwarded-For is believed
 	Version   string
 	Log       *slog.Logger
 	Now       func() time.Time // default: time.Now
@@ -95,6 +99,7 @@ type Server struct {
 	provisioner *provision.Provisioner
 	notices     *notice.Service
 	handler     http.Handler
+	stopping    chan struct{} // closed when it stops serving: streams end
 }
 
 // Open opens the database and puts the services together. It takes no work and
@@ -108,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, db: db}
+	s := &Server{cfg: cfg, db: db, stopping: make(chan struct{})}
 	if err := s.assemble(ctx); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -196,11 +201,54 @@ func (s *Server) assemble(ctx context.Context) error {
 		return errors.Join(err, s.engine.Stop(ctx))
 	}
 	s.provisioner.Handle(s.engine) //nolint:contextcheck // the engine gives each job a context of its own
+	external, err := cfg.external()
+	if err != nil {
+		return errors.Join(err, s.engine.Stop(ctx))
+	}
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return errors.Join(err, s.engine.Stop(ctx))
+	}
+	pages := web.New(web.Config{
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Pulse: db, Install: install,
+		External: external, TrustedProxies: proxies, Stopping: s.stopping, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
+	})
 	s.handler = s.routes(api.New(api.Config{
 		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Install: install,
 		Notices: s.notices, Version: cfg.Version, Log: cfg.Log,
-	}))
+	}), pages)
 	return nil
+}
+
+// external returns how browsers reach the server, or nil when nobody said.
+func (c Config) external() (*url.URL, error) {
+	if c.Notices.ExternalURL == "" {
+		return nil, nil //nolint:nilnil // no address is not an error
+	}
+	u, err := url.Parse(c.Notices.ExternalURL)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.User != nil {
+		return nil, fault.New(fault.Invalid, "%q is not an address such as https://margay.acme.example.", c.Notices.ExternalURL).WithCode("bad_external_url").
+			WithHint("Set it with --external-url or MARGAY_EXTERNAL_URL.")
+	}
+	return u, nil
+}
+
+// proxies returns the ranges of proxies that are trusted.
+func (c Config) proxies() ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, text := range strings.FieldsFunc(c.Proxies, func(r rune) bool { return r == ',' || r == ' ' }) {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			addr, err := netip.ParseAddr(text)
+			if err != nil {
+				return nil, fault.New(fault.Invalid, "%q is not a range such as 10.0.0.0/8.", text).WithCode("bad_range").
+					WithHint("Set it with --trusted-proxies or MARGAY_TRUSTED_PROXIES.")
+			}
+			p = netip.PrefixFrom(addr, addr.BitLen())
+		}
+		list = append(list, p)
+	}
+	return list, nil
 }
 
 // environment is what integrations get from this machine.
@@ -226,8 +274,9 @@ func (c Config) environment() (integration.Env, error) {
 	return env, nil
 }
 
-func (s *Server) routes(apiHandler http.Handler) http.Handler {
+func (s *Server) routes(apiHandler, pages http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", pages)
 	mux.Handle("/api/", apiHandler)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -278,19 +327,20 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "margay admin does not work beside this server", "error", err)
 	}
-	web := &http.Server{
+	serving := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 3 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
 	}
+	serving.RegisterOnShutdown(func() { close(s.stopping) })
 	failed := make(chan error, 1)
 	scheme := "http"
 	if s.cfg.TLSCert != "" {
 		scheme = "https"
 	}
 	background.Go(func() {
-		serve := func() error { return web.Serve(listener) }
+		serve := func() error { return serving.Serve(listener) }
 		if scheme == "https" {
-			serve = func() error { return web.ServeTLS(listener, s.cfg.TLSCert, s.cfg.TLSKey) }
+			serve = func() error { return serving.ServeTLS(listener, s.cfg.TLSCert, s.cfg.TLSKey) }
 		}
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
@@ -306,7 +356,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
-	errs := []error{served, stopServing(last, web), socket.close()}
+	errs := []error{served, stopServing(last, serving), socket.close()}
 	stopWork()
 	telling.Wait() // what was sent is noted before the database closes
 	errs = append(errs, s.Close(last))
@@ -323,6 +373,12 @@ func (s *Server) Close(ctx context.Context) error {
 // IssueToken makes an API token, as `margay admin token` does.
 func (s *Server) IssueToken(ctx context.Context, email string, scopes []identity.Scope) (string, error) {
 	return s.identity.IssueToken(ctx, email, scopes)
+}
+
+// SetPassword sets somebody's password, as `margay admin password` does.
+func (s *Server) SetPassword(ctx context.Context, email, password string) error {
+	_, err := s.identity.SetPassword(ctx, email, password)
+	return err
 }
 
 // newID returns a new sortable id behind a prefix.

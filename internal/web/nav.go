@@ -1,0 +1,57 @@
+package web
+
+import (
+	"strings"
+
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/web/ui"
+)
+
+// place is one line of the menu.
+type place struct {
+	group string // "" is the first, nameless one
+	who   may
+	link  ui.NavLink
+	below []string // more addresses that belong to it
+}
+
+// menu is the whole menu, in its order. A page that is done adds its line; a
+// place is shown to those who may open it. Phone places stand in the bar at the
+// bottom, at most four.
+var menu = []place{
+	{who: anyone, link: ui.NavLink{Name: "Home", Href: "/", Icon: "house", Key: "h", Phone: true}},
+}
+
+// menuFor returns the menu as somebody sees it at an address.
+func menuFor(who identity.Actor, path string) []ui.NavGroup {
+	var groups []ui.NavGroup
+	for _, p := range menu {
+		if !p.who(who) {
+			continue
+		}
+		if len(groups) == 0 || groups[len(groups)-1].Name != p.group {
+			groups = append(groups, ui.NavGroup{Name: p.group})
+		}
+		link := p.link
+		link.Current = p.holds(path)
+		last := &groups[len(groups)-1]
+		last.Links = append(last.Links, link)
+	}
+	return groups
+}
+
+// holds says whether an address belongs to the place.
+func (p place) holds(path string) bool {
+	if path == p.link.Href {
+		return true
+	}
+	if p.link.Href != "/" && strings.HasPrefix(path, p.link.Href+"/") {
+		return true
+	}
+	for _, b := range p.below {
+		if path == b || strings.HasPrefix(path, b+"/") {
+			return true
+		}
+	}
+	return false
+}

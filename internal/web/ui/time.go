@@ -1,0 +1,75 @@
+package ui
+
+import (
+	"strconv"
+	"time"
+)
+
+// Relative says how far t is from now: "in 2 h", "5 min ago".
+func Relative(t, now time.Time) string {
+	d := t.Sub(now)
+	ahead := d >= 0
+	if !ahead {
+		d = -d
+	}
+	if d < time.Minute {
+		if ahead {
+			return "in under 1 min"
+		}
+		return "just now"
+	}
+	text := Span(d)
+	if ahead {
+		return "in " + text
+	}
+	return text + " ago"
+}
+
+// Span is a length of time in its largest unit, rounded down: "2 h", "3 d".
+func Span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return strconv.Itoa(int(d/time.Second)) + " s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d/time.Minute)) + " min"
+	case d < 24*time.Hour:
+		return strconv.Itoa(int(d/time.Hour)) + " h"
+	default:
+		return strconv.Itoa(int(d/(24*time.Hour))) + " d"
+	}
+}
+
+// Length is a length of time that somebody chose, in full: "1 d 4 h".
+func Length(d time.Duration) string {
+	text := ""
+	for _, u := range []struct {
+		size time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
+		if n := d / u.size; n > 0 {
+			if text != "" {
+				text += " "
+			}
+			text += strconv.FormatInt(int64(n), 10) + " " + u.name
+			d -= n * u.size
+		}
+	}
+	if text == "" {
+		return "0 s"
+	}
+	return text
+}
+
+// Absolute is t in full, in UTC: a page knows the reader's zone only by script.
+func Absolute(t time.Time) string { return t.UTC().Format("2 Jan 2006, 15:04 UTC") }
+
+// Middle cuts a text in its middle to n characters: both ends of a name tell
+// things apart.
+func Middle(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	head := (n - 1) / 2
+	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
+}
