@@ -254,12 +254,13 @@ func TestNothingIsKeptWhenTheEngineRefuses(t *testing.T) {
 		req := w.file(rita, access.Ask{Role: role})
 		active, notSetUp := w.inState(rita, atOnce, access.GrantActive), w.inState(rita, atOnce, access.GrantNotSetUp)
 		ending := w.inState(rita, atOnce, access.GrantEnding)
+		another := w.twin(atOnce)
 		before, requests := w.last(), len(w.all())
 		w.refuse = func(access.Job) error { return errEngine }
 
 		acts := map[string]func() error{
 			"approve": func() error { _, err := w.svc.Approve(t.Context(), as(bo), req.ID, nil, ""); return err },
-			"file":    func() error { _, err := w.svc.File(t.Context(), as(rita), access.Ask{Role: atOnce}); return err },
+			"file":    func() error { _, err := w.svc.File(t.Context(), as(rita), access.Ask{Role: another}); return err },
 			"revoke":  func() error { _, err := w.svc.Revoke(t.Context(), as(rita), active.ID, ""); return err },
 			"retry":   func() error { _, err := w.svc.Retry(t.Context(), as(ana), notSetUp.ID); return err },
 			"expire": func() error {

@@ -13,9 +13,11 @@ type GrantState string
 
 // The states of a grant. It is active only once the other system said so.
 const (
+	GrantScheduled GrantState = "scheduled" // agreed, to begin later
 	GrantSettingUp GrantState = "setting_up"
 	GrantActive    GrantState = "active"
-	GrantNotSetUp  GrantState = "not_set_up"
+	GrantNotSetUp  GrantState = "not_set_up" // failed; tried again by itself while NextTry is set
+	GrantChanged   GrantState = "changed_outside"
 	GrantEnding    GrantState = "ending"
 	GrantOverdue   GrantState = "overdue_to_end" // its end failed: the access may still be there
 	GrantEnded     GrantState = "ended"
@@ -25,6 +27,9 @@ const (
 const (
 	ReasonRevoked = "revoked"
 	ReasonExpired = "expired"
+	// ReasonChanged: somebody changed or removed it in the other system, and a
+	// person took that as its end.
+	ReasonChanged = "changed_outside"
 )
 
 // ProblemUnknown is the code of a problem that leaves open whether the other
@@ -37,6 +42,7 @@ type Problem struct {
 	Message string
 	Hint    string
 	Detail  string
+	Run     string `json:",omitempty"` // the run that had it
 }
 
 // Proof is what the other system reported when a run was done.
@@ -45,6 +51,14 @@ type Proof struct {
 	User string    // the id that the other system gives the person
 	Note string    // what was done, or why nothing was
 	At   time.Time // when it was read
+}
+
+// Outside is a change that somebody made in the other system: what a grant of
+// ours gives, and what was found in its place.
+type Outside struct {
+	Expected string
+	Found    string // "": the person is not there any more
+	At       time.Time
 }
 
 // Grant is access that was agreed, with its start and end.
@@ -59,8 +73,13 @@ type Grant struct {
 	Length     time.Duration // Indefinite: does not end by itself
 	State      GrantState
 	Run        string // the run that carries out its present change
+	Next       string // the run that tries it again by itself, while it is not set up; "": none
 	Attempts   int    // runs made for the present change
+	Task       TaskID // the task of a person who carries it out by hand; "": a run does
 	CreatedAt  time.Time
+	BeginsAt   time.Time // when it is to begin; zero: at once
+	ChangeAt   time.Time // when its present change was ordered
+	NextTry    time.Time // when what failed is tried again by itself; zero: it is not
 	StartsAt   time.Time // when the access was confirmed; zero: not yet
 	EndsAt     time.Time // when it is to end; zero: not by itself
 	EndedAt    time.Time
@@ -69,6 +88,8 @@ type Grant struct {
 	EndNote    string // what the person wrote who revoked it
 	Problem    Problem
 	Proof      Proof
+	SetUp      Proof   // what the other system reported when the access began
+	Outside    Outside // zero: nobody is known to have changed it
 }
 
 // Events of grants.
@@ -83,7 +104,19 @@ const (
 	GrantIsOverdue    audit.Kind = "grant.overdue"
 	GrantRetried      audit.Kind = "grant.retried"
 	GrantSuperseded   audit.Kind = "grant.run_superseded"
+	GrantIsScheduled  audit.Kind = "grant.scheduled"
+	GrantExtended     audit.Kind = "grant.extended"
+	GrantReduced      audit.Kind = "grant.reduced"
+	GrantDrifted      audit.Kind = "grant.drifted"
+	GrantAccepted     audit.Kind = "grant.drift_accepted"
+	GrantRestored     audit.Kind = "grant.drift_restored"
+	GrantFound        audit.Kind = "grant.drift_gone"
 )
+
+// holds says whether the grant has begun and has not ended: its time runs.
+func (g Grant) holds() bool {
+	return g.State == GrantActive || g.State == GrantChanged || !g.StartsAt.IsZero() && (g.State == GrantSettingUp || g.State == GrantNotSetUp)
+}
 
 // Live says whether the grant gives its role now, or is about to.
 func (g Grant) Live() bool { return g.State == GrantActive || g.State == GrantSettingUp }
@@ -91,31 +124,62 @@ func (g Grant) Live() bool { return g.State == GrantActive || g.State == GrantSe
 // wants says whether a run of the kind is still what the grant asks for.
 func (g Grant) wants(kind JobKind) bool {
 	if kind == JobProvision {
-		return g.State == GrantSettingUp
+		return g.State == GrantSettingUp || g.State == GrantNotSetUp && g.Next != ""
 	}
 	return g.State == GrantEnding || g.State == GrantOverdue
 }
 
-// grantOf returns the grant of an approved request.
-func grantOf(r Request, app App, id GrantID, run string, now time.Time) (Grant, []audit.Event) {
+// Awaited returns the run that the grant waits for, if it waits for one.
+func (g Grant) Awaited() string {
+	if g.State == GrantNotSetUp {
+		return g.Next
+	}
+	return g.Run
+}
+
+// took returns g with run as the one that has just been made for it.
+func (g Grant) took(run string) Grant {
+	if g.State == GrantNotSetUp && run == g.Next {
+		g.Run, g.Next, g.Attempts, g.State = run, "", g.Attempts+1, GrantSettingUp
+	}
+	return g
+}
+
+// grantOf returns the grant of an approved request, and whether a run is to
+// begin it now.
+func grantOf(r Request, app App, id GrantID, run string, now time.Time) (Grant, []audit.Event, bool) {
 	g := Grant{
 		ID: id, Request: r.ID, App: r.App, Connection: app.Connection, Role: r.Role, RoleName: r.RoleName, Person: r.Person,
-		Length: r.Length, State: GrantSettingUp, Run: run, Attempts: 1, CreatedAt: now,
+		Length: r.Length, State: GrantScheduled, CreatedAt: now, BeginsAt: r.StartsAt, ChangeAt: now,
 	}
+	if r.StartsAt.After(now) {
+		return g, []audit.Event{g.event(GrantIsScheduled, identity.System(), now, "begins", timeText(g.BeginsAt), "role", g.RoleName,
+			"app", string(g.App), "person", string(g.Person), "request", string(r.ID))}, false
+	}
+	g, events := g.begin(run, now)
+	return g, events, true
+}
+
+// begin returns g being set up.
+func (g Grant) begin(run string, now time.Time) (Grant, []audit.Event) {
+	g.State, g.Run, g.Attempts, g.ChangeAt = GrantSettingUp, run, 1, now
 	return g, []audit.Event{g.event(GrantProvisioning, identity.System(), now, "run", run, "role", g.RoleName,
-		"app", string(g.App), "person", string(g.Person), "request", string(r.ID))}
+		"app", string(g.App), "person", string(g.Person), "request", string(g.Request))}
 }
 
 // confirm returns g active: the other system reports the role. Its time starts
-// now, not when it was asked for.
+// now, not when it was asked for; one that is restored goes on as it was.
 func (g Grant) confirm(p Proof, now time.Time) (Grant, []audit.Event) {
 	if !g.wants(JobProvision) {
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
 	}
-	g.State, g.StartsAt, g.Proof, g.Problem = GrantActive, now, p, Problem{}
-	if g.Length != Indefinite {
-		g.EndsAt = now.Add(g.Length)
+	if g.StartsAt.IsZero() {
+		g.StartsAt = now
+		if g.Length != Indefinite {
+			g.EndsAt = now.Add(g.Length)
+		}
 	}
+	g.State, g.Proof, g.SetUp, g.Problem, g.NextTry, g.Task, g.Outside = GrantActive, p, p, Problem{}, time.Time{}, "", Outside{}
 	return g, []audit.Event{g.event(GrantActivated, identity.System(), now, "run", g.Run, "role", g.RoleName,
 		"site_role", p.Role, "note", p.Note, "ends", timeText(g.EndsAt))}
 }
@@ -125,7 +189,8 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 	if !g.wants(kind) {
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
 	}
-	g.Problem = p
+	p.Run = g.Run
+	g.Problem, g.NextTry, g.Task = p, time.Time{}, ""
 	state, what := GrantNotSetUp, GrantFailed
 	switch {
 	case kind == JobDeprovision:
@@ -139,36 +204,81 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 	return g, []audit.Event{g.event(what, identity.System(), now, "run", g.Run, "code", p.Code, "message", p.Message)}
 }
 
-// revoke returns g ending before its time.
+// again returns g with the run that tries its present change once more after
+// its problem, and that run's job; nil when nothing is tried by itself any more.
+func (g Grant) again(kind JobKind, run string, now time.Time) (Grant, *Job) {
+	delay, ok := retryDelay(g.Attempts), kind == JobDeprovision || g.Problem.Code == ProblemUnknown
+	if !ok {
+		delay, ok = healDelay(g.Problem.Code, g.Attempts, now.Sub(g.ChangeAt))
+	}
+	if !ok {
+		return g, nil
+	}
+	g.NextTry = now.Add(delay)
+	next := g
+	next.Run, next.Attempts = run, g.Attempts+1
+	if g.State == GrantNotSetUp { // what failed stays in sight until that one has begun
+		g.Next = run
+	} else {
+		g = next
+	}
+	return g, new(next.job(kind, "retry", delay))
+}
+
+// mayEnd says why who may not end g or shorten it, or nil.
+func (g Grant) mayEnd(who identity.Actor, app App) error {
+	if who.Person != g.Person && !who.Administers() && !app.ownedBy(who) {
+		return fault.New(fault.Forbidden, "Only who holds the access, an owner of %s or an administrator may end it.", app.Name).WithCode("not_yours")
+	}
+	return nil
+}
+
+// endedAlready says why g cannot be ended any more, or nil.
+func (g Grant) endedAlready() error {
+	switch g.State {
+	case GrantEnded:
+		return fault.New(fault.Conflict, "This access has ended already.").WithCode("ended")
+	case GrantEnding, GrantOverdue:
+		return fault.New(fault.Conflict, "This access is being ended already.").WithCode("ending")
+	case GrantScheduled, GrantSettingUp, GrantActive, GrantNotSetUp, GrantChanged:
+	}
+	return nil
+}
+
+// revoke returns g ending before its time. One that has not begun ends at once:
+// the other system was never asked for it.
 func (g Grant) revoke(who identity.Actor, app App, note, run string, now time.Time) (Grant, []audit.Event, error) {
 	note, err := cleanReason(note)
-	switch {
-	case who.Person != g.Person && !who.Administers() && !app.ownedBy(who):
-		return g, nil, fault.New(fault.Forbidden, "Only who holds the access, an owner of %s or an administrator may end it.", app.Name).WithCode("not_yours")
-	case err != nil:
-		return g, nil, err
-	case g.State == GrantEnded:
-		return g, nil, fault.New(fault.Conflict, "This access has ended already.").WithCode("ended")
-	case g.State == GrantEnding || g.State == GrantOverdue:
-		return g, nil, fault.New(fault.Conflict, "This access is being ended already.").WithCode("ending")
+	if forbidden := g.mayEnd(who, app); forbidden != nil {
+		return g, nil, forbidden
 	}
-	g = g.end(ReasonRevoked, run)
+	if err != nil {
+		return g, nil, err
+	}
+	if err := g.endedAlready(); err != nil {
+		return g, nil, err
+	}
+	begun := g.State != GrantScheduled
+	g = g.end(ReasonRevoked, run, now)
 	g.EndedBy, g.EndNote = who.Person, note
-	return g, []audit.Event{g.event(GrantRevoked, who, now, "run", run, "role", g.RoleName, "person", string(g.Person), "note", note)}, nil
+	if !begun {
+		g.State, g.EndedAt, g.Run, g.Attempts = GrantEnded, now, "", 0
+	}
+	return g, []audit.Event{g.event(GrantRevoked, who, now, "run", g.Run, "role", g.RoleName, "person", string(g.Person), "note", note)}, nil
 }
 
 // expire returns g ending because its time is over.
 func (g Grant) expire(run string, now time.Time) (Grant, []audit.Event, bool) {
-	if g.State != GrantActive || g.EndsAt.IsZero() || now.Before(g.EndsAt) {
+	if !g.holds() || g.EndsAt.IsZero() || now.Before(g.EndsAt) {
 		return g, nil, false
 	}
-	g = g.end(ReasonExpired, run)
+	g = g.end(ReasonExpired, run, now)
 	return g, []audit.Event{g.event(GrantExpired, identity.System(), now, "run", run, "role", g.RoleName,
 		"person", string(g.Person), "ends", timeText(g.EndsAt))}, true
 }
 
-func (g Grant) end(reason, run string) Grant {
-	g.State, g.EndReason, g.Run, g.Attempts, g.Problem = GrantEnding, reason, run, 1, Problem{}
+func (g Grant) end(reason, run string, now time.Time) Grant {
+	g.State, g.EndReason, g.Run, g.Attempts, g.Problem, g.ChangeAt, g.NextTry, g.Next, g.Task = GrantEnding, reason, run, 1, Problem{}, now, time.Time{}, "", ""
 	return g
 }
 
@@ -181,7 +291,7 @@ func (g Grant) finish(p Proof, now time.Time) (Grant, []audit.Event) {
 	if p.User == "" {
 		p.User = g.Proof.User
 	}
-	g.State, g.EndedAt, g.Proof, g.Problem = GrantEnded, now, p, Problem{}
+	g.State, g.EndedAt, g.Proof, g.Problem, g.NextTry, g.Task = GrantEnded, now, p, Problem{}, time.Time{}, ""
 	return g, []audit.Event{g.event(GrantHasEnded, identity.System(), now, "run", g.Run, "role", g.RoleName,
 		"site_role", p.Role, "note", p.Note, "reason", g.EndReason)}
 }
@@ -192,14 +302,18 @@ func (g Grant) retry(who identity.Actor, run string, now time.Time) (Grant, JobK
 	kind := JobProvision
 	switch g.State {
 	case GrantNotSetUp:
-		g.State, g.Attempts = GrantSettingUp, g.Attempts+1
+		g.State, g.Next, g.Attempts, g.ChangeAt = GrantSettingUp, "", g.Attempts+1, now
 	case GrantOverdue:
 		kind, g.Attempts = JobDeprovision, g.Attempts+1
-	case GrantSettingUp, GrantActive, GrantEnding, GrantEnded:
-		return g, "", nil, fault.New(fault.Conflict, "There is nothing to retry: this access is %s.", g.State).WithCode("nothing_to_retry")
+	case GrantScheduled, GrantSettingUp, GrantActive, GrantChanged, GrantEnding, GrantEnded:
+		f := fault.New(fault.Conflict, "There is nothing to retry: this access is %s.", g.State.plain()).WithCode("nothing_to_retry")
+		if g.wants(JobProvision) || g.wants(JobDeprovision) {
+			f = f.WithHint("It is being carried out by %s.", g.Run)
+		}
+		return g, "", nil, f
 	}
 	before := g.Run
-	g.Run = run
+	g.Run, g.NextTry, g.Task = run, time.Time{}, ""
 	return g, kind, []audit.Event{g.event(GrantRetried, who, now, "run", run, "before", before)}, nil
 }
 

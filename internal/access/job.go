@@ -49,3 +49,26 @@ func retryDelay(n int) time.Duration {
 	}
 	return time.Hour
 }
+
+// firstDay is how long a grant is tried to be set up by itself.
+const firstDay = 24 * time.Hour
+
+// healDelay is how long to wait before attempt n+1 at setting a grant up, when
+// its problem may pass by itself; false when it may not, or when a day of tries
+// is over. 1, 5, 15 and 60 minutes, then each 4 hours for a day. A token that the
+// other system refuses is somebody's to replace: looked at after 5, 15 and 60
+// minutes and then each hour, until it is.
+func healDelay(code string, n int, since time.Duration) (time.Duration, bool) {
+	switch code {
+	case "auth_rejected", "denied":
+		return retryDelay(n + 1), true
+	case "unavailable", "throttled", "session_lost", "not_tableau", "tls_untrusted", "no_seat", "user_missing", "crashed":
+	default:
+		return 0, false
+	}
+	delay := retryDelay(n)
+	if n > 4 {
+		delay = 4 * time.Hour
+	}
+	return delay, since+delay <= firstDay
+}

@@ -89,7 +89,21 @@ func (m *model) granted(r access.Request) {
 	g := m.w.grant(r.Grant)
 	m.requests[r.ID] = access.RequestApproved
 	m.drawn = g.ID
+	if live := m.grants[g.ID]; live != nil { // no second of what is live: its end moves
+		live.length = max(live.length, r.Length)
+		if live.state == access.GrantActive {
+			live.ends = latest(live.ends, m.w.clock().Add(r.Length))
+		}
+		return
+	}
 	m.grants[g.ID] = &modelGrant{person: r.Person, length: r.Length, rank: slices.Index(m.roles, r.Role), state: access.GrantSettingUp, run: g.Run}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // aRequest draws one of the sequence's requests.

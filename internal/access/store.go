@@ -90,14 +90,31 @@ type Touched struct {
 }
 
 // GrantFilter picks grants; its zero value picks all. Newest first, except with
-// DueBy.
+// DueBy and BeginBy.
 type GrantFilter struct {
-	States []GrantState
+	States     []GrantState
+	Person     identity.PersonID
+	App        AppID
+	Role       RoleID
+	RoleName   string
+	Connection string
+	Request    RequestID
+	Text       string    // in the person's name or e-mail address, or the role's name; without regard to case
+	EndsBefore time.Time // only those that end by themselves before this time
+	HeldFrom   time.Time // with HeldUntil: only those that were there at some moment from the one to the other
+	HeldUntil  time.Time
+	Seen       *Seen     // only those that somebody may see; nil: all
+	DueBy      time.Time // only those that hold and whose end is not after this time, the first to end first
+	BeginBy    time.Time // only scheduled ones that are to begin by this time, the first to begin first
+	Underway   bool      // only those that wait for a run
+	Limit      int       // 0: no limit
+	Before     GrantID   // only those older than this one
+}
+
+// Seen is what somebody may see: what is their own, and all of some apps.
+type Seen struct {
 	Person identity.PersonID
-	App    AppID
-	DueBy  time.Time // only active ones whose end is not after this time, the first to end first
-	Limit  int       // 0: no limit
-	Before GrantID   // only those older than this one
+	Apps   []AppID
 }
 
 // NoRequest is the fault for a request that is not there, or not to be seen.

@@ -40,9 +40,9 @@ func TestVisibility(t *testing.T) {
 		waiting := w.file(rita, access.Ask{Role: w.role(p), Person: sam})
 		for who, want := range tests {
 			t.Run(string(who), func(t *testing.T) {
-				made := w.file(rita, access.Ask{Role: atOnce, Person: sam}).Grant
+				made := w.file(rita, access.Ask{Role: w.twin(atOnce), Person: sam}).Grant
 				g := w.done(w.grant(made))
-				failed := w.failed(w.grant(w.file(rita, access.Ask{Role: atOnce, Person: sam}).Grant))
+				failed := w.failed(w.grant(w.file(rita, access.Ask{Role: w.twin(atOnce), Person: sam}).Grant))
 
 				_, err := w.svc.Request(t.Context(), as(who), waiting.ID)
 				may(t, "see the request", want.request, err, fault.NotFound)

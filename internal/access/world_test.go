@@ -163,10 +163,27 @@ func (w *world) file(who identity.PersonID, ask access.Ask) access.Request {
 	return r
 }
 
-// granted returns a new grant of the role that is being set up.
+// granted returns a new grant of the role that is being set up: of another role
+// like it when the person has that one, which would be extended.
 func (w *world) granted(who identity.PersonID, role access.RoleID) access.Grant {
 	w.t.Helper()
+	live, err := w.svc.Grants(w.t.Context(), as(ana), access.GrantFilter{Person: who, Role: role, Limit: 1})
+	w.must(err)
+	if len(live) > 0 {
+		role = w.twin(role)
+	}
 	return w.grant(w.file(who, access.Ask{Role: role}).Grant)
+}
+
+// twin makes a role like another.
+func (w *world) twin(id access.RoleID) access.RoleID {
+	w.t.Helper()
+	r, err := w.svc.Role(w.t.Context(), id)
+	w.must(err)
+	r.ID, r.Name = "", fmt.Sprintf("Role %d", w.next.Add(1))
+	r, err = w.svc.SaveRole(w.t.Context(), as(ana), r)
+	w.must(err)
+	return r.ID
 }
 
 func (w *world) grant(id access.GrantID) access.Grant {
@@ -191,7 +208,7 @@ func (w *world) done(g access.Grant) access.Grant {
 
 func (w *world) failed(g access.Grant) access.Grant {
 	w.t.Helper()
-	return w.report(g, &access.Problem{Code: "no_seat", Message: "No seat."})
+	return w.report(g, &access.Problem{Code: "role_name", Message: "No such role."})
 }
 
 func (w *world) report(g access.Grant, p *access.Problem) access.Grant {

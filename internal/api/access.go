@@ -293,11 +293,8 @@ func grantOf(g access.Grant) wire.Grant {
 	if !g.Proof.At.IsZero() {
 		out.Proof = &wire.Proof{SiteRole: g.Proof.Role, Note: g.Proof.Note, At: g.Proof.At}
 	}
+	out.GrantLife = lifeOf(g)
 	return out
-}
-
-var grantStates = []access.GrantState{
-	access.GrantSettingUp, access.GrantActive, access.GrantNotSetUp, access.GrantEnding, access.GrantOverdue, access.GrantEnded,
 }
 
 type grantPage struct {
@@ -320,8 +317,8 @@ func (s *server) listGrants(ctx context.Context, who identity.Actor, in *grantPa
 	if in.State != "" {
 		f.States = ids[access.GrantState](strings.Split(in.State, ","))
 		for _, state := range f.States {
-			if !slices.Contains(grantStates, state) {
-				return nil, fault.Field("state", "A grant is setting_up, active, not_set_up, ending, overdue_to_end or ended.")
+			if !slices.ContainsFunc(access.GrantStates(), func(t access.StateText) bool { return t.Code == string(state) }) {
+				return nil, fault.Field("state", "A grant is scheduled, setting_up, active, not_set_up, changed_outside, ending, overdue_to_end or ended.")
 			}
 		}
 	}

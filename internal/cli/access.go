@@ -130,7 +130,7 @@ func newAccessList(s *session) *cobra.Command {
 			return list(s, page, v)
 		},
 	}
-	cmd.Flags().StringSliceVar(&states, "state", nil, "setting_up, active, not_set_up, ending, overdue_to_end or ended; several by commas")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "scheduled, setting_up, active, not_set_up, changed_outside, ending, overdue_to_end or ended; several by commas")
 	cmd.Flags().StringVar(&person, "person", "", "whose, by e-mail address, or me")
 	cmd.Flags().StringVar(&app, "app", "", "of which app, by name or id")
 	p.flags(cmd.Flags())
@@ -140,10 +140,10 @@ func newAccessList(s *session) *cobra.Command {
 // knownGrantStates refuses a state that there is not: the API would find
 // nothing in it, which reads like nobody having access.
 func knownGrantStates(codes []string) error {
-	known := []string{"setting_up", "active", "not_set_up", "ending", "overdue_to_end", "ended"}
+	known := []string{"scheduled", "setting_up", "active", "not_set_up", "changed_outside", "ending", "overdue_to_end", "ended"}
 	for _, code := range codes {
 		if !slices.Contains(known, code) {
-			return usage("The states are setting_up, active, not_set_up, ending, overdue_to_end and ended.", "%q is no state of access.", code)
+			return usage("The states are scheduled, setting_up, active, not_set_up, changed_outside, ending, overdue_to_end and ended.", "%q is no state of access.", code)
 		}
 	}
 	return nil

@@ -168,7 +168,16 @@ func (s *session) tellGrant(g wire.Grant) {
 	case "ended":
 		s.tell(markDone, "Ended", "confirmed "+s.clock(at(g.EndedAt)), note)
 	case "not_set_up", "overdue_to_end":
-		s.tell(markFailed, states()[g.State].word, g.ID, g.RunID)
+		facts := []string{g.ID, g.RunID}
+		if g.FailedRunID != "" {
+			facts[1] = g.FailedRunID
+		}
+		if g.NextTryAt != nil {
+			facts = append(facts, "tried again "+s.clock(*g.NextTryAt))
+		}
+		s.tell(markFailed, states()[g.State].word, facts...)
+	case "scheduled":
+		s.tell(markWaiting, states()[g.State].word, g.ID, "begins "+s.clock(at(g.BeginsAt)))
 	case "ending":
 		s.tell(markWaiting, "Ending", g.ID, g.RunID)
 	}
@@ -235,15 +244,19 @@ func (s *session) grantOutcome(ctx context.Context, g wire.Grant) error {
 	if g.State != "not_set_up" && g.State != "overdue_to_end" {
 		return nil
 	}
+	failed := g.RunID
+	if g.FailedRunID != "" { // another run waits to try it again
+		failed = g.FailedRunID
+	}
 	o := &outcomeError{code: exitFailed, shown: true, message: states()[g.State].word + "."}
 	if g.Problem != nil {
 		o.message, o.detail, o.hint = g.Problem.Message, g.Problem.Detail, g.Problem.Hint
 	}
 	if o.hint == "" {
-		o.hint = "Try again with: margay access retry " + g.ID + "; what happened: margay run show " + g.RunID
+		o.hint = "Try again with: margay access retry " + g.ID + "; what happened: margay run show " + failed
 	}
 	if api, err := s.client(); err == nil {
-		if run, err := api.Run(ctx, g.RunID); err == nil && refused(run) {
+		if run, err := api.Run(ctx, failed); err == nil && refused(run) {
 			o.code = exitTableau
 		}
 	}

@@ -71,7 +71,7 @@ func (p *Provisioner) mend(ctx context.Context) error {
 		}
 		ids := make([]string, len(grants))
 		for i, g := range grants {
-			ids[i] = g.Run
+			ids[i] = g.Awaited()
 		}
 		jobs, err := p.jobs.List(ctx, engine.Filter{IDs: ids})
 		if err != nil {
@@ -82,7 +82,7 @@ func (p *Provisioner) mend(ctx context.Context) error {
 			alive[j.ID] = !j.State.Ended()
 		}
 		for _, g := range grants {
-			if alive[g.Run] {
+			if alive[g.Awaited()] {
 				continue
 			}
 			if err := p.giveUp(ctx, g); err != nil {
@@ -97,13 +97,13 @@ func (p *Provisioner) mend(ctx context.Context) error {
 // meanwhile.
 func (p *Provisioner) giveUp(ctx context.Context, g access.Grant) error {
 	kind := access.JobDeprovision
-	if g.State == access.GrantSettingUp {
+	if g.State == access.GrantSettingUp || g.State == access.GrantNotSetUp {
 		kind = access.JobProvision
 	}
-	t := task{Run: g.Run, Kind: kind, Grant: g.ID}
+	t := task{Run: g.Awaited(), Kind: kind, Grant: g.ID}
 	if err := p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant); errors.Is(err, access.ErrSuperseded) {
 		return nil
 	}
-	p.Log.WarnContext(ctx, "a run ended without a word", "run", g.Run, "grant", string(g.ID))
+	p.Log.WarnContext(ctx, "a run ended without a word", "run", t.Run, "grant", string(g.ID))
 	return p.report(ctx, t, nil, errNoWord)
 }

@@ -41,6 +41,7 @@ type rig struct {
 	ahead  atomic.Int64  // the clock, in nanoseconds from now
 	role   access.RoleID // Creator
 	viewer access.RoleID
+	beside access.RoleID // Creator too, of another app
 
 	mu     sync.Mutex
 	script func(ctx context.Context, t workflow.Task) (string, error)
@@ -136,6 +137,11 @@ func (r *rig) seed() {
 		r.must(err)
 		r.viewer, r.role = cmp.Or(r.viewer, role.ID), role.ID
 	}
+	other, err := r.access.SaveApp(ctx, ana, access.App{Name: "Other app", Connection: "con_1", Policy: p.ID})
+	r.must(err)
+	role, err := r.access.SaveRole(ctx, ana, access.Role{App: other.ID, Name: "Creator"})
+	r.must(err)
+	r.beside = role.ID
 }
 
 func (r *rig) must(err error) {
@@ -207,7 +213,7 @@ func TestArgument(t *testing.T) {
 	t.Parallel()
 	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
 		r := newRig(t, cfg)
-		other := r.ask()
+		other := r.askFor(r.beside)
 		g := r.ask()
 		weaker := r.askFor(r.viewer) // told of last, though it is the newest
 		g = r.revoke(g)
@@ -231,7 +237,7 @@ func TestArgument(t *testing.T) {
 				"id": string(g.ID), "role": role, "startsAt": g.StartsAt.Format(time.RFC3339Nano), "endsAt": g.EndsAt.Format(time.RFC3339Nano),
 				"externalUserId": "luid-1",
 			},
-			"remaining": []any{grantOf(other, role), grantOf(weaker, viewer)},
+			"remaining": []any{grantOf(other, map[string]any{"id": string(r.beside), "name": "Creator", "rank": 2.0}), grantOf(weaker, viewer)},
 			"request":   map[string]any{"id": string(g.Request), "reason": "Q4"},
 			"reason":    "revoked",
 		}
@@ -408,7 +414,7 @@ func TestRunThatEndsWithoutAWord(t *testing.T) {
 		dies := func(context.Context, workflow.Task) (string, error) { panic("out of memory") }
 		ok := r.ask()
 		r.does(dies)
-		setUp := r.ask()
+		setUp := r.askFor(r.beside)
 		end := r.revoke(ok)
 		if setUp.State != access.GrantSettingUp || end.State != access.GrantEnding {
 			t.Fatalf("before anybody looks: %s, %s", setUp.State, end.State)
@@ -463,7 +469,7 @@ func TestSupersededRunCallsNothing(t *testing.T) {
 		r.must(err)
 		<-reached
 		r.does(succeed)
-		waits, err := r.access.File(t.Context(), ana, access.Ask{Role: r.role, Person: "usr_rita"})
+		waits, err := r.access.File(t.Context(), ana, access.Ask{Role: r.viewer, Person: "usr_rita"})
 		r.must(err)
 		first, second := r.grant(blocker.Grant), r.grant(waits.Grant)
 		for _, g := range []access.Grant{first, second} {

@@ -353,6 +353,13 @@ type grantRow struct {
 	EndNote       string
 	Problem       string
 	Proof         string
+	TaskID        string
+	BeginsMs      int64
+	ChangeMs      int64
+	NextTryMs     int64
+	NextRunID     string
+	SetUp         string
+	Outside       string
 }
 
 func grantFrom(r grantRow) (access.Grant, error) {
@@ -361,12 +368,19 @@ func grantFrom(r grantRow) (access.Grant, error) {
 		Role: access.RoleID(r.RoleID), RoleName: r.RoleName, Person: identity.PersonID(r.PersonID), Length: length(r.LengthMs),
 		State: access.GrantState(r.State), Run: r.RunID, Attempts: r.Attempts, CreatedAt: at(r.CreatedMs), StartsAt: at(r.StartsMs),
 		EndsAt: at(r.EndsMs), EndedAt: at(r.EndedMs), EndReason: r.EndReason, EndedBy: identity.PersonID(r.EndedBy), EndNote: r.EndNote,
+		Task: access.TaskID(r.TaskID), BeginsAt: at(r.BeginsMs), ChangeAt: at(r.ChangeMs), NextTry: at(r.NextTryMs), Next: r.NextRunID,
 	}
 	var err error
 	if g.Problem, err = parse[access.Problem]("problem", r.Problem); err != nil {
 		return g, err
 	}
-	g.Proof, err = parse[access.Proof]("proof", r.Proof)
+	if g.Proof, err = parse[access.Proof]("proof", r.Proof); err != nil {
+		return g, err
+	}
+	if g.SetUp, err = parse[access.Proof]("set-up", r.SetUp); err != nil {
+		return g, err
+	}
+	g.Outside, err = parse[access.Outside]("change outside", r.Outside)
 	return g, err
 }
 
@@ -379,39 +393,6 @@ func (r reader) Grant(ctx context.Context, id access.GrantID) (access.Grant, err
 	return grantFrom(row)
 }
 
-// Grants implements [access.Reader].
-func (r reader) Grants(ctx context.Context, f access.GrantFilter) ([]access.Grant, error) {
-	if !keepable(append(texts(f.States), string(f.Person), string(f.App), string(f.Before))...) {
-		return nil, nil
-	}
-	var rows []grantRow
-	q := r.q.NewSelect().Model(&rows)
-	if len(f.States) > 0 {
-		q.Where("state IN ?", bun.Tuple(f.States))
-	}
-	if f.Person != "" {
-		q.Where("person_id = ?", f.Person)
-	}
-	if f.App != "" {
-		q.Where("app_id = ?", f.App)
-	}
-	if f.Before != "" {
-		q.Where("id < ?", f.Before)
-	}
-	if !f.DueBy.IsZero() {
-		q.Where("ends_ms > 0 AND ends_ms <= ?", ms(f.DueBy)).Order("ends_ms", "id")
-	} else {
-		q.Order("id DESC")
-	}
-	if f.Limit > 0 {
-		q.Limit(int64(f.Limit))
-	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, wrap("list grants", err)
-	}
-	return each(rows, grantFrom)
-}
-
 // SaveGrant implements [access.Tx].
 func (t *tx) SaveGrant(ctx context.Context, g access.Grant) error {
 	row := grantRow{
@@ -419,6 +400,7 @@ func (t *tx) SaveGrant(ctx context.Context, g access.Grant) error {
 		RoleName: g.RoleName, PersonID: string(g.Person), LengthMs: g.Length.Milliseconds(), State: string(g.State), RunID: g.Run,
 		Attempts: g.Attempts, CreatedMs: ms(g.CreatedAt), StartsMs: ms(g.StartsAt), EndsMs: ms(g.EndsAt), EndedMs: ms(g.EndedAt),
 		EndReason: g.EndReason, EndedBy: string(g.EndedBy), EndNote: g.EndNote, Problem: text(g.Problem), Proof: text(g.Proof),
+		TaskID: string(g.Task), BeginsMs: ms(g.BeginsAt), ChangeMs: ms(g.ChangeAt), NextTryMs: ms(g.NextTry), NextRunID: g.Next, SetUp: text(g.SetUp), Outside: text(g.Outside),
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return wrap("save grant", err)

@@ -379,17 +379,18 @@ type Grant struct {
 	RoleName     string     `json:"role_name"`
 	PersonID     string     `json:"person_id"`
 	Duration     Duration   `json:"duration"`
-	State        string     `json:"state" enum:"setting_up,active,not_set_up,ending,overdue_to_end,ended"`
+	State        string     `json:"state" enum:"scheduled,setting_up,active,not_set_up,changed_outside,ending,overdue_to_end,ended"`
 	RunID        string     `json:"run_id" doc:"The run of its present change"`
 	Attempts     int        `json:"attempts"`
 	CreatedAt    time.Time  `json:"created_at"`
 	StartsAt     *time.Time `json:"starts_at" doc:"When the access was confirmed"`
 	EndsAt       *time.Time `json:"ends_at"`
 	EndedAt      *time.Time `json:"ended_at"`
-	EndReason    string     `json:"end_reason,omitempty" enum:",revoked,expired"`
+	EndReason    string     `json:"end_reason,omitempty" enum:",revoked,expired,changed_outside"`
 	EndNote      string     `json:"end_note,omitempty"`
 	Problem      *Fault     `json:"problem,omitempty" doc:"Why it could not be carried out"`
 	Proof        *Proof     `json:"proof,omitempty" doc:"What the system reported last"`
+	GrantLife
 }
 
 // Proof is what the system reported when a run was done.

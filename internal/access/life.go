@@ -1,0 +1,154 @@
+package access
+
+import (
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// extendable says whether an approved request for the same role moves the end
+// of g instead of making a second grant beside it.
+func (g Grant) extendable() bool {
+	switch g.State {
+	case GrantSettingUp, GrantActive, GrantNotSetUp, GrantChanged:
+		return true
+	case GrantScheduled, GrantEnding, GrantOverdue, GrantEnded:
+	}
+	return false
+}
+
+// overlaps says whether access asked for from the time at on would begin while
+// g gives it already.
+func (g Grant) overlaps(at time.Time) bool {
+	live := g.State == GrantSettingUp || g.State == GrantActive || g.State == GrantChanged
+	return live && (g.EndsAt.IsZero() || !at.After(g.EndsAt))
+}
+
+// extend returns g with its end moved by the approved request r: by as much as
+// was asked for when r asks for more of g, else to where r alone would have
+// ended. Never past the policy's longest from now, and never to an earlier time.
+func (g Grant) extend(r Request, now time.Time) (Grant, []audit.Event) {
+	before := g
+	longest := r.Policy.Longest
+	switch {
+	case g.Length == Indefinite:
+	case r.Length == Indefinite && longest == Indefinite:
+		g.Length, g.EndsAt = Indefinite, time.Time{}
+	case g.StartsAt.IsZero():
+		length := max(g.Length, r.Length)
+		if r.Extends == g.ID {
+			length = g.Length + r.Length
+		}
+		g.Length = max(before.Length, atMost(length, longest))
+	default:
+		begin := now
+		if r.StartsAt.After(now) {
+			begin = r.StartsAt
+		}
+		ends := begin.Add(r.Length)
+		if r.Extends == g.ID {
+			ends = g.EndsAt.Add(r.Length)
+		}
+		if last := now.Add(longest); longest != Indefinite && ends.After(last) {
+			ends = last
+		}
+		if ends.After(g.EndsAt) {
+			g.EndsAt, g.Length = ends, ends.Sub(g.StartsAt)
+		}
+	}
+	return g, []audit.Event{g.event(GrantExtended, identity.System(), now, "request", string(r.ID), "from", timeText(before.EndsAt),
+		"ends", timeText(g.EndsAt), "length", lengthText(g.Length))}
+}
+
+func atMost(length, longest time.Duration) time.Duration {
+	if longest == Indefinite {
+		return length
+	}
+	return min(length, longest)
+}
+
+// reduce returns g with less time: ending after left, counted from now, or with
+// that length when it has not begun.
+func (g Grant) reduce(who identity.Actor, app App, left time.Duration, note string, now time.Time) (Grant, []audit.Event, error) {
+	note, err := cleanReason(note)
+	if forbidden := g.mayEnd(who, app); forbidden != nil {
+		return g, nil, forbidden
+	}
+	if err != nil {
+		return g, nil, err
+	}
+	if err := g.endedAlready(); err != nil {
+		return g, nil, err
+	}
+	if left == Indefinite || tooShort(left) {
+		return g, nil, fault.Field("duration", "A length of time is at least %s; to end it at once, revoke it.", plainLength(shortest))
+	}
+	before := g
+	if g.StartsAt.IsZero() {
+		if g.Length != Indefinite && left >= g.Length {
+			return g, nil, fault.Field("duration", "It was agreed for %s; say less. For more, ask for an extension.", plainLength(g.Length))
+		}
+		g.Length = left
+	} else {
+		ends := now.Add(left)
+		if !g.EndsAt.IsZero() && !ends.Before(g.EndsAt) {
+			return g, nil, fault.Field("duration", "It ends at %s already; say less. For more, ask for an extension.", timeText(g.EndsAt))
+		}
+		g.EndsAt, g.Length = ends, ends.Sub(g.StartsAt)
+	}
+	return g, []audit.Event{g.event(GrantReduced, who, now, "from", timeText(before.EndsAt), "ends", timeText(g.EndsAt),
+		"length", lengthText(g.Length), "note", note)}, nil
+}
+
+// drift returns g changed outside: where it gives expected, found was read.
+// "" is nobody there. The same change is told once.
+func (g Grant) drift(expected, found string, now time.Time) (Grant, []audit.Event) {
+	if g.State != GrantActive && g.State != GrantChanged || g.State == GrantChanged && g.Outside.Found == found {
+		return g, nil
+	}
+	g.State, g.Outside = GrantChanged, Outside{Expected: expected, Found: found, At: now}
+	return g, []audit.Event{g.event(GrantDrifted, identity.System(), now, "expected", expected, "found", foundText(found))}
+}
+
+// found returns g active again: what it gives was read where a change had been.
+func (g Grant) found(now time.Time) (Grant, []audit.Event) {
+	if g.State != GrantChanged {
+		return g, nil
+	}
+	g.State, g.Outside = GrantActive, Outside{}
+	return g, []audit.Event{g.event(GrantFound, identity.System(), now, "role", g.RoleName)}
+}
+
+// foundText is a role that was found, or that nobody was.
+func foundText(role string) string {
+	if role == "" {
+		return "not on the site"
+	}
+	return role
+}
+
+// accept returns g ended, because somebody changed it in the other system and
+// who takes that as its end. Nothing is written there.
+func (g Grant) accept(who identity.Actor, note string, now time.Time) (Grant, []audit.Event, error) {
+	if g.State != GrantChanged {
+		return g, nil, errNotChanged
+	}
+	role := g.Outside.Found
+	g = g.end(ReasonChanged, "", now)
+	g.State, g.Attempts, g.EndedAt, g.EndedBy, g.EndNote = GrantEnded, 0, now, who.Person, note
+	return g, []audit.Event{g.event(GrantAccepted, who, now, "expected", g.Outside.Expected, "found", foundText(role), "note", note)}, nil
+}
+
+// restore returns g being set up once more, because somebody changed it in the
+// other system and who wants it back. Its end stays where it was.
+func (g Grant) restore(who identity.Actor, note, run string, now time.Time) (Grant, []audit.Event, error) {
+	if g.State != GrantChanged {
+		return g, nil, errNotChanged
+	}
+	g.State, g.Run, g.Attempts, g.ChangeAt, g.Problem, g.NextTry = GrantSettingUp, run, 1, now, Problem{}, time.Time{}
+	return g, []audit.Event{g.event(GrantRestored, who, now, "run", run, "expected", g.Outside.Expected, "found", foundText(g.Outside.Found), "note", note)}, nil
+}
+
+var errNotChanged = fault.New(fault.Conflict, "Nothing was changed outside: there is nothing to settle.").WithCode("not_changed")

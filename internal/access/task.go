@@ -1,0 +1,4 @@
+package access
+
+// TaskID names a task: "tsk_…".
+type TaskID string

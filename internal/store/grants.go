@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/margay-access/margay/internal/access"
+)
+
+// Grants implements [access.Reader].
+func (r reader) Grants(ctx context.Context, f access.GrantFilter) ([]access.Grant, error) {
+	if !keepable(append(texts(f.States), string(f.Person), string(f.App), string(f.Role), f.RoleName, f.Connection, string(f.Request), f.Text, string(f.Before))...) {
+		return nil, nil
+	}
+	var rows []grantRow
+	q := r.q.NewSelect().Model(&rows)
+	chooseGrants(q, f)
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list grants", err)
+	}
+	return each(rows, grantFrom)
+}
+
+// The states by which one index each finds what the clock must do, and what
+// waits for a run.
+var (
+	statesThatHold  = []access.GrantState{access.GrantActive, access.GrantChanged, access.GrantSettingUp, access.GrantNotSetUp}
+	statesUnderway  = []access.GrantState{access.GrantSettingUp, access.GrantEnding, access.GrantOverdue}
+	equalColumns    = []string{"person_id", "app_id", "role_id", "role_name", "connection_id", "request_id"}
+	likeWildcards   = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+	caseBlindFields = `(lower(role_name) LIKE ? ESCAPE '\' OR person_id IN (SELECT id FROM people WHERE lower(name) LIKE ? ESCAPE '\' OR email_key LIKE ? ESCAPE '\'))`
+)
+
+func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
+	for i, value := range []string{string(f.Person), string(f.App), string(f.Role), f.RoleName, f.Connection, string(f.Request)} {
+		if value != "" {
+			q.Where("? = ?", bun.Ident(equalColumns[i]), value)
+		}
+	}
+	if len(f.States) > 0 {
+		q.Where("state IN ?", bun.Tuple(f.States))
+	}
+	if f.Text != "" {
+		like := "%" + likeWildcards.Replace(strings.ToLower(f.Text)) + "%"
+		q.Where(caseBlindFields, like, like, like)
+	}
+	if !f.EndsBefore.IsZero() {
+		q.Where("ends_ms > 0 AND ends_ms < ?", ms(f.EndsBefore))
+	}
+	if !f.HeldUntil.IsZero() {
+		q.Where("starts_ms > 0 AND starts_ms < ? AND (ended_ms = 0 OR ended_ms >= ?)", ms(f.HeldUntil), ms(f.HeldFrom))
+	}
+	if f.Seen != nil && len(f.Seen.Apps) == 0 {
+		q.Where("person_id = ?", f.Seen.Person)
+	} else if f.Seen != nil {
+		q.Where("(person_id = ? OR app_id IN ?)", f.Seen.Person, bun.Tuple(f.Seen.Apps))
+	}
+	if f.Before != "" {
+		q.Where("id < ?", f.Before)
+	}
+	if f.Underway {
+		q.Where("(state IN ? OR state = ? AND next_run_id <> '') AND task_id = ''", bun.Tuple(statesUnderway), access.GrantNotSetUp)
+	}
+	switch {
+	case !f.DueBy.IsZero():
+		q.Where("state IN ? AND starts_ms > 0", bun.Tuple(statesThatHold)).Where("ends_ms > 0 AND ends_ms <= ?", ms(f.DueBy)).Order("ends_ms", "id")
+	case !f.BeginBy.IsZero():
+		q.Where("state = ? AND begins_ms <= ?", access.GrantScheduled, ms(f.BeginBy)).Order("begins_ms", "id")
+	default:
+		q.Order("id DESC")
+	}
+}
+
+// Skew returns how far the database's clock is ahead of this node's, half a
+// round trip being its error. Without a database server there is one clock.
+func (db *DB) Skew(ctx context.Context) (time.Duration, error) {
+	if db.pool == nil {
+		return 0, nil
+	}
+	var theirs time.Time
+	before := db.now()
+	err := db.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs)
+	after := db.now()
+	return theirs.Sub(before.Add(after.Sub(before) / 2)), wrap("ask the database for the time", err)
+}
