@@ -47,7 +47,7 @@ func TestModel(t *testing.T) {
 	var roles []access.RoleID
 	for i := range 3 {
 		steps := [][]access.Step{nil, {by(bo)}, {by(bo, cy), by(cy)}}[i]
-		roles = append(roles, w.role(access.Policy{Longest: 4 * time.Hour, OnBehalf: access.OnBehalfAnybody, Steps: steps}))
+		roles = append(roles, w.role(access.Policy{Longest: longest, OnBehalf: access.OnBehalfAnybody, Steps: steps}))
 	}
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -85,25 +85,50 @@ func (m *model) file(t *rapid.T) {
 	}
 }
 
+// waits says whether the person has asked for the role already.
+func (m *model) waits(who identity.PersonID, role access.RoleID) bool {
+	for id, state := range m.requests {
+		if r := m.w.request(id); state == access.RequestWaiting && r.Person == who && r.Role == role {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *model) granted(r access.Request) {
 	g := m.w.grant(r.Grant)
 	m.requests[r.ID] = access.RequestApproved
 	m.drawn = g.ID
 	if live := m.grants[g.ID]; live != nil { // no second of what is live: its end moves
-		live.length = max(live.length, r.Length)
-		if live.state == access.GrantActive {
-			live.ends = latest(live.ends, m.w.clock().Add(r.Length))
-		}
+		live.extend(r, m.w.clock())
 		return
 	}
 	m.grants[g.ID] = &modelGrant{person: r.Person, length: r.Length, rank: slices.Index(m.roles, r.Role), state: access.GrantSettingUp, run: g.Run}
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+const longest = 4 * time.Hour // what the policies of the model give at most
+
+// extend moves the end: by what was asked for, or to where it alone would have
+// ended; not past the longest from now, and never back.
+func (g *modelGrant) extend(r access.Request, now time.Time) {
+	if g.ends.IsZero() {
+		more := r.Length
+		if r.Extends != "" {
+			more += g.length
+		}
+		g.length = max(g.length, min(more, longest))
+		return
 	}
-	return b
+	ends := now.Add(r.Length)
+	if r.Extends != "" {
+		ends = g.ends.Add(r.Length)
+	}
+	if last := now.Add(longest); ends.After(last) {
+		ends = last
+	}
+	if ends.After(g.ends) {
+		g.ends = ends
+	}
 }
 
 // aRequest draws one of the sequence's requests.
