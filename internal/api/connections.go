@@ -57,7 +57,7 @@ func integrationOf(in integration.Integration) wire.Integration {
 		Fields: []wire.Field{}, Checks: []wire.CheckName{}, Roles: append([]string{}, in.Roles...), Bundles: []wire.BundleShort{},
 	}
 	for _, f := range in.Fields {
-		out.Fields = append(out.Fields, wire.Field{Key: f.Key, Label: f.Label, Help: f.Help, Required: f.Required, Secret: f.Secret, KeepBlank: f.KeepBlank, Missing: f.Missing, Blank: f.Blank, Example: f.Example})
+		out.Fields = append(out.Fields, wire.Field{Key: f.Key, Label: f.Label, Help: f.Help, Required: f.Required, Secret: f.Secret, Credential: f.Credential, KeepBlank: f.KeepBlank, Missing: f.Missing, Blank: f.Blank, Example: f.Example})
 	}
 	for _, c := range in.Checks {
 		check := wire.CheckName{Key: c.Key, Name: c.Name, Help: c.Help, NotProven: c.NotProven, Sentences: []wire.CheckSentence{}}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/margay-access/margay/internal/api/wire"
 )
@@ -16,7 +15,8 @@ func newConnection(s *session) *cobra.Command {
 	return group("connection", "Sites that Margay works with", []string{
 		"margay connection add --server-url 10ax.online.tableau.com --site-content-url acme --pat-name margay --secret-file pat.txt",
 		"margay connection check acme",
-	}, newConnectionList(s), newConnectionShow(s), newConnectionAdd(s), newConnectionEdit(s), newConnectionCheck(s), newConnectionDelete(s))
+	}, newConnectionList(s), newConnectionShow(s), newConnectionAdd(s), newConnectionEdit(s), newConnectionCheck(s), newConnectionRotate(s),
+		newConnectionPause(s), newConnectionResume(s), newConnectionCalls(s), newConnectionDelete(s))
 }
 
 // connectionView shows connections.
@@ -26,6 +26,7 @@ func (s *session) connectionView() view[wire.Connection] {
 		id:   func(c wire.Connection) string { return c.ID },
 		columns: []column[wire.Connection]{
 			{name: "Id", keep: true, cell: func(c wire.Connection) cell { return text(c.ID) }},
+			{name: "State", cell: func(c wire.Connection) cell { return stateCell(c.State) }},
 			{name: "Name", cell: func(c wire.Connection) cell { return text(c.DisplayName) }},
 			{name: "Server", cell: func(c wire.Connection) cell { return text(c.Settings["server_url"]) }},
 			{name: "Token name", cell: func(c wire.Connection) cell { return text(c.Settings["pat_name"]) }},
@@ -59,6 +60,13 @@ func newConnectionShow(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			if c, err = api.Connection(cmd.Context(), c.ID); err != nil { // a list does not hold the checks
+				return err
+			}
 			v := s.connectionView()
 			if s.format == formatTable && len(s.fields) == 0 {
 				v.details, err = s.connectionDetails(cmd.Context(), c)
@@ -86,210 +94,47 @@ func (s *session) connectionDetails(ctx context.Context, c wire.Connection) (fun
 		if c.Beta {
 			kind += " (Beta)"
 		}
-		lines := []detail{{"Id", text(c.ID)}, {"Name", text(c.DisplayName)}, {"Integration", text(kind)}}
+		lines := []detail{{"Id", text(c.ID)}, {"Name", text(c.DisplayName)}, {"State", connectionState(c)}, {"Integration", text(kind)}}
 		for _, f := range in.Fields {
 			lines = append(lines, detail{f.Label, text(c.Settings[f.Key])})
 		}
-		return append(lines, detail{"Version", text(strconv.Itoa(c.Version))}, detail{"Created", s.exact(c.CreatedAt)}, detail{"Changed", s.exact(c.UpdatedAt)})
+		lines = append(lines, detail{"Version", text(strconv.Itoa(c.Version))}, detail{"Created", s.exact(c.CreatedAt)},
+			detail{"Changed", text(s.exact(c.UpdatedAt).text + by(c.UpdatedBy))})
+		return append(lines, s.connectionFacts(c)...)
 	}, nil
 }
 
-// settingsForm is the settings of a connection as flags and questions give them.
-type settingsForm struct {
-	serverURL, site, patName string
-	secretFile               string
-}
-
-func (f *settingsForm) flags(flags *pflag.FlagSet) {
-	flags.StringVar(&f.serverURL, "server-url", "", "Server URL: the host, without https://")
-	flags.StringVar(&f.site, "site-content-url", "", "Site Content URL: what follows /site/; empty: the Default site")
-	flags.StringVar(&f.patName, "pat-name", "", "Personal Access Token Name, exactly as in Tableau")
-	flags.StringVar(&f.secretFile, "secret-file", "", "read the Personal Access Token Secret from this file; - is standard input")
-}
-
-// settings returns what the flags gave.
-func (f *settingsForm) settings(s *session, flags *pflag.FlagSet) (map[string]string, error) {
-	out := map[string]string{}
-	for flag, value := range map[string]string{"server-url": f.serverURL, "site-content-url": f.site, "pat-name": f.patName} {
-		if flags.Changed(flag) {
-			out[strings.ReplaceAll(flag, "-", "_")] = value
-		}
-	}
-	if f.secretFile == "" {
-		return out, nil
-	}
-	secret, err := s.readInput(f.secretFile)
-	if err != nil {
-		return nil, err
-	}
-	out["pat_secret"] = strings.TrimSpace(secret)
-	return out, nil
-}
-
-func newConnectionAdd(s *session) *cobra.Command {
-	var form settingsForm
-	cmd := &cobra.Command{
-		Use: "add", Short: "Connect a site",
-		Long: "Connect a site. What the flags do not give is asked for. The secret is typed without\n" +
-			"being shown, or read from a file or standard input; there is no flag for it.",
-		Example: "margay connection add\n" +
-			"margay connection add --server-url 10ax.online.tableau.com --site-content-url acme --pat-name margay --secret-file - < pat.txt",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := s.client()
-			if err != nil {
-				return err
-			}
-			settings, err := form.settings(s, cmd.Flags())
-			if err != nil {
-				return err
-			}
-			in, err := api.Integration(cmd.Context(), "tableau")
-			if err != nil {
-				return err
-			}
-			if err := s.askSettings(cmd.Context(), in, settings); err != nil {
-				return err
-			}
-			c, err := api.CreateConnection(cmd.Context(), wire.NewConnection{Integration: in.Kind, Settings: settings})
-			if err != nil {
-				return err
-			}
-			if err := told(s, c, s.connectionView(), "Added", c.DisplayName); err != nil {
-				return err
-			}
-			s.note("margay connection check %s", c.ID)
-			return nil
-		},
-	}
-	form.flags(cmd.Flags())
-	return cmd
-}
-
-// askSettings asks for the settings of a new connection that are not given.
-func (s *session) askSettings(ctx context.Context, in wire.Integration, settings map[string]string) error {
-	if !s.canAsk() {
-		return nil // the server says what is missing
-	}
-	for _, f := range in.Fields {
-		if _, ok := settings[f.Key]; ok {
-			continue
-		}
-		question := f.Label
-		if !f.Required {
-			question += " (may be empty)"
-		}
-		value, err := s.askField(ctx, f, question)
-		if err != nil {
-			return err
-		}
-		settings[f.Key] = value
-	}
-	return nil
-}
-
-func (s *session) askField(ctx context.Context, f wire.Field, question string) (string, error) {
-	fmt.Fprintln(s.err, visible(f.Help))
-	if f.Secret {
-		return s.askSecret(ctx, visible(question)+": ")
-	}
-	return s.ask(ctx, visible(question)+": ")
-}
-
-func newConnectionEdit(s *session) *cobra.Command {
-	var form settingsForm
-	cmd := &cobra.Command{
-		Use: "edit CONNECTION", Short: "Change a connection",
-		Long: "Change what the flags give and keep the rest. Without flags each setting is asked\n" +
-			"for: an empty answer keeps it, and a single - as Site Content URL is the Default site.",
-		Example: "margay connection edit acme --secret-file new-pat.txt --pat-name margay-2\n" +
-			"margay connection edit acme --site-content-url \"\"",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := s.connection(cmd.Context(), first(args))
-			if err != nil {
-				return err
-			}
-			settings, err := form.settings(s, cmd.Flags())
-			if err != nil {
-				return err
-			}
-			if len(settings) == 0 {
-				if !s.canAsk() {
-					return needChange(cmd)
-				}
-				if err := s.askChanges(cmd.Context(), c, settings); err != nil {
-					return err
-				}
-			}
-			// The API saves the site always, and empty as the Default site. Here
-			// what was not given stays.
-			if _, ok := settings["site_content_url"]; !ok {
-				settings["site_content_url"] = c.Settings["site_content_url"]
-			}
-			api, err := s.client()
-			if err != nil {
-				return err
-			}
-			c, err = api.ChangeConnection(cmd.Context(), c.ID, wire.ChangedConnection{Settings: settings})
-			if err != nil {
-				return err
-			}
-			return told(s, c, s.connectionView(), "Changed", c.DisplayName)
-		},
-	}
-	form.flags(cmd.Flags())
-	return cmd
-}
-
-func (s *session) askChanges(ctx context.Context, c wire.Connection, settings map[string]string) error {
-	api, err := s.client()
-	if err != nil {
-		return err
-	}
-	in, err := api.Integration(ctx, c.Integration)
-	if err != nil {
-		return err
-	}
-	for _, f := range in.Fields {
-		question := f.Label + " [" + c.Settings[f.Key] + "]"
-		if !f.KeepBlank {
-			question += " (- for none)"
-		}
-		value, err := s.askField(ctx, f, question)
-		if err != nil {
-			return err
-		}
-		switch {
-		case value == "-" && !f.KeepBlank:
-			settings[f.Key] = ""
-		case value != "":
-			settings[f.Key] = value
-		}
-	}
-	return nil
-}
-
 func newConnectionDelete(s *session) *cobra.Command {
-	return &cobra.Command{
+	var name string
+	cmd := &cobra.Command{
 		Use: "delete CONNECTION", Short: "Remove a connection that no app is bound to",
+		Long: "Remove a connection and its secret. It is refused while apps are bound to it, or when\n" +
+			"access was given through it: pause it instead. On a terminal its name is asked for.",
+		Example: "margay connection delete acme\nmargay connection delete acme --confirm \"Tableau – acme\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.connection(cmd.Context(), first(args))
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(s.err, "%s  %s  %s\n", c.ID, visible(c.DisplayName), visible(c.Settings["server_url"]))
-			if err := s.confirm(cmd.Context(), "Remove this connection and its secret?"); err != nil {
-				return err
+			if name == "" {
+				if err := s.confirmName(cmd.Context(), "Remove this connection and its secret?", c.DisplayName); err != nil {
+					return err
+				}
+				name = c.DisplayName
 			}
 			api, err := s.client()
 			if err != nil {
 				return err
 			}
-			if err := api.DeleteConnection(cmd.Context(), c.ID); err != nil {
+			if err := api.DeleteConnection(cmd.Context(), c.ID, name); err != nil {
 				return err
 			}
 			return told(s, c, s.connectionView(), "Removed", c.DisplayName)
 		},
 	}
+	cmd.Flags().StringVar(&name, "confirm", "", "the connection's name, instead of being asked for it")
+	return cmd
 }
 
 // checkView shows the results of health checks.
@@ -312,9 +157,12 @@ func checkView() view[wire.Check] {
 }
 
 func newConnectionCheck(s *session) *cobra.Command {
-	return &cobra.Command{
+	var only []string
+	cmd := &cobra.Command{
 		Use: "check [CONNECTION]", Short: "Run the health checks of a connection",
-		Long: "Run the health checks of a connection. They only read. The exit code is 8 when one fails.",
+		Long: "Run the health checks of a connection, all of them or those that --only names: api,\n" +
+			"session, content, users. They only read. The exit code is 8 when one fails.",
+		Example: "margay connection check acme\nmargay connection check acme --only session,users",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.connection(cmd.Context(), first(args))
 			if err != nil {
@@ -324,7 +172,7 @@ func newConnectionCheck(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			page, err := api.CheckConnection(cmd.Context(), c.ID)
+			page, err := api.CheckConnection(cmd.Context(), c.ID, cleaned(only)...)
 			if err != nil {
 				return err
 			}
@@ -334,6 +182,8 @@ func newConnectionCheck(s *session) *cobra.Command {
 			return failedChecks(page.Items)
 		},
 	}
+	cmd.Flags().StringSliceVar(&only, "only", nil, "run these checks only")
+	return cmd
 }
 
 // showChecks writes the table, and below it what is known of each failure.

@@ -136,6 +136,24 @@ func (s *session) confirm(ctx context.Context, question string) error {
 	return nil
 }
 
+// confirmName asks for the name of what is about to be removed.
+func (s *session) confirmName(ctx context.Context, question, name string) error {
+	if s.global.yes {
+		return nil
+	}
+	if !s.canAsk() {
+		return usage("Say --confirm with its name, or --yes.", "%s Nobody is there to answer.", question)
+	}
+	text, err := s.ask(ctx, question+" Type its name ("+visible(name)+"): ")
+	if err != nil {
+		return err
+	}
+	if text != name {
+		return &outcomeError{code: exitFailed, message: "That is not its name. Nothing was done."}
+	}
+	return nil
+}
+
 // maxInput bounds what is read from a file or from standard input.
 const maxInput = 1 << 20
 

@@ -26,6 +26,12 @@ func states() map[string]state {
 		"ending":          {"…", "Ending", warned},
 		"overdue_to_end":  {"!", "Overdue to end", bad},
 		"ended":           {"■", "Ended", dim},
+		// connections
+		"healthy":         {"✓", "Healthy", good},
+		"degraded":        {"!", "Degraded", warned},
+		"needs_attention": {"✗", "Needs attention", bad},
+		"paused":          {"‖", "Paused", dim},
+		"never_checked":   {"◷", "Never checked", dim},
 		// runs and steps
 		"queued":     {"◷", "Queued", dim},
 		"running":    {"…", "Running", warned},

@@ -42,7 +42,7 @@ func newTableauCall(s *session) *cobra.Command {
 			"/sites/{siteId}/users is short for /api/3.24/sites/{siteId}/users; {siteId} and {userId}\n" +
 			"are the session's. /api/-/... is sent without a version.\n\n" +
 			"Instead of METHOD and PATH give the name of a method, as margay tableau methods lists\n" +
-			"them, and its parameters as name=value.",
+			"them, and its parameters as name=value. A DELETE is asked about first; --yes agrees.",
 		Example: "margay tableau call GET /sites/{siteId}/users -o json\n" +
 			"margay tableau call get-users-on-site filter=siteRole:eq:Creator --paginate\n" +
 			"margay tableau call PUT /sites/{siteId}/users/9f9e9d9c --body '{\"user\":{\"siteRole\":\"Viewer\"}}'",
@@ -76,6 +76,12 @@ func (s *session) tableauCall(ctx context.Context, args []string, f callFlags) e
 	api, err := s.client()
 	if err != nil {
 		return err
+	}
+	if call.Method == http.MethodDelete && !f.paginate {
+		fmt.Fprintf(s.err, "%s %s on https://%s · %s\n", call.Method, visible(call.Path), visible(c.Target.Host), visible(c.Target.Place))
+		if err := s.confirm(ctx, "Tableau may not be able to bring back what this removes. Send it?"); err != nil {
+			return err
+		}
 	}
 	if f.paginate {
 		return api.Pages(ctx, c.ID, call, s.writeItem)

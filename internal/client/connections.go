@@ -34,15 +34,17 @@ func (c *Client) ChangeConnection(ctx context.Context, id string, in wire.Change
 	return do[wire.Connection](ctx, c, http.MethodPatch, "/connections/"+url.PathEscape(id), nil, in)
 }
 
-// DeleteConnection removes a connection that no app is bound to.
-func (c *Client) DeleteConnection(ctx context.Context, id string) error {
-	_, err := do[nothing](ctx, c, http.MethodDelete, "/connections/"+url.PathEscape(id), nil, nil)
+// DeleteConnection removes a connection that no app is bound to. Its display
+// name says which is meant.
+func (c *Client) DeleteConnection(ctx context.Context, id, name string) error {
+	_, err := do[nothing](ctx, c, http.MethodDelete, "/connections/"+url.PathEscape(id), url.Values{"confirm": {name}}, nil)
 	return err
 }
 
-// CheckConnection runs the health checks of a connection.
-func (c *Client) CheckConnection(ctx context.Context, id string) (wire.List[wire.Check], error) {
-	return do[wire.List[wire.Check]](ctx, c, http.MethodPost, "/connections/"+url.PathEscape(id)+"/checks", nil, nil)
+// CheckConnection runs the health checks of a connection: those of these keys,
+// or all.
+func (c *Client) CheckConnection(ctx context.Context, id string, keys ...string) (wire.List[wire.Check], error) {
+	return do[wire.List[wire.Check]](ctx, c, http.MethodPost, "/connections/"+url.PathEscape(id)+"/checks", onlyQuery(keys), nil)
 }
 
 // Call makes any call of the system behind a connection. Whatever the system

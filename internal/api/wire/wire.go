@@ -34,15 +34,16 @@ type Integration struct {
 
 // Field is one input of the form that makes a connection.
 type Field struct {
-	Key       string `json:"key"`
-	Label     string `json:"label"`
-	Help      string `json:"help"`
-	Required  bool   `json:"required"`
-	Secret    bool   `json:"secret"`
-	KeepBlank bool   `json:"keep_blank" doc:"Left blank on an edit, the stored value stays; otherwise blank is saved"`
-	Missing   string `json:"missing,omitempty" doc:"What is said when it is required and blank"`
-	Blank     string `json:"blank_note" doc:"What leaving it blank on an edit does, in words"`
-	Example   string `json:"example,omitempty"`
+	Key        string `json:"key"`
+	Label      string `json:"label"`
+	Help       string `json:"help"`
+	Required   bool   `json:"required"`
+	Secret     bool   `json:"secret"`
+	Credential bool   `json:"credential" doc:"It is replaced when the credentials are rotated"`
+	KeepBlank  bool   `json:"keep_blank" doc:"Left blank on an edit, the stored value stays; otherwise blank is saved"`
+	Missing    string `json:"missing,omitempty" doc:"What is said when it is required and blank"`
+	Blank      string `json:"blank_note" doc:"What leaving it blank on an edit does, in words"`
+	Example    string `json:"example,omitempty"`
 }
 
 // CheckName names a health check.
