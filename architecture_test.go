@@ -26,7 +26,8 @@ var walls = map[string]string{
 	"internal/seal":                "",
 	"internal/identity":            "internal/fault internal/audit",
 	"internal/access":              "internal/fault internal/identity internal/audit",
-	"internal/engine":              "internal/fault",
+	"internal/sqlitefile":          "",
+	"internal/engine":              "internal/fault internal/sqlitefile",
 	"internal/workflow/script":     "internal/fault",
 	"internal/workflow":            "internal/fault internal/identity internal/audit internal/engine internal/workflow/script",
 	"internal/provision":           "internal/fault internal/identity internal/audit internal/access internal/engine internal/workflow",
@@ -36,7 +37,7 @@ var walls = map[string]string{
 	"internal/connection":          "internal/fault internal/identity internal/audit internal/integration internal/seal",
 	"internal/notice":              "internal/fault internal/identity internal/audit internal/access",
 	"internal/export":              "",
-	"internal/store":               "internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration internal/notice",
+	"internal/store":               "internal/sqlitefile internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration internal/notice",
 	"internal/api/wire":            "",
 	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/notice internal/api/wire",
 	"internal/client":              "internal/fault internal/api/wire",
@@ -58,7 +59,7 @@ var owners = map[string]string{
 	"modernc.org/quickjs":                      "internal/workflow/script",
 	"modernc.org/libquickjs":                   "internal/workflow/script",
 	"github.com/dbos-inc/dbos-transact-golang": "internal/engine",
-	"modernc.org/sqlite":                       "internal/store internal/engine",
+	"modernc.org/sqlite":                       "internal/sqlitefile internal/store internal/engine",
 	"github.com/jackc/pgx/v5":                  "internal/store internal/engine internal/store/storetest",
 	"github.com/uptrace/bun":                   "internal/store",
 	"github.com/pressly/goose/v3":              "internal/store",
@@ -71,7 +72,7 @@ var owners = map[string]string{
 	"github.com/spf13/cobra":                   "internal/cli",
 	"github.com/wneessen/go-mail":              "internal/notice",
 	"github.com/knadh/koanf":                   "internal/cli",
-	"database/sql":                             "internal/store internal/engine internal/provision internal/server internal/store/storetest",
+	"database/sql":                             "internal/sqlitefile internal/store internal/engine internal/provision internal/server internal/store/storetest",
 }
 
 // pure lists packages that hold rules: they reach no network, file or database.

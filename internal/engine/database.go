@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -15,6 +13,8 @@ import (
 	_ "github.com/dbos-inc/dbos-transact-golang/dbos/driver/sqlite" // tells DBOS how to read SQLite's errors, and registers the driver
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/margay-access/margay/internal/sqlitefile"
 )
 
 const (
@@ -41,23 +41,7 @@ func open(ctx context.Context, cfg Config, into *dbos.Config) (*database, error)
 }
 
 func openSQLite(path string, into *dbos.Config) (*database, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	// One writer at a time, waiting its turn instead of failing: a deferred
-	// transaction that upgrades fails at once with SQLITE_BUSY_SNAPSHOT.
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs), RawQuery: "_txlock=immediate&_pragma=busy_timeout(10000)" +
-		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"}
-	handle := func(conns int) (*sql.DB, error) {
-		db, err := sql.Open("sqlite", u.String())
-		if err != nil {
-			return nil, fmt.Errorf("open %s: %w", path, err)
-		}
-		db.SetMaxOpenConns(conns)
-		db.SetMaxIdleConns(conns)
-		return db, nil
-	}
+	handle := func(conns int) (*sql.DB, error) { return sqlitefile.Open(path, sqlitefile.Write, conns) }
 	own, err := handle(ownConns)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -28,11 +27,12 @@ import (
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
-	"modernc.org/sqlite" // the driver, and its error codes
+	"modernc.org/sqlite" // its error codes
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/sqlitefile"
 	"github.com/margay-access/margay/internal/workflow"
 )
 
@@ -102,24 +102,18 @@ func openSQLite(_ context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	handle := func(txlock string, conns int) (*bun.DB, error) {
-		u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: "_txlock=" + txlock + "&_pragma=busy_timeout(10000)" +
-			"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)"}
-		db, err := sql.Open("sqlite", u.String())
+	handle := func(mode sqlitefile.Mode, conns int) (*bun.DB, error) {
+		db, err := sqlitefile.Open(path, mode, conns)
 		if err != nil {
-			return nil, fmt.Errorf("open database %s: %w", path, err)
+			return nil, fmt.Errorf("open database: %w", err)
 		}
-		db.SetMaxOpenConns(conns)
-		db.SetMaxIdleConns(conns)
 		return bun.NewDB(db, sqlitedialect.New()), nil
 	}
-	// A deferred transaction that turns to writing fails at once with
-	// SQLITE_BUSY_SNAPSHOT; an immediate one waits its turn.
-	write, err := handle("immediate", 1)
+	write, err := handle(sqlitefile.Write, 1)
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	read, err := handle("deferred", 4)
+	read, err := handle(sqlitefile.Read, 4)
 	if err != nil {
 		return nil, errors.Join(err, write.Close(), lock.Close())
 	}
