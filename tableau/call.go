@@ -155,6 +155,9 @@ func (c *Client) try(ctx context.Context, p prepared, a *attempts) (*Response, *
 			return nil, g, ErrLeaseLost
 		}
 	}
+	if err := guard(ctx, p); err != nil {
+		return nil, g, err
+	}
 	out := p.outgoing
 	out.url, out.token = u, g.session.token
 	resp, err := c.roundTrip(under, out)

@@ -417,9 +417,9 @@ func (s *Service) Hold(ctx context.Context, id string) (release func(), err erro
 	return o.client.Hold(ctx), nil
 }
 
-// Act does one action of the connection's integration. guard is asked before
+// Act does one action of the connection's integration. guard is asked around
 // each write.
-func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error) {
+func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessage, guard integration.Guard) (json.RawMessage, error) {
 	o, done, err := s.use(ctx, id, fault.Unavailable)
 	if err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func (s *system) integration() integration.Integration {
 		_, err := c.Call(ctx, integration.Call{Method: http.MethodGet, Path: "/x"})
 		return err
 	}
-	in.Actions = []integration.Action{integration.Act("tableau.twice", func(ctx context.Context, c integration.Client, _ struct{}, _ func(context.Context) error) (string, error) {
+	in.Actions = []integration.Action{integration.Act("tableau.twice", func(ctx context.Context, c integration.Client, _ struct{}, _ integration.Guard) (string, error) {
 		if err := call(ctx, c); err != nil {
 			return "", err
 		}

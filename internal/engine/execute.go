@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -111,6 +112,10 @@ func (e *Engine) run(ctx dbos.Context, kind string, fn Handler, input json.RawMe
 	}
 	value, err := r.call(fn)
 	r.steps.Wait()
+	if r.ctx.Err() == nil && errors.Is(err, ErrLost) {
+		// The handler has seen that another execution goes on with the job.
+		r.end(fmt.Errorf("%w: %w", errBadRecord, err))
+	}
 	return e.conclude(r, value, err)
 }
 
@@ -269,6 +274,7 @@ func (e *Engine) giveBack(r *Run, wait time.Duration) {
 		}
 		rows, err := e.rows(r.dbos, dbos.WithFilterWorkflowIDs(r.id), dbos.WithFilterLoadInput(false), dbos.WithFilterLoadOutput(false))
 		if err == nil {
+			rows = slices.DeleteFunc(rows, func(row dbos.WorkflowStatus) bool { return row.ExecutorID != e.cfg.Node })
 			err = e.release(r.dbos, rows, alive)
 		}
 		if err == nil {

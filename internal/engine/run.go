@@ -21,7 +21,8 @@ var (
 	// ErrStopped is the cause when the engine stops; the job will be taken up again.
 	ErrStopped = errors.New("the engine stops")
 	// ErrLost is the cause when this execution of the job no longer counts: it
-	// has been, or will be, taken up anew.
+	// has been, or will be, taken up anew. A handler that finds so by itself
+	// returns it.
 	ErrLost = errors.New("the job has been handed on")
 )
 
@@ -274,3 +275,13 @@ func (r *Run) settle() {
 
 // closeFence says that the database no longer takes what this execution writes.
 func (r *Run) closeFence() { r.fence.Do(func() { close(r.fenced) }) }
+
+// Alive returns nil while what this execution does counts, else why it does not
+// any more. Who keeps steps of its own asks before each.
+func (r *Run) Alive() error {
+	r.engine.node.mustBeTrusted()
+	if r.ctx.Err() != nil {
+		return r.cause()
+	}
+	return nil
+}

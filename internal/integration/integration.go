@@ -184,15 +184,55 @@ type CheckResult struct {
 // function of its own.
 type Action struct {
 	Name string // as scripts call it: "tableau.users.setSiteRole"
-	// Run does it. guard must be asked before each write: when it returns an
-	// error, nothing may be written and Run returns that error.
-	Run func(ctx context.Context, c Client, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error)
+	// Reads: it never changes anything. Others may, and ask their Guard.
+	Reads bool
+	// Run does it. guard must be told of each write before anything of it is
+	// sent, and asked before each sending: when it returns an error, nothing may
+	// be sent and Run returns that error; ErrHeld it answers as if it was done.
+	Run func(ctx context.Context, c Client, args json.RawMessage, guard Guard) (json.RawMessage, error)
+}
+
+// Change is what an action sets out to change.
+type Change struct {
+	What   string // "the site role of rita@example.com"
+	Before string // "" when it was not read or is not there yet
+	After  string // "" when it will not be there any more
+	Method string
+	Path   string
+	Body   string // what would be sent, when it is worth showing
+}
+
+// ErrHeld is what a Guard that holds writes back says to each.
+var ErrHeld = errors.New("the change was held back")
+
+// Guard is asked around what an action writes.
+type Guard interface {
+	// Intend is told what will be changed, before anything is sent.
+	Intend(ctx context.Context, c Change) error
+	// Ask is asked right before each sending, also before one that is repeated.
+	Ask(ctx context.Context) error
+}
+
+// GuardFunc is a Guard that is told of everything and asked by a function.
+type GuardFunc func(ctx context.Context) error
+
+// Intend implements [Guard].
+func (GuardFunc) Intend(context.Context, Change) error { return nil }
+
+// Ask implements [Guard].
+func (f GuardFunc) Ask(ctx context.Context) error { return f(ctx) }
+
+// Read makes an action that only reads from a typed function.
+func Read[In, Out any](name string, run func(ctx context.Context, c Client, in In) (Out, error)) Action {
+	a := Act(name, func(ctx context.Context, c Client, in In, _ Guard) (Out, error) { return run(ctx, c, in) })
+	a.Reads = true
+	return a
 }
 
 // Act makes an action from a typed function: its arguments are decoded into In,
 // and what it returns is encoded.
-func Act[In, Out any](name string, run func(ctx context.Context, c Client, in In, guard func(context.Context) error) (Out, error)) Action {
-	return Action{Name: name, Run: func(ctx context.Context, c Client, args json.RawMessage, guard func(context.Context) error) (json.RawMessage, error) {
+func Act[In, Out any](name string, run func(ctx context.Context, c Client, in In, guard Guard) (Out, error)) Action {
+	return Action{Name: name, Run: func(ctx context.Context, c Client, args json.RawMessage, guard Guard) (json.RawMessage, error) {
 		var in In
 		if err := json.Unmarshal(args, &in); err != nil {
 			return nil, fault.New(fault.Invalid, "%s was called with arguments that it does not take: %s.", name, wrong(err)).WithCode("bad_request").

@@ -85,12 +85,30 @@ func (p *Provisioner) mend(ctx context.Context) error {
 			if alive[g.Awaited()] {
 				continue
 			}
+			if alive, err := p.goesOn(ctx, g.Run); err != nil {
+				return err
+			} else if alive {
+				continue
+			}
 			if err := p.giveUp(ctx, g); err != nil {
 				return err
 			}
 		}
 		after = grants[len(grants)-1].ID
 	}
+}
+
+// goesOn says whether another job goes on with the run: it slept.
+func (p *Provisioner) goesOn(ctx context.Context, run string) (bool, error) {
+	r, err := p.Runs.Run(ctx, run)
+	if err != nil || r.Job == "" {
+		return false, err
+	}
+	j, err := p.jobs.Job(ctx, r.Job)
+	if errors.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	return !j.State.Ended(), err
 }
 
 // giveUp reports the run that g waits for as failed, unless it has reported

@@ -8,12 +8,14 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,10 +40,17 @@ type Access interface {
 type Runs interface {
 	Run(ctx context.Context, id string) (workflow.Run, error)
 	SaveRun(ctx context.Context, r workflow.Run) error
+	// Plan returns the plan with which the run began, nil before that.
+	Plan(ctx context.Context, run string) (json.RawMessage, error)
+	// SleepRun keeps that the run waits, and hands its next job to enqueue, in
+	// one transaction.
+	SleepRun(ctx context.Context, run string, epoch int64, until time.Time, job string, enqueue func(ctx context.Context, tx *sql.Tx) error) error
 }
 
 // Executor carries out a workflow version.
 type Executor interface {
+	// Begin begins an execution of a run; the first plan of a run stays.
+	Begin(ctx context.Context, b workflow.Beginning) (*workflow.Journal, error)
 	Execute(ctx context.Context, job *engine.Run, t workflow.Task) (json.RawMessage, error)
 }
 
@@ -95,8 +104,8 @@ func (p *Provisioner) Handle(e *engine.Engine) {
 	e.Handle(string(access.JobDeprovision), p.carryOut)
 }
 
-// plan is the first recorded step of a run: what it will do, so that a replay
-// does the same.
+// plan is what a run will do, kept when it begins, so that a replay does the
+// same.
 type plan struct {
 	Superseded bool            `json:"superseded,omitempty"`
 	Workflow   string          `json:"workflow,omitempty"`
@@ -106,26 +115,30 @@ type plan struct {
 	Problem    *fault.Error    `json:"problem,omitempty"` // why it cannot even begin
 }
 
-// carryOut does one job: plan, script, report.
+// carryOut does one job: plan, script, report. Each is kept in the rows of the
+// run and done once, however often the job is taken up.
 func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
 	var t task
 	if err := json.Unmarshal(job.Input(), &t); err != nil {
 		return nil, err
 	}
-	pl, err := step(ctx, job, "plan", func(ctx context.Context) (pl plan, err error) {
-		err = p.insist(ctx, t, "plan", func() (err error) { pl, err = p.plan(ctx, t); return err })
-		return pl, err
-	})
+	pl, journal, err := p.begin(ctx, t)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == "run_over" {
+		return nil, nil // it was cancelled, or has reported already
+	}
 	if err != nil {
 		return nil, err
 	}
-	output, err := p.execute(ctx, job, t, pl)
-	if ctx.Err() != nil {
-		return nil, ctx.Err() // this execution does not count: the job is taken up again
+	output, err := p.execute(ctx, job, t, pl, journal)
+	if ctx.Err() != nil || errors.Is(err, engine.ErrLost) {
+		return nil, cmp.Or(ctx.Err(), err) // this execution does not count: the job is taken up again
 	}
-	_, err = step(ctx, job, "report", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, p.insist(ctx, t, "report", func() error { return p.report(ctx, t, output, err) })
-	})
+	if asleep, ok := errors.AsType[*workflow.Asleep](err); ok {
+		return nil, p.insist(ctx, t, "sleep", func() error { return p.sleep(ctx, job, t, journal.Epoch, asleep.Until) })
+	}
+	if failed := p.insist(ctx, t, "report", func() error { return p.report(ctx, t, output, err) }); failed != nil {
+		return nil, failed
+	}
 	return output, err
 }
 
@@ -135,7 +148,34 @@ func (p *Provisioner) insist(ctx context.Context, t task, name string, fn func()
 	return workflow.Insist(ctx, p.Log, t.Run, name, fn)
 }
 
-func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl plan) (json.RawMessage, error) {
+// begin begins an execution of the run, with the plan that it began with first.
+func (p *Provisioner) begin(ctx context.Context, t task) (pl plan, j *workflow.Journal, err error) {
+	var kept json.RawMessage
+	err = p.insist(ctx, t, "plan", func() (err error) {
+		if kept, err = p.Runs.Plan(ctx, t.Run); err == nil && kept == nil {
+			pl, err = p.plan(ctx, t)
+		}
+		return err
+	})
+	if err != nil {
+		return pl, nil, err
+	}
+	if kept == nil {
+		if kept, err = json.Marshal(pl); err != nil {
+			return pl, nil, err
+		}
+	}
+	j, err = p.Executor.Begin(ctx, workflow.Beginning{
+		Run: t.Run, Plan: kept, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, At: p.Now(),
+	})
+	if err != nil {
+		return pl, nil, err
+	}
+	pl = plan{}
+	return pl, j, json.Unmarshal(j.Plan, &pl)
+}
+
+func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl plan, journal *workflow.Journal) (json.RawMessage, error) {
 	switch {
 	case pl.Superseded:
 		return nil, access.ErrSuperseded
@@ -143,15 +183,23 @@ func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl p
 		return nil, pl.Problem
 	}
 	return p.Executor.Execute(ctx, job, workflow.Task{
-		Run: t.Run, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, Argument: pl.Argument,
+		Run: t.Run, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, Argument: pl.Argument, Journal: journal,
 		Guard: func(ctx context.Context) error {
 			return p.insist(ctx, t, "guard", func() error { return p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant) })
 		},
 	})
 }
 
-// plan reads the facts and chooses the workflow version, and notes in the run
-// that it has begun.
+// sleep ends this job and has another go on with the run at its time. The runs
+// of the same person that come meanwhile do not wait for it.
+func (p *Provisioner) sleep(ctx context.Context, job *engine.Run, t task, epoch int64, until time.Time) error {
+	id := t.Run + "~" + strconv.FormatInt(epoch, 10)
+	return p.Runs.SleepRun(ctx, t.Run, epoch, until, id, func(ctx context.Context, tx *sql.Tx) error {
+		return p.jobs.Enqueue(ctx, tx, engine.Job{ID: id, Kind: job.Kind(), Key: job.Key(), Input: job.Input(), NotBefore: until})
+	})
+}
+
+// plan reads the facts and chooses the workflow version.
 func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	run, err := p.Runs.Run(ctx, t.Run)
 	if err != nil {
@@ -175,11 +223,7 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	} else {
 		pl.Workflow, pl.Version, pl.Argument = version.Workflow, version.Hash, argument
 	}
-	run.State, run.Workflow, run.Version, run.Connection = workflow.RunRunning, pl.Workflow, pl.Version, pl.Connection
-	if run.StartedAt.IsZero() {
-		run.StartedAt = p.Now()
-	}
-	return pl, p.Runs.SaveRun(ctx, run)
+	return pl, nil
 }
 
 func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f access.Facts) (workflow.Version, json.RawMessage, error) {
@@ -256,22 +300,6 @@ func proofOf(output json.RawMessage, now time.Time) (access.Proof, error) {
 		proof.Role = *r.Role
 	}
 	return proof, nil
-}
-
-// step makes fn a recorded step.
-func step[T any](ctx context.Context, job *engine.Run, name string, fn func(ctx context.Context) (T, error)) (T, error) {
-	var out T
-	text, err := job.Step(ctx, name, func(ctx context.Context) (json.RawMessage, error) {
-		v, err := fn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return json.Marshal(v)
-	})
-	if err != nil {
-		return out, err
-	}
-	return out, json.Unmarshal(text, &out)
 }
 
 // Roles checks roles against the workflows that will carry them out. It

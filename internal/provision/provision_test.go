@@ -48,6 +48,15 @@ type rig struct {
 	tasks  []workflow.Task
 }
 
+// Begin implements [provision.Executor].
+func (r *rig) Begin(ctx context.Context, b workflow.Beginning) (*workflow.Journal, error) {
+	if b.Start.At.IsZero() {
+		b.Start = workflow.NewStart(b.At)
+	}
+	j, err := r.db.BeginRun(ctx, b)
+	return &j, err
+}
+
 // Execute implements [provision.Executor].
 func (r *rig) Execute(ctx context.Context, _ *engine.Run, t workflow.Task) (json.RawMessage, error) {
 	r.mu.Lock()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/connection"
@@ -32,13 +33,25 @@ func (s systems) Hold(ctx context.Context, id string) (func(), error) {
 }
 
 // Act implements [workflow.Systems].
-func (s systems) Act(ctx context.Context, id, action string, args []byte, guard func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+func (s systems) Act(ctx context.Context, id, action string, args []byte, guard workflow.Guard, trace func(workflow.Call)) ([]byte, error) {
 	ctx = integration.WithTrace(ctx, func(t integration.Trace) {
 		trace(workflow.Call{
 			Kind: t.Kind, Method: t.Method, Path: t.Path, Status: t.Status, Code: t.Code, Started: t.Started, Duration: t.Duration, Err: t.Err,
 		})
 	})
-	return s.connections.Act(ctx, id, action, args, guard)
+	return s.connections.Act(ctx, id, action, args, systemGuard{guard})
+}
+
+// systemGuard is a workflow's guard as an integration asks it.
+type systemGuard struct{ workflow.Guard }
+
+// Intend implements [integration.Guard].
+func (g systemGuard) Intend(ctx context.Context, c integration.Change) error {
+	err := g.Guard.Intend(ctx, workflow.Change{What: c.What, Before: c.Before, After: c.After, Method: c.Method, Path: c.Path, Body: c.Body})
+	if errors.Is(err, workflow.ErrHeld) {
+		return integration.ErrHeld
+	}
+	return err
 }
 
 // RoleNames implements [provision.Systems].

@@ -60,6 +60,7 @@ type DB struct {
 	path string
 
 	commits atomic.Uint64 // changes that this process made
+	group   group
 
 	auditKey   []byte
 	enqueue    func(ctx context.Context, tx *sql.Tx, job access.Job) error

@@ -150,7 +150,7 @@ func (r *rows) save(t *testing.T, db *store.DB) {
 			}
 			return errors.Join(append(errs, tx.Enqueue(ctx, r.job))...)
 		}),
-		db.SaveRun(ctx, r.run), db.SaveStep(ctx, r.step), db.SaveStep(ctx, r.step))
+		db.SaveRun(ctx, r.run), db.SaveStep(ctx, 0, r.step))
 	if err != nil {
 		t.Fatal(err)
 	}

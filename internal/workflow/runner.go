@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -42,27 +41,18 @@ type Task struct {
 	Version    string // hash: a replay loads the version that the run began with
 	Connection string
 	Argument   json.RawMessage // what the script is told
-	// Guard is asked before each write: an error of it stops the run.
+	// Journal is what Begin returned; without it, Execute begins the run.
+	Journal *Journal
+	// Guard is asked right before each write is sent: an error of it stops the
+	// step.
 	Guard func(ctx context.Context) error
-}
-
-// clock is what a run's script takes for time and chance: recorded, so that a
-// replay repeats it.
-type clock struct {
-	At   time.Time `json:"at"`
-	Seed uint64    `json:"seed"`
-}
-
-// answer is what a step recorded: the value and when it was there.
-type answer struct {
-	Value json.RawMessage `json:"value,omitempty"`
-	At    time.Time       `json:"at"`
 }
 
 // Execute carries out the task and returns what the script returned, or why it
 // did not: for people when it is a *fault.Error, else a fault of ours. When ctx
-// has ended, this execution does not count: the engine will take the job up
-// again.
+// has ended, or the error is ErrLost, this execution does not count: the engine
+// will take the job up again, or has. A script that sleeps long ends it with a
+// *Asleep.
 func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.RawMessage, error) {
 	var program *script.Program
 	err := Insist(ctx, r.log, t.Run, "version", func() (err error) {
@@ -72,11 +62,11 @@ func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.Raw
 	if err != nil {
 		return nil, err
 	}
-	start, err := recorded[clock](ctx, job, "clock", func(context.Context) (clock, error) {
-		return clock{At: r.now().UTC().Truncate(time.Millisecond), Seed: rand.Uint64()}, nil //nolint:gosec // no secret hangs on it
-	})
-	if err != nil {
-		return nil, err
+	if t.Journal == nil {
+		t.Journal, err = r.Begin(ctx, Beginning{Run: t.Run, Workflow: t.Workflow, Version: t.Version, Connection: t.Connection})
+		if err != nil {
+			return nil, err
+		}
 	}
 	var release func()
 	err = insist(ctx, r.log, t.Run, "hold", patience, func() (err error) {
@@ -91,11 +81,12 @@ func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.Raw
 	// failed: the run stops and is taken up again.
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	x := execution{runner: r, job: job, task: t, stop: stop}
 	out, err := program.Run(ctx, script.Input{
 		Argument: t.Argument,
-		Clock:    start.At,
-		Seed:     start.Seed,
-		Host:     func(ctx context.Context, c script.Call) script.Answer { return r.host(ctx, job, t, c, stop) },
+		Clock:    t.Journal.Start.At,
+		Seed:     t.Journal.Start.Seed,
+		Host:     x.host,
 		Log: func(level, text string) {
 			r.log.DebugContext(ctx, "workflow says", "run", t.Run, "level", level, "text", text)
 		},
@@ -106,77 +97,89 @@ func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.Raw
 	return out, problemOf(err)
 }
 
-// host makes one call of the script's a recorded step.
-func (r *Runner) host(ctx context.Context, job *engine.Run, t Task, c script.Call, stop context.CancelCauseFunc) script.Answer {
-	a, err := recorded[answer](ctx, job, c.Name, func(ctx context.Context) (answer, error) {
-		value, err := r.step(ctx, t, c)
-		return answer{Value: value, At: r.now().UTC().Truncate(time.Millisecond)}, err
-	})
-	if err == nil {
-		return script.Answer{Value: a.Value, At: a.At}
-	}
-	e, ok := errors.AsType[*engine.StepError](err)
-	if !ok {
-		stop(err)
-		return script.Answer{Err: &script.HostError{Code: "stopped", Message: "The run was stopped."}}
-	}
-	f := fromStepError(e)
-	return script.Answer{Err: &script.HostError{Code: f.Code, Message: f.Message, Detail: f.Detail, Hint: f.Hint}}
+// execution is one execution of a run.
+type execution struct {
+	runner *Runner
+	job    *engine.Run
+	task   Task
+	stop   context.CancelCauseFunc
 }
 
-// step does one call and keeps its row: begun before anything is sent, so that
-// after a crash a step without an outcome is known to have perhaps happened.
-func (r *Runner) step(ctx context.Context, t Task, c script.Call) (json.RawMessage, error) {
+// stopped is what a script is told of a call after which it goes no further.
+var stopped = script.Answer{Err: &script.HostError{Code: "stopped", Message: "The run was stopped."}}
+
+// host makes one call of the script's a recorded step.
+func (x *execution) host(ctx context.Context, c script.Call) script.Answer {
 	args := onlyArgument(c.Args)
-	s := Step{Run: t.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: 1, Input: string(args), StartedAt: r.now()}
-	if engine.MayHaveHappened(ctx) {
-		var before int
-		err := Insist(ctx, r.log, t.Run, "attempts", func() (err error) {
-			before, err = r.attempts(ctx, t.Run, c.Seq)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		s.Attempt += before
+	kept, begun := x.task.Journal.step(c.Seq)
+	if begun && (kept.Name != c.Name || kept.Input != string(args)) {
+		x.stop(fault.New(fault.Conflict, "Step %d is recorded as %s, and the workflow now asks for %s.", c.Seq, kept.Name, c.Name).
+			WithCode("nondeterministic").WithHint("Try again: a new run begins anew."))
+		return stopped
 	}
-	save := func(ctx context.Context) error {
-		return Insist(ctx, r.log, t.Run, "step", func() error { return r.store.SaveStep(ctx, s) })
+	if begun && kept.State != StepRunning {
+		return answerOf(kept)
 	}
-	if err := save(ctx); err != nil {
-		return nil, fmt.Errorf("record step %d before it begins: %w", c.Seq, err)
+	if err := x.job.Alive(); err != nil {
+		x.stop(err)
+		return stopped
 	}
-	var mu sync.Mutex
-	value, err := r.act(ctx, t, c.Name, args, func(call Call) {
-		mu.Lock()
-		defer mu.Unlock()
-		s.Calls = append(s.Calls, call)
-	})
-	mu.Lock()
-	defer mu.Unlock()
-	s.State, s.Output, s.EndedAt = StepDone, string(value), r.now()
+	s := Step{Run: x.task.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: kept.Attempt + 1, Input: string(args), StartedAt: x.runner.now()}
+	if c.Name == sleepCall {
+		return x.sleep(ctx, s, kept)
+	}
+	s, err := x.step(ctx, s, args)
 	if err != nil {
-		f := fault.Public(err)
-		if f.Kind == fault.Internal {
-			r.log.ErrorContext(ctx, "step failed", "run", t.Run, "step", c.Name, "error", err)
-		}
-		s.State, s.Problem = StepFailed, Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
-		err = f
+		x.stop(err)
+		return stopped
+	}
+	return answerOf(s)
+}
+
+// answerOf is what the script is told of a step that has ended.
+func answerOf(s Step) script.Answer {
+	if s.State == StepFailed {
+		p := s.Problem
+		return script.Answer{At: s.EndedAt, Err: &script.HostError{Code: p.Code, Message: p.Message, Detail: p.Detail, Hint: p.Hint}}
+	}
+	return script.Answer{At: s.EndedAt, Value: json.RawMessage(s.Output)}
+}
+
+// showAfter is how long a step that only reads may take before its row is kept:
+// then people see that it is under way. A step that writes is kept before
+// anything is sent.
+const showAfter = 500 * time.Millisecond
+
+// step does one call and keeps its row. The error is why the run cannot go on:
+// what the call itself came to is in the step.
+func (x *execution) step(ctx context.Context, s Step, args json.RawMessage) (Step, error) {
+	g := &stepGuard{x: x, step: s}
+	show := time.AfterFunc(showAfter, func() { g.show(ctx) }) //nolint:forbidigo // it is for people to see, nothing hangs on it
+	value, err := x.act(ctx, s.Name, args, g)
+	show.Stop()
+	s = g.end(value, err)
+	if g.failed != nil {
+		return s, g.failed // what became of the step could not be told apart from what we do not know
 	}
 	if ctx.Err() != nil { // one try: this execution ends
-		return value, errors.Join(err, r.store.SaveStep(context.WithoutCancel(ctx), s))
+		return s, errors.Join(context.Cause(ctx), x.runner.store.SaveStep(context.WithoutCancel(ctx), x.task.Journal.Epoch, s))
 	}
-	return value, errors.Join(err, save(ctx))
+	return s, x.save(ctx, s)
+}
+
+// save keeps a step, however long our own database takes.
+func (x *execution) save(ctx context.Context, s Step) error {
+	return Insist(ctx, x.runner.log, s.Run, "step", func() error { return x.runner.store.SaveStep(ctx, x.task.Journal.Epoch, s) })
 }
 
 // act does one call. What fails on our side before anything was sent is begun
 // again.
-func (r *Runner) act(ctx context.Context, t Task, name string, args json.RawMessage, trace func(Call)) (value []byte, err error) {
+func (x *execution) act(ctx context.Context, name string, args json.RawMessage, g *stepGuard) (value []byte, err error) {
 	var sent atomic.Bool
 	var failed error
-	err = insist(ctx, r.log, t.Run, name, patience, func() error {
-		value, failed = r.systems.Act(ctx, t.Connection, name, args, t.Guard, func(c Call) { sent.Store(true); trace(c) })
-		if sent.Load() {
+	err = insist(ctx, x.runner.log, x.task.Run, name, patience, func() error {
+		value, failed = x.runner.systems.Act(ctx, x.task.Connection, name, args, g, func(c Call) { sent.Store(true); g.trace(c) })
+		if sent.Load() || g.failed != nil {
 			return nil
 		}
 		return failed
@@ -184,15 +187,81 @@ func (r *Runner) act(ctx context.Context, t Task, name string, args json.RawMess
 	return value, cmp.Or(failed, err)
 }
 
-// attempts returns how often the step was begun before.
-func (r *Runner) attempts(ctx context.Context, run string, seq int) (int, error) {
-	steps, err := r.store.Steps(ctx, run)
-	for _, s := range steps {
-		if s.Seq == seq {
-			return s.Attempt, err
-		}
+// stepGuard keeps the row of a step while its call is made, and is the guard of
+// its writes.
+type stepGuard struct {
+	x *execution
+
+	mu     sync.Mutex
+	step   Step
+	ended  bool
+	failed error // why the row could not be kept: the run cannot go on
+}
+
+// Intend implements [Guard]: a step without an outcome is then known to have
+// perhaps happened.
+func (g *stepGuard) Intend(ctx context.Context, c Change) error {
+	g.mu.Lock()
+	g.step.Change = &c
+	s := g.step
+	g.mu.Unlock()
+	if err := g.x.save(ctx, s); err != nil {
+		err = fmt.Errorf("record step %d before it is sent: %w", s.Seq, err)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.failed = err
+		return err
 	}
-	return 0, err
+	return nil
+}
+
+// Ask implements [Guard].
+func (g *stepGuard) Ask(ctx context.Context) error {
+	if err := g.x.job.Alive(); err != nil {
+		return err
+	}
+	if g.x.task.Guard == nil {
+		return nil
+	}
+	return g.x.task.Guard(ctx)
+}
+
+func (g *stepGuard) trace(c Call) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.step.Calls = append(g.step.Calls, c)
+}
+
+// show keeps the row of a step that takes its time.
+func (g *stepGuard) show(ctx context.Context) {
+	g.mu.Lock()
+	s, ended := g.step, g.ended
+	s.Calls = slices.Clone(s.Calls)
+	g.mu.Unlock()
+	if ended {
+		return
+	}
+	if err := g.x.runner.store.SaveStep(ctx, g.x.task.Journal.Epoch, s); err != nil && ctx.Err() == nil && !errors.Is(err, ErrLost) {
+		g.x.runner.log.DebugContext(ctx, "a step under way is not shown", "run", s.Run, "step", s.Name, "error", err)
+	}
+}
+
+// end returns the step with what came of it.
+func (g *stepGuard) end(value []byte, err error) Step {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.x.runner
+	g.ended = true
+	s := g.step
+	s.State, s.Output, s.EndedAt = StepDone, string(value), r.now().UTC().Truncate(time.Millisecond)
+	if err != nil {
+		f := fault.Public(err)
+		if f.Kind == fault.Internal {
+			r.log.Error("step failed", "run", s.Run, "step", s.Name, "error", err)
+		}
+		s.State, s.Output, s.Problem = StepFailed, "", Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
+	}
+	return s
 }
 
 // onlyArgument returns the one argument of a call: our modules give each action
@@ -228,48 +297,6 @@ func (r *Runner) program(ctx context.Context, workflow, hash string) (*script.Pr
 	defer r.mu.Unlock()
 	r.programs[hash] = p
 	return p, nil
-}
-
-// recorded makes fn a step whose result is recorded as JSON.
-func recorded[T any](ctx context.Context, job *engine.Run, name string, fn func(ctx context.Context) (T, error)) (T, error) {
-	var out T
-	text, err := job.Step(ctx, name, func(ctx context.Context) (json.RawMessage, error) {
-		v, err := fn(ctx)
-		if err != nil {
-			return nil, toStepError(err)
-		}
-		return json.Marshal(v)
-	})
-	if err != nil {
-		return out, err
-	}
-	return out, json.Unmarshal(text, &out)
-}
-
-// toStepError keeps what a person reads of err through the record of a step.
-func toStepError(err error) error {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return err
-	}
-	data, jsonErr := json.Marshal(stepData{Hint: f.Hint})
-	return errors.Join(&engine.StepError{Code: f.Code, Message: f.Message, Detail: f.Detail, Kind: f.Kind, Data: data}, jsonErr)
-}
-
-type stepData struct {
-	Hint string `json:"hint,omitempty"`
-}
-
-func fromStepError(e *engine.StepError) *fault.Error {
-	var d stepData
-	if len(e.Data) > 0 && json.Unmarshal(e.Data, &d) != nil {
-		d = stepData{}
-	}
-	kind := e.Kind
-	if kind == "" {
-		kind = fault.Internal
-	}
-	return &fault.Error{Kind: kind, Code: e.Code, Message: e.Message, Detail: e.Detail, Hint: d.Hint}
 }
 
 // problemOf returns what went wrong in a script as a sentence for people.

@@ -133,7 +133,7 @@ func TestStepRowBeforeItsCall(t *testing.T) {
 	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
 		b := newBench(t, cfg)
 		var calls atomic.Int64
-		b.systems.act = func(ctx context.Context, args []byte, _ func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+		b.systems.act = func(ctx context.Context, args []byte, _ workflow.Guard, trace func(workflow.Call)) ([]byte, error) {
 			n := int(calls.Add(1))
 			steps, err := b.db.Steps(ctx, "run_1")
 			if err != nil || len(steps) != n || steps[n-1].State != workflow.StepRunning || steps[n-1].Input != string(args) {
@@ -170,7 +170,7 @@ func TestStepBegunAgainIsCounted(t *testing.T) {
 		b := newBench(t, cfg)
 		var firsts, seconds atomic.Int64
 		reached := make(chan struct{}, 1)
-		b.systems.act = func(ctx context.Context, args []byte, _ func(context.Context) error, _ func(workflow.Call)) ([]byte, error) {
+		b.systems.act = func(ctx context.Context, args []byte, _ workflow.Guard, _ func(workflow.Call)) ([]byte, error) {
 			if strings.Contains(string(args), "1") {
 				firsts.Add(1)
 				return []byte("1"), nil
@@ -223,9 +223,9 @@ func TestStepFails(t *testing.T) {
 	e := b.start()
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			b.systems.act = func(ctx context.Context, _ []byte, guard func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+			b.systems.act = func(ctx context.Context, _ []byte, guard workflow.Guard, trace func(workflow.Call)) ([]byte, error) {
 				if tt.err == nil {
-					return nil, guard(ctx)
+					return nil, guard.Ask(ctx)
 				}
 				trace(workflow.Call{Kind: "call"})
 				return nil, tt.err
@@ -273,11 +273,11 @@ func (l *lossy) Version(ctx context.Context, id, hash string) (workflow.Version,
 	return l.DB.Version(ctx, id, hash)
 }
 
-func (l *lossy) SaveStep(ctx context.Context, s workflow.Step) error {
+func (l *lossy) SaveStep(ctx context.Context, epoch int64, s workflow.Step) error {
 	if err := l.lose(); err != nil {
 		return err
 	}
-	return l.DB.SaveStep(ctx, s)
+	return l.DB.SaveStep(ctx, epoch, s)
 }
 
 // §5.3, fail the n-th: whichever call to our own database fails once, also the
@@ -290,7 +290,7 @@ func TestFailTheNth(t *testing.T) {
 		l := &lossy{DB: b.db}
 		b.store = l
 		var effects atomic.Int64
-		b.systems.act = func(_ context.Context, _ []byte, _ func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+		b.systems.act = func(_ context.Context, _ []byte, _ workflow.Guard, trace func(workflow.Call)) ([]byte, error) {
 			if err := l.lose(); err != nil { // the row of the connection
 				return nil, err
 			}
@@ -324,7 +324,7 @@ func TestFailTheNth(t *testing.T) {
 func TestVersionAltered(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, store.Config{SQLite: filepath.Join(t.TempDir(), "margay.db"), Now: time.Now})
-	b.systems.act = func(context.Context, []byte, func(context.Context) error, func(workflow.Call)) ([]byte, error) {
+	b.systems.act = func(context.Context, []byte, workflow.Guard, func(workflow.Call)) ([]byte, error) {
 		t.Error("an altered version was run")
 		return []byte("1"), nil
 	}

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,8 +41,15 @@ type Store interface {
 	Steps(ctx context.Context, run string) ([]Step, error)
 	// SaveRun keeps what a run has become.
 	SaveRun(ctx context.Context, r Run) error
-	// SaveStep keeps a step, over the one of the same number.
-	SaveStep(ctx context.Context, s Step) error
+	// BeginRun gives the run to a new execution and returns what is recorded of
+	// it; what b brings counts the first time. A run that is over is a
+	// fault.Conflict.
+	BeginRun(ctx context.Context, b Beginning) (Journal, error)
+	// Plan returns the plan with which the run began, nil before that.
+	Plan(ctx context.Context, run string) (json.RawMessage, error)
+	// SaveStep keeps a step, over the one of the same number as long as that has
+	// not ended. It is ErrLost when the run belongs to another execution.
+	SaveStep(ctx context.Context, epoch int64, s Step) error
 }
 
 // Tx reads and writes workflows in one transaction.
@@ -82,9 +90,9 @@ type Systems interface {
 	Modules(integration string) (map[string]string, error)
 	// Hold makes the calls of a run share one exchange until release.
 	Hold(ctx context.Context, connection string) (release func(), err error)
-	// Act does one action. guard is asked before each write; trace is told each
+	// Act does one action. guard is asked around each write; trace is told each
 	// exchange.
-	Act(ctx context.Context, connection, action string, args []byte, guard func(context.Context) error, trace func(Call)) ([]byte, error)
+	Act(ctx context.Context, connection, action string, args []byte, guard Guard, trace func(Call)) ([]byte, error)
 }
 
 // Service keeps workflows and shows their runs.

@@ -19,7 +19,7 @@ import (
 
 // fakeSystems has one action, "sys.do", which act does.
 type fakeSystems struct {
-	act  func(ctx context.Context, args []byte, guard func(context.Context) error, trace func(workflow.Call)) ([]byte, error)
+	act  func(ctx context.Context, args []byte, guard workflow.Guard, trace func(workflow.Call)) ([]byte, error)
 	held atomic.Int64
 }
 
@@ -33,7 +33,7 @@ func (s *fakeSystems) Hold(context.Context, string) (func(), error) {
 	return func() { s.held.Add(-1) }, nil
 }
 
-func (s *fakeSystems) Act(ctx context.Context, _, _ string, args []byte, guard func(context.Context) error, trace func(workflow.Call)) ([]byte, error) {
+func (s *fakeSystems) Act(ctx context.Context, _, _ string, args []byte, guard workflow.Guard, trace func(workflow.Call)) ([]byte, error) {
 	return s.act(ctx, args, guard, trace)
 }
 

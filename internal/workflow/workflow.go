@@ -92,6 +92,7 @@ type RunState string
 const (
 	RunQueued     RunState = "queued"
 	RunRunning    RunState = "running"
+	RunWaiting    RunState = "waiting" // for what WaitsFor says; nothing of it is in memory
 	RunDone       RunState = "done"
 	RunFailed     RunState = "failed"
 	RunSuperseded RunState = "superseded" // a later decision has overtaken it
@@ -116,10 +117,15 @@ type Run struct {
 	State      RunState
 	Output     string // JSON that the script returned
 	Problem    Problem
-	QueuedAt   time.Time
-	NotBefore  time.Time // zero: at once
-	StartedAt  time.Time
-	EndedAt    time.Time
+	// WaitsFor says what a run that waits waits for, for people.
+	WaitsFor    string
+	Job         string // of the engine, when it is not the one of the run's own id
+	RetryOf     string // the run that this one is a retry of
+	CancelledBy string // who ended it
+	QueuedAt    time.Time
+	NotBefore   time.Time // zero: at once
+	StartedAt   time.Time
+	EndedAt     time.Time
 }
 
 // Problem is why a run or a step failed, for people.
@@ -152,6 +158,7 @@ type Step struct {
 	Output    string // JSON
 	Problem   Problem
 	Calls     []Call
+	Change    *Change // what it set out to change; nil: it only read
 	StartedAt time.Time
 	EndedAt   time.Time
 }

@@ -349,10 +349,7 @@ func (s suite) actions(t *testing.T) {
 			t.Errorf("action %q does not begin with %q", a.Name, s.in.Kind+".")
 		}
 		var seen traced
-		guard := func(context.Context) error {
-			t.Errorf("%s: asked to write with arguments that it does not take", a.Name)
-			return nil
-		}
+		guard := noWrite{t, a.Name}
 		for _, args := range []string{"", "{", "[]", "7", `"text"`} {
 			_, err := a.Run(seen.in(t.Context()), client, json.RawMessage(args), guard)
 			f := fault.Public(err)
@@ -368,6 +365,24 @@ func (s suite) actions(t *testing.T) {
 	if _, err := s.in.Action("no.such"); !errors.Is(err, fault.NotFound) {
 		t.Errorf("an action that there is not: %v", err)
 	}
+}
+
+// noWrite is the guard of an action that must not get so far.
+type noWrite struct {
+	t    *testing.T
+	name string
+}
+
+// Intend implements [integration.Guard].
+func (g noWrite) Intend(context.Context, integration.Change) error {
+	g.t.Errorf("%s: intends to write with arguments that it does not take", g.name)
+	return nil
+}
+
+// Ask implements [integration.Guard].
+func (g noWrite) Ask(context.Context) error {
+	g.t.Errorf("%s: asked to write with arguments that it does not take", g.name)
+	return nil
 }
 
 func (s suite) call(t *testing.T) {

@@ -1,10 +1,13 @@
 package tableau
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,21 +19,89 @@ import (
 	"github.com/margay-access/margay/tableau"
 )
 
-type guardFunc = func(context.Context) error
-
 // actions are what the module "margay/tableau" calls.
 func actions() []integration.Action {
 	return []integration.Action{
 		integration.Act("tableau.request", request),
-		integration.Act("tableau.users.find", findUser),
-		integration.Act("tableau.users.get", getUser),
+		integration.Read("tableau.users.list", listUsers),
+		integration.Read("tableau.users.find", findUser),
+		integration.Read("tableau.users.get", getUser),
+		integration.Read("tableau.users.groups", groupsOfUser),
 		integration.Act("tableau.users.setSiteRole", setSiteRole),
+		integration.Read("tableau.groups.list", listGroups),
+		integration.Read("tableau.groups.members", listMembers),
+		integration.Act("tableau.groups.add", addMember),
+		integration.Act("tableau.groups.remove", removeMember),
+		integration.Read("tableau.site.get", getSite),
+		integration.Read("tableau.projects.list", listProjects),
+		integration.Read("tableau.content.list", listContent),
+		integration.Act("tableau.content.setOwner", setOwner),
+		integration.Read("tableau.content.usage", usageOf),
+		integration.Read("tableau.search", search),
+		integration.Read("tableau.collections.list", listCollections),
+		integration.Read("tableau.collections.items", listItems),
+		integration.Read("tableau.jobs.get", getJob),
 	}
+}
+
+// write does a change under its guard: told of it before anything is sent, and
+// asked before each sending. held is what a workflow is told of a change that
+// was held back: what it would have become.
+func write[Out any](ctx context.Context, guard integration.Guard, c integration.Change, held Out, do func(ctx context.Context) (Out, error)) (Out, error) {
+	var none Out
+	switch err := guard.Intend(ctx, c); {
+	case errors.Is(err, integration.ErrHeld):
+		return held, nil
+	case err != nil:
+		return none, err
+	}
+	var refused error
+	out, err := do(tableau.WithGuard(traced(ctx), func(ctx context.Context) error {
+		refused = guard.Ask(ctx)
+		return refused
+	}))
+	if refused != nil {
+		return none, refused
+	}
+	return out, err
+}
+
+// mostItems is how many entries a workflow is given of one list. What it is
+// given counts against its data; a longer list is for several calls.
+const mostItems = 10000
+
+// collect reads a list to its end, as a workflow sees its entries. keep may be
+// nil.
+func collect[T, Out any](seq iter.Seq2[T, error], limit int, keep func(T) bool, convert func(T) Out) ([]Out, error) {
+	most := mostItems
+	if limit > 0 && limit < most {
+		most = limit
+	}
+	list := []Out{}
+	for item, err := range seq {
+		if err != nil {
+			return nil, meaningOfUsers(err)
+		}
+		if keep != nil && !keep(item) {
+			continue
+		}
+		if len(list) == most {
+			if limit > 0 {
+				return list, nil
+			}
+			return nil, fault.New(fault.Invalid, "The list has more than %d entries.", mostItems).WithCode("too_large").
+				WithHint("Narrow it down, or give a limit.")
+		}
+		list = append(list, convert(item))
+	}
+	return list, nil
 }
 
 type requestIn struct {
 	Method string          `json:"method"`
 	Path   string          `json:"path"`
+	Name   string          `json:"name"` // of the catalogue, in place of method and path
+	Params map[string]any  `json:"params"`
 	Query  map[string]any  `json:"query"`
 	Body   json.RawMessage `json:"body"`
 }
@@ -39,38 +110,83 @@ type requestOut struct {
 	Status  int               `json:"status"`
 	Headers map[string]string `json:"headers"`
 	Body    json.RawMessage   `json:"body"`
+	Held    bool              `json:"heldBack,omitempty"`
+}
+
+// call returns the call that is asked for.
+func (in requestIn) call() (tableau.Request, error) {
+	query, err := values(in.Query)
+	if err != nil {
+		return tableau.Request{}, err
+	}
+	if in.Name == "" {
+		return tableau.Request{Method: cmp.Or(in.Method, http.MethodGet), Path: in.Path, Query: query}, nil
+	}
+	m, ok := tableau.MethodNamed(in.Name)
+	if !ok {
+		return tableau.Request{}, fault.New(fault.Invalid, "The Tableau REST API has no method %q.", in.Name).WithCode("bad_request").
+			WithHint("margay tableau methods lists them.")
+	}
+	params, err := values(in.Params)
+	if err != nil {
+		return tableau.Request{}, err
+	}
+	maps.Copy(params, query)
+	r, err := m.Bind(params)
+	return r, meaning(err)
 }
 
 // request makes any call.
-func request(ctx context.Context, c integration.Client, in requestIn, guard guardFunc) (requestOut, error) {
-	call := integration.Call{Method: in.Method, Path: in.Path, Query: url.Values{}}
-	if call.Method == "" {
-		call.Method = http.MethodGet
+func request(ctx context.Context, c integration.Client, in requestIn, guard integration.Guard) (requestOut, error) {
+	t, err := of(c)
+	if err != nil {
+		return requestOut{}, err
 	}
-	for k, v := range in.Query {
-		text, err := queryText(v)
-		if err != nil {
-			return requestOut{}, fault.New(fault.Invalid, "The query parameter %s must be a text, a number or a truth value.", k).WithCode("bad_request")
-		}
-		call.Query.Set(k, text)
+	call, err := in.call()
+	if err != nil {
+		return requestOut{}, err
 	}
 	if len(in.Body) > 0 && string(in.Body) != "null" {
 		call.Body = in.Body
 	}
-	if call.Writes() {
-		if err := guard(ctx); err != nil {
-			return requestOut{}, err
+	do := func(ctx context.Context) (requestOut, error) {
+		answer, err := t.Do(ctx, call)
+		if err != nil {
+			return requestOut{}, meaning(err)
 		}
+		out := requestOut{Status: answer.Status, Headers: map[string]string{}, Body: decodeBody(answer.Body)}
+		for k := range answer.Header {
+			out.Headers[k] = answer.Header.Get(k)
+		}
+		return out, nil
 	}
-	answer, err := c.Call(ctx, call)
-	if err != nil {
-		return requestOut{}, err
+	if call.ReadOnly || call.Method == http.MethodGet {
+		return do(traced(ctx))
 	}
-	out := requestOut{Status: answer.Status, Headers: map[string]string{}, Body: decodeBody(answer.Body)}
-	for k := range answer.Header {
-		out.Headers[k] = answer.Header.Get(k)
+	// What Tableau says to a change is most often what was sent.
+	held := requestOut{Status: http.StatusOK, Headers: map[string]string{}, Body: call.Body, Held: true}
+	switch {
+	case call.Method == http.MethodPost:
+		held.Status = http.StatusCreated
+	case call.Method == http.MethodDelete:
+		held.Status, held.Body = http.StatusNoContent, nil
 	}
-	return out, nil
+	if held.Body == nil {
+		held.Body = json.RawMessage("null")
+	}
+	return write(ctx, guard, integration.Change{What: call.Method + " " + call.Path, Method: call.Method, Path: call.Path, Body: string(call.Body)}, held, do)
+}
+
+func values(from map[string]any) (url.Values, error) {
+	all := url.Values{}
+	for k, v := range from {
+		text, err := queryText(v)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "The parameter %s must be a text, a number or a truth value.", k).WithCode("bad_request")
+		}
+		all.Set(k, text)
+	}
+	return all, nil
 }
 
 func queryText(v any) (string, error) {
@@ -109,7 +225,7 @@ type findIn struct {
 
 // findUser finds the one user of a name, else of an e-mail address; nil when
 // there is none.
-func findUser(ctx context.Context, c integration.Client, in findIn, _ guardFunc) (*userOut, error) {
+func findUser(ctx context.Context, c integration.Client, in findIn) (*userOut, error) {
 	t, err := of(c)
 	if err != nil {
 		return nil, err
@@ -132,7 +248,7 @@ type getIn struct {
 }
 
 // getUser reads one user by LUID; nil when there is none.
-func getUser(ctx context.Context, c integration.Client, in getIn, _ guardFunc) (*userOut, error) {
+func getUser(ctx context.Context, c integration.Client, in getIn) (*userOut, error) {
 	t, err := of(c)
 	if err != nil {
 		return nil, err
@@ -157,6 +273,7 @@ type roleOut struct {
 	Before   string `json:"before"`
 	SiteRole string `json:"siteRole"`
 	Changed  bool   `json:"changed"`
+	Held     bool   `json:"heldBack,omitempty"`
 }
 
 // untouchable are the site roles of accounts that no workflow changes.
@@ -165,7 +282,7 @@ var untouchable = []string{"ServerAdministrator", "SiteAdministratorCreator", "G
 // setSiteRole sets a user's site role and returns what Tableau reports
 // afterwards. It reads before it writes, so that a step that is begun again
 // after a crash does not repeat what was done.
-func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard guardFunc) (roleOut, error) {
+func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard integration.Guard) (roleOut, error) {
 	t, err := of(c)
 	if err != nil {
 		return roleOut{}, err
@@ -173,8 +290,8 @@ func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard gua
 	if in.SiteRole != "Unlicensed" && !slices.Contains(SiteRoles(), in.SiteRole) {
 		return roleOut{}, fault.New(fault.Invalid, "%q is not a site role that a workflow may set.", in.SiteRole).WithCode("role_name")
 	}
-	ctx = traced(ctx)
-	session, err := t.Session(ctx)
+	read := traced(ctx)
+	session, err := t.Session(read)
 	if err != nil {
 		return roleOut{}, meaningOfUsers(err)
 	}
@@ -182,7 +299,7 @@ func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard gua
 		return roleOut{}, fault.New(fault.Upstream, "This is the account that owns the Personal Access Token: its site role is never changed.").WithCode("own_account").
 			WithHint("Use a service account of its own for the token.")
 	}
-	before, err := t.User(ctx, in.ID)
+	before, err := t.User(read, in.ID)
 	if err != nil {
 		return roleOut{}, meaningOfUsers(err)
 	}
@@ -193,18 +310,49 @@ func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard gua
 	if before.SiteRole == in.SiteRole {
 		return roleOut{ID: in.ID, Before: before.SiteRole, SiteRole: before.SiteRole}, nil
 	}
-	if err := guard(ctx); err != nil {
-		return roleOut{}, err
+	change := integration.Change{
+		What: "site role of " + before.Name, Before: before.SiteRole, After: in.SiteRole, Method: http.MethodPut, Path: "/sites/{siteId}/users/" + in.ID,
 	}
-	after, err := t.ChangeSiteRole(ctx, in.ID, before.SiteRole, in.SiteRole)
-	if unset, ok := errors.AsType[*tableau.RoleNotSetError](err); ok && unset.Got == "" {
-		return roleOut{}, fault.New(fault.Unavailable, "Tableau was asked to make %s %s, and whether it did is not known yet.", before.Name, in.SiteRole).
-			WithCode("outcome_unknown").WithDetail(sentence(unset.Err)).WithHint("It is read again by itself; a retry reads it now.").Because(err)
-	}
+	held := roleOut{ID: in.ID, Before: before.SiteRole, SiteRole: in.SiteRole, Changed: true, Held: true}
+	return write(ctx, guard, change, held, func(ctx context.Context) (roleOut, error) {
+		after, err := t.ChangeSiteRole(ctx, in.ID, before.SiteRole, in.SiteRole)
+		if unset, ok := errors.AsType[*tableau.RoleNotSetError](err); ok && unset.Got == "" {
+			return roleOut{}, unknown(err, "Tableau was asked to make %s %s, and whether it did is not known yet.", before.Name, in.SiteRole).WithDetail(sentence(unset.Err))
+		}
+		if err != nil {
+			return roleOut{}, meaningOfUsers(err)
+		}
+		return roleOut{ID: in.ID, Before: before.SiteRole, SiteRole: after.SiteRole, Changed: true}, nil
+	})
+}
+
+// unknown says that nobody can tell yet what became of a change.
+func unknown(err error, format string, args ...any) *fault.Error {
+	return fault.New(fault.Unavailable, format, args...).WithCode("outcome_unknown").
+		WithHint("It is read again by itself; a retry reads it now.").Because(err)
+}
+
+type usersIn struct {
+	SiteRole        string    `json:"siteRole"`
+	LastLoginBefore time.Time `json:"lastLoginBefore"`
+	Limit           int       `json:"limit"`
+}
+
+// listUsers reads the users that fit. Tableau's filter by the last login leaves
+// out who has never signed in, so that is compared here.
+func listUsers(ctx context.Context, c integration.Client, in usersIn) ([]*userOut, error) {
+	t, err := of(c)
 	if err != nil {
-		return roleOut{}, meaningOfUsers(err)
+		return nil, err
 	}
-	return roleOut{ID: in.ID, Before: before.SiteRole, SiteRole: after.SiteRole, Changed: true}, nil
+	var filter tableau.Filter
+	if in.SiteRole != "" {
+		filter = tableau.Where("siteRole", tableau.Equal, in.SiteRole)
+	}
+	keep := func(u tableau.User) bool {
+		return (in.SiteRole == "" || u.SiteRole == in.SiteRole) && (in.LastLoginBefore.IsZero() || u.LastLogin.Before(in.LastLoginBefore))
+	}
+	return collect(t.Users(traced(ctx), tableau.UsersOptions{Filter: filter}), in.Limit, keep, userOf)
 }
 
 // meaningOfUsers is meaning for calls of user management: a refusal for lack of

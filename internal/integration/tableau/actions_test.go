@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/internal/integration/tableau"
 	"github.com/margay-access/margay/tableau/tableautest"
 )
@@ -32,7 +33,7 @@ func TestSomebodyElseChangedTheRole(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	_, err = set.Run(t.Context(), s.open(t), args, func(context.Context) error { return nil })
+	_, err = set.Run(t.Context(), s.open(t), args, integration.GuardFunc(func(context.Context) error { return nil }))
 
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Code != "drift" || !strings.Contains(f.Message, "somebody else changed it") || f.Hint == "" {
