@@ -162,6 +162,11 @@ func (x *execution) step(ctx context.Context, s Step, args json.RawMessage) (Ste
 		return s, g.failed // what became of the step could not be told apart from what we do not know
 	}
 	if ctx.Err() != nil { // one try: this execution ends
+		if err != nil {
+			// It was cut off, and that is no outcome: the next execution begins it
+			// again.
+			s.State, s.Problem, s.EndedAt = StepRunning, Problem{}, time.Time{}
+		}
 		return s, errors.Join(context.Cause(ctx), x.runner.store.SaveStep(context.WithoutCancel(ctx), x.task.Journal.Epoch, s))
 	}
 	return s, x.save(ctx, s)

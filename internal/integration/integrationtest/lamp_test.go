@@ -70,9 +70,9 @@ func lamp() integration.Integration {
 		}},
 		Actions: []integration.Action{integration.Act("lamp.set", func(ctx context.Context, c integration.Client, in struct {
 			On bool `json:"on"`
-		}, guard func(context.Context) error,
+		}, guard integration.Guard,
 		) (bool, error) {
-			if err := guard(ctx); err != nil {
+			if err := guard.Ask(ctx); err != nil {
 				return false, err
 			}
 			text, err := json.Marshal(in.On)
@@ -181,7 +181,7 @@ func TestLampNeedsNothingElse(t *testing.T) {
 	if err != nil || len(reports) != 1 || !reports[0].Pass {
 		t.Errorf("checks %+v, %v", reports, err)
 	}
-	if _, err := connections.Act(t.Context(), c.ID, "lamp.set", json.RawMessage(`{"on":true}`), func(context.Context) error { return nil }); err != nil || !on.Load() {
+	if _, err := connections.Act(t.Context(), c.ID, "lamp.set", json.RawMessage(`{"on":true}`), integration.GuardFunc(func(context.Context) error { return nil })); err != nil || !on.Load() {
 		t.Errorf("the lamp is on: %v, %v", on.Load(), err)
 	}
 	if a, err := connections.Call(t.Context(), ana, c.ID, integration.Call{Method: http.MethodGet, Path: "/state"}); err != nil || strings.TrimSpace(string(a.Body)) != "true" {
@@ -223,6 +223,6 @@ func (s systems) Modules(kind string) (map[string]string, error) {
 
 func (systems) Hold(context.Context, string) (func(), error) { return nil, errors.New("no run here") }
 
-func (systems) Act(context.Context, string, string, []byte, func(context.Context) error, func(workflow.Call)) ([]byte, error) {
+func (systems) Act(context.Context, string, string, []byte, workflow.Guard, func(workflow.Call)) ([]byte, error) {
 	return nil, errors.New("no run here")
 }

@@ -1,7 +1,7 @@
 // The module "margay": what every workflow is told, and how it says that it
 // cannot go on.
 
-import { log as write } from "margay:host";
+import { call, log as write } from "margay:host";
 
 /** A person in Margay's directory. */
 export interface Person {
@@ -78,6 +78,23 @@ export function requireGrant(ctx: AccessContext | null | undefined): asserts ctx
   if (!ctx?.grant) {
     throw new WorkflowError("no_grant", "This workflow runs when access is granted or revoked; it was started without a grant.");
   }
+}
+
+/** How long to sleep: the parts are added up. */
+export interface Duration {
+  readonly days?: number;
+  readonly hours?: number;
+  readonly minutes?: number;
+  readonly seconds?: number;
+}
+
+/**
+ * Waits, at most 31 days at once. A run that sleeps longer than a moment is put away and goes on at its time, also when
+ * Margay was stopped meanwhile; other runs of the same person do not wait for it.
+ */
+export async function sleep(duration: Duration): Promise<void> {
+  const { days = 0, hours = 0, minutes = 0, seconds = 0 } = duration;
+  await call("margay.sleep", { ms: Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000) });
 }
 
 /** Lines for the log of the run. */
