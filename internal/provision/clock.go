@@ -101,10 +101,10 @@ func (p *Provisioner) mend(ctx context.Context) error {
 // goesOn says whether another job goes on with the run: it slept.
 func (p *Provisioner) goesOn(ctx context.Context, run string) (bool, error) {
 	r, err := p.Runs.Run(ctx, run)
-	if err != nil || r.Job == "" {
+	if err != nil || r.JobID == "" {
 		return false, err
 	}
-	j, err := p.jobs.Job(ctx, r.Job)
+	j, err := p.jobs.Job(ctx, r.JobID)
 	if errors.Is(err, fault.NotFound) {
 		return false, nil
 	}

@@ -109,5 +109,9 @@ func (db *DB) once(ctx context.Context, all ...*member) error {
 			return err
 		}
 	}
-	return wrap("commit", t.Commit())
+	if err := t.Commit(); err != nil {
+		return wrap("commit", err)
+	}
+	db.commits.Add(uint64(len(all)))
+	return nil
 }

@@ -45,7 +45,7 @@ func runFrom(r runRow) (workflow.Run, error) {
 	return workflow.Run{
 		ID: r.ID, Kind: r.Kind, Workflow: r.WorkflowID, Version: r.Version, Connection: r.ConnectionID, Grant: r.GrantID, Request: r.RequestID,
 		Person: r.PersonID, Trigger: r.TriggerText, Input: r.Input, Attempt: r.Attempt, State: workflow.RunState(r.State), Output: r.Output, Problem: problem, QueuedAt: at(r.QueuedMs),
-		Job: r.Job, WaitsFor: r.WaitsFor, RetryOf: r.RetryOf, CancelledBy: r.CancelledBy, NotBefore: at(r.NotBeforeMs), StartedAt: at(r.StartedMs), EndedAt: at(r.EndedMs),
+		JobID: r.Job, WaitsFor: r.WaitsFor, RetryOf: r.RetryOf, CancelledBy: r.CancelledBy, NotBefore: at(r.NotBeforeMs), StartedAt: at(r.StartedMs), EndedAt: at(r.EndedMs),
 	}, err
 }
 

@@ -119,7 +119,7 @@ type Run struct {
 	Problem    Problem
 	// WaitsFor says what a run that waits waits for, for people.
 	WaitsFor    string
-	Job         string // of the engine, when it is not the one of the run's own id
+	JobID       string // of the engine, when it is not the one of the run's own id
 	RetryOf     string // the run that this one is a retry of
 	CancelledBy string // who ended it
 	QueuedAt    time.Time
