@@ -50,6 +50,7 @@ var walls = map[string]string{
 	// Packages for tests may reach what they test.
 	"internal/store/storetest":             "internal/store internal/access internal/workflow",
 	"internal/integration/integrationtest": "internal/integration internal/fault",
+	"internal/web/webtest":                 "internal/server internal/client internal/api/wire internal/identity tableau/tableautest",
 }
 
 // owners says who alone may import a library: a second owner is a second way to

@@ -60,7 +60,7 @@ func TestVerbs(t *testing.T) {
 	verbs := []string{
 		"list", "show", "new", "add", "edit", "delete", "watch", "check", "call", "methods", "install", "approve", "deny", "withdraw", "revoke",
 		"retry", "verify", "token", "users", "collections", "search", "usage", "server-info", "session", // of tableau, after what it has
-		"test", "deliveries", "replay", "rotate", "mail", "mail-test", "tail", "export", "create", // of webhooks, mail, the audit log and tokens
+		"test", "deliveries", "replay", "rotate", "mail", "mail-test", "tail", "export", "create", "password", // of webhooks, mail, the audit log, tokens and passwords
 	}
 	s := newSession(Process{})
 	for _, noun := range newRoot(s).Commands() {
@@ -74,7 +74,7 @@ func TestVerbs(t *testing.T) {
 
 // Each command says what it does, and no flag takes a secret or a token.
 func TestCommandsAreDescribed(t *testing.T) {
-	secret := regexp.MustCompile(`secret$|token$|password`)
+	secret := regexp.MustCompile(`secret$|token$|password$`)
 	visit(newRoot(newSession(Process{})), func(c *cobra.Command) {
 		if c.Short == "" {
 			t.Errorf("%s says nothing of itself", c.CommandPath())

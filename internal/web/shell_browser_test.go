@@ -1,0 +1,46 @@
+package web_test
+
+import (
+	"testing"
+
+	"github.com/margay-access/margay/internal/web/webtest"
+)
+
+// A person signs in, sees their home in both themes at each width, changes how it
+// looks, and signs out.
+func TestShell(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	w.Story()
+	w.SetPassword(webtest.Requester)
+	b := w.Browser()
+	b.Open("/profile?x=1") // U24: deep links survive signing in
+	b.At("/sign-in?next=%2Fprofile%3Fx%3D1")
+	b.Audit("sign-in")
+	b.Fill("E-mail address", webtest.Requester)
+	b.Fill("Password", "not her password")
+	b.Click("Sign in")
+	b.See("The e-mail address or the password is not right.")
+	b.Audit("sign-in-refused")
+	b.Fill("Password", webtest.Password)
+	b.Click("Sign in")
+	b.At("/profile?x=1")
+	b.Audit("profile")
+	b.Open("/")
+	b.See("Your access")
+	b.See("Active")
+	b.See("Waiting for approval")
+	b.Audit("home-requester")
+	b.Open("/nowhere")
+	b.See("There is no page at /nowhere")
+	b.Audit("error-404")
+	b.Open("/profile")
+	b.Click("Dark")
+	b.Click("Save look")
+	b.See("This browser remembers it.")
+	b.Until(`document.documentElement.classList.contains("dark")`)
+	b.Click("Sign out")
+	b.See("You are signed out.")
+	b.Open("/")
+	b.At("/sign-in")
+}
