@@ -282,6 +282,27 @@ type Leaving struct {
 	Grants    []Grant     // access that they hold still
 }
 
+// Holds returns what waits for a person and what they hold: what disabling them
+// would touch.
+func (s *Service) Holds(ctx context.Context, who identity.Actor, person identity.PersonID) (l Leaving, err error) {
+	if err := s.needAdmin(ctx, who, "person:"+string(person), "disable"); err != nil {
+		return l, err
+	}
+	err = s.store.View(ctx, func(tx Reader) error {
+		waiting, err := tx.Requests(ctx, RequestFilter{State: RequestWaiting, For: person})
+		if err != nil {
+			return err
+		}
+		l = Leaving{}
+		for _, r := range waiting {
+			l.Withdrawn = append(l.Withdrawn, r.ID)
+		}
+		l.Grants, err = tx.Grants(ctx, GrantFilter{Person: person, States: liveStates()})
+		return err
+	})
+	return l, wrap("read what a person has", err)
+}
+
 // Leave takes back what waits for somebody who has been disabled: nobody may be
 // given access who cannot sign in. Access that they hold stays until it is
 // ended. It may be asked again.

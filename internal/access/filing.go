@@ -156,20 +156,16 @@ func (r Request) extending(held []Grant, now time.Time) Request {
 	return r
 }
 
-// heldBy returns the live grants of a role that a person has, the newest first.
+// heldBy returns the grants of a role that give it to a person now, or are about
+// to, the newest first.
 func heldBy(ctx context.Context, tx Reader, person identity.PersonID, role RoleID) ([]Grant, error) {
-	all, err := tx.Grants(ctx, GrantFilter{Person: person, States: liveStates()})
-	var held []Grant
-	for _, g := range all {
-		if g.Role == role {
-			held = append(held, g)
-		}
-	}
-	return held, err
+	return tx.Grants(ctx, GrantFilter{Person: person, Role: role, States: []GrantState{GrantSettingUp, GrantActive, GrantChanged}})
 }
 
-// liveStates are the states in which a grant gives its role, or is about to.
-func liveStates() []GrantState { return []GrantState{GrantActive, GrantSettingUp} }
+// liveStates are the states in which a grant gives its role, or will.
+func liveStates() []GrantState {
+	return []GrantState{GrantScheduled, GrantSettingUp, GrantActive, GrantChanged}
+}
 
 // alreadyWaiting refuses a second request for what is asked for already.
 func alreadyWaiting(ctx context.Context, tx Reader, r Request) error {

@@ -192,3 +192,12 @@ func (p Policy) letsAsk(who identity.Actor, person identity.PersonID, app App) b
 	}
 	return false
 }
+
+// mayAsk says why who may not ask for the person, or nil.
+func (p Policy) mayAsk(who identity.Actor, person identity.PersonID, app App) error {
+	if p.letsAsk(who, person, app) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "The policy %s does not let you ask for somebody else.", p.Name).WithCode("on_behalf").
+		WithHint("%s", p.OnBehalf.sentence())
+}

@@ -435,3 +435,48 @@ func (s *Service) Profiles(ctx context.Context) (ps []Profile, err error) {
 	err = s.store.View(ctx, func(tx Reader) error { ps, err = tx.Profiles(ctx); return err })
 	return ps, wrap("list profiles", err)
 }
+
+// OfferRoles makes the roles that the system behind an app knows and the app has
+// not yet, all or none, and returns all roles of the app.
+func (s *Service) OfferRoles(ctx context.Context, who identity.Actor, id AppID) ([]Role, error) {
+	if err := s.needAdmin(ctx, who, "app:"+string(id), "offer roles"); err != nil {
+		return nil, err
+	}
+	app, err := s.App(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.rules.Offered(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := policyOf(app, Role{Name: "its roles"}); err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := s.rules.CheckRole(ctx, app, Role{App: id, Name: name}); err != nil {
+			return nil, err
+		}
+	}
+	var roles []Role
+	err = s.store.Change(ctx, func(tx Tx) error {
+		if roles, err = tx.Roles(ctx, id); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if slices.ContainsFunc(roles, func(r Role) bool { return r.Name == name }) {
+				continue
+			}
+			r := Role{ID: RoleID(s.newID("rol")), App: id, Name: name, CreatedAt: s.now()}
+			if err := tx.SaveRole(ctx, r); err != nil {
+				return err
+			}
+			if err := tx.Record(ctx, event(RoleSaved, who, "role:"+string(r.ID), s.now(), "name", r.Name, "app", string(id))); err != nil {
+				return err
+			}
+			roles = append(roles, r)
+		}
+		return nil
+	})
+	return roles, wrap("offer roles", err)
+}

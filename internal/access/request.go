@@ -75,12 +75,12 @@ func (r Request) file(who identity.Actor, app App, role Role, now time.Time) (Re
 		return r, nil, err
 	}
 	r.Reason = reason
+	may := r.Policy.mayAsk(who, r.Person, app)
 	switch {
 	case role.Closed:
 		return r, nil, fault.New(fault.Conflict, "%s of %s cannot be asked for at present.", role.Name, app.Name).WithCode("role_closed")
-	case !r.Policy.letsAsk(who, r.Person, app):
-		return r, nil, fault.New(fault.Forbidden, "The policy %s does not let you ask for somebody else.", r.Policy.Name).WithCode("on_behalf").
-			WithHint("%s", r.Policy.OnBehalf.sentence())
+	case may != nil:
+		return r, nil, may
 	case r.Policy.ReasonNeeded && r.Reason == "":
 		return r, nil, fault.Field("reason", "The policy %s wants a reason.", r.Policy.Name)
 	}

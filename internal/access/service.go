@@ -30,6 +30,8 @@ type RoleRules interface {
 	Complete(ctx context.Context, who identity.Actor, app App) (App, error)
 	// CheckRole refuses a role that the workflows of app cannot carry out.
 	CheckRole(ctx context.Context, app App, role Role) error
+	// Offered lists the names of the roles that the system behind app knows.
+	Offered(ctx context.Context, app App) ([]string, error)
 }
 
 // NewService returns the service on a store. newID makes a new sortable id

@@ -59,6 +59,10 @@ func (anyRole) Complete(_ context.Context, _ identity.Actor, a access.App) (acce
 
 func (anyRole) CheckRole(context.Context, access.App, access.Role) error { return nil }
 
+func (anyRole) Offered(context.Context, access.App) ([]string, error) {
+	return []string{"Viewer", "Explorer", "Creator"}, nil
+}
+
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, jobs: map[string]access.Job{}}

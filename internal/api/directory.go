@@ -14,6 +14,7 @@ func (s *server) directory() {
 	register(s, http.MethodPost, "/people", "add-person", "Add somebody to the directory", http.StatusCreated, s.addPerson)
 	register(s, http.MethodGet, "/people/{id}", "get-person", "Show one person", http.StatusOK, s.getPerson)
 	register(s, http.MethodPatch, "/people/{id}", "change-person", "Change somebody", http.StatusOK, s.changePerson)
+	s.groups()
 }
 
 func personOf(p identity.Person) wire.Person {
@@ -34,7 +35,7 @@ func (s *server) listPeople(ctx context.Context, who identity.Actor, _ *nothing)
 }
 
 func (s *server) addPerson(ctx context.Context, who identity.Actor, in *with[wire.NewPerson]) (*body[wire.Person], error) {
-	p, err := s.Identity.AddPerson(ctx, who, in.Body.Email, in.Body.Name, in.Body.Admin)
+	p, err := s.Identity.AddReport(ctx, who, in.Body.Email, in.Body.Name, in.Body.Admin, identity.PersonID(in.Body.ManagerID))
 	return answer(personOf(p)), err
 }
 
@@ -49,6 +50,10 @@ func (s *server) getPerson(ctx context.Context, who identity.Actor, in *one) (*b
 func (s *server) changePerson(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedPerson]) (*body[wire.Person], error) {
 	p, err := s.Identity.ChangePerson(ctx, who, identity.PersonID(in.ID), identity.Change{
 		Name: in.Body.Name, Admin: in.Body.Admin, Disabled: in.Body.Disabled,
+		Manager: (*identity.PersonID)(in.Body.ManagerID),
 	})
+	if err == nil && in.Body.Disabled != nil && *in.Body.Disabled {
+		_, err = s.Access.Leave(ctx, who, p.ID)
+	}
 	return answer(personOf(p)), err
 }

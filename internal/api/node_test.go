@@ -36,6 +36,7 @@ type node struct {
 	request, grant    string
 	run               string
 	spare             string // a connection that no app is bound to
+	group, profile    string
 	provisionWorkflow string
 }
 
@@ -110,6 +111,8 @@ func (n *node) ready() *node {
 	n.ritaID = get[wire.Person](n, "POST", "/people", wire.NewPerson{Email: "rita@acme.example", Name: "Rita"}).ID
 	n.rita = n.token("rita@acme.example", identity.PersonalScopes()...)
 	n.connection = get[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: settings}).ID
+	n.group = get[wire.Group](n, "POST", "/groups", wire.NewGroup{Name: "Finance", MemberIDs: []string{n.ritaID}}).ID
+	n.profile = get[wire.Profile](n, "POST", "/profiles", wire.NewProfile{Name: "Finance", GroupIDs: []string{n.group}}).ID
 	n.spare = get[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: settings}).ID
 	n.policy = get[wire.Policy](n, "POST", "/policies", wire.NewPolicy{Name: "At once", Longest: wire.Duration(8 * time.Hour)}).ID
 	app := get[wire.App](n, "POST", "/apps", wire.NewApp{Name: "Tableau", ConnectionID: n.connection, PolicyID: n.policy})

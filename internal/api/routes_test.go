@@ -82,6 +82,7 @@ func acts() map[string]act {
 	connection, app := func(n *node) string { return n.connection }, func(n *node) string { return n.app }
 	policy, request := func(n *node) string { return n.policy }, func(n *node) string { return n.request }
 	grant, run := func(n *node) string { return n.grant }, func(n *node) string { return n.run }
+	group, profile := func(n *node) string { return n.group }, func(n *node) string { return n.profile }
 	person, spare := func(n *node) string { return n.ritaID }, func(n *node) string { return n.spare }
 	role := func(n *node) string { return "/apps/" + n.app + "/roles/" + n.role }
 	of := func(rest string) func(*node) string { return func(*node) string { return "/webhooks/whk_none" + rest } }
@@ -102,7 +103,7 @@ func acts() map[string]act {
 		"DELETE /connections/{id}": {
 			path: id("/connections/{id}", spare), requester: forbidden, wrong: forbidden, admin: noContent,
 		},
-		"POST /connections/{id}/checks": {path: id("/connections/{id}/checks", connection), requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /connections/{id}/checks":  {path: id("/connections/{id}/checks", connection), requester: forbidden, wrong: forbidden, admin: ok},
 		"GET /integrations/{id}/methods": {path: id("/integrations/{id}/methods", func(*node) string { return "tableau" }), requester: ok, wrong: ok, admin: ok},
 		"POST /connections/test": {
 			body: wire.TestConnection{Settings: map[string]string{"server_url": "h.example"}}, requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity,
@@ -136,6 +137,30 @@ func acts() map[string]act {
 		"POST /apps/{id}/roles":         {path: id("/apps/{id}/roles", app), body: wire.NewRole{Name: "Viewer"}, requester: forbidden, wrong: forbidden, admin: created},
 		"GET /apps/{id}/roles/{role}":   {path: role, requester: ok, wrong: forbidden, admin: ok},
 		"PATCH /apps/{id}/roles/{role}": {path: role, body: wire.ChangedRole{Description: new("d")}, requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /people/import":           {body: wire.Import{CSV: "email\nnew2@acme.example\n"}, requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /people/{id}/disable": {
+			path: id("/people/{id}/disable?dry_run=true", person), requester: forbidden, wrong: forbidden, admin: ok,
+		},
+		"GET /groups":         {requester: ok, wrong: forbidden, admin: ok},
+		"POST /groups":        {body: wire.NewGroup{Name: "New"}, requester: forbidden, wrong: forbidden, admin: created},
+		"GET /groups/{id}":    {path: id("/groups/{id}", group), requester: ok, wrong: forbidden, admin: ok},
+		"PATCH /groups/{id}":  {path: id("/groups/{id}", group), body: wire.ChangedGroup{Name: new("G")}, requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /groups/import": {body: wire.Import{CSV: "group,member\nOther,rita@acme.example\n"}, requester: forbidden, wrong: forbidden, admin: ok},
+		"GET /profiles":       {requester: ok, wrong: forbidden, admin: ok},
+		"POST /profiles":      {body: wire.NewProfile{Name: "P", GroupIDs: []string{}}, requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity},
+		"GET /profiles/{id}":  {path: id("/profiles/{id}", profile), requester: ok, wrong: forbidden, admin: ok},
+		"PATCH /profiles/{id}": {
+			path: id("/profiles/{id}", profile), body: wire.ChangedProfile{Name: new("Q")}, requester: forbidden, wrong: forbidden, admin: ok,
+		},
+		"GET /policies/{id}/versions": {path: id("/policies/{id}/versions", policy), requester: ok, wrong: forbidden, admin: ok},
+		"GET /policies/{id}/diff":     {path: id("/policies/{id}/diff", policy), requester: ok, wrong: forbidden, admin: ok},
+		"POST /apps/{id}/roles/offer": {path: id("/apps/{id}/roles/offer", app), requester: forbidden, wrong: forbidden, admin: ok},
+		"GET /catalogue":              {requester: ok, wrong: forbidden, admin: ok},
+		"GET /requests/{id}/review":   {path: id("/requests/{id}/review", request), requester: ok, wrong: forbidden, admin: ok},
+		"GET /requests/{id}/comments": {path: id("/requests/{id}/comments", request), requester: ok, wrong: forbidden, admin: ok},
+		"POST /requests/{id}/comments": {
+			path: id("/requests/{id}/comments", request), body: wire.NewComment{Text: "Hm."}, requester: created, wrong: forbidden, admin: created,
+		},
 		"GET /policies":                 {requester: ok, wrong: forbidden, admin: ok},
 		"POST /policies":                {body: wire.NewPolicy{Name: "P"}, requester: forbidden, wrong: forbidden, admin: created},
 		"GET /policies/{id}":            {path: id("/policies/{id}", policy), requester: ok, wrong: forbidden, admin: ok},

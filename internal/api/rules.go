@@ -7,6 +7,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 )
 
@@ -15,6 +16,19 @@ func (s *server) rules() {
 	register(s, http.MethodPost, "/policies", "create-policy", "Make a policy", http.StatusCreated, s.createPolicy)
 	register(s, http.MethodGet, "/policies/{id}", "get-policy", "Show one policy", http.StatusOK, s.getPolicy)
 	register(s, http.MethodPatch, "/policies/{id}", "change-policy", "Save a new version of a policy", http.StatusOK, s.changePolicy)
+	register(s, http.MethodGet, "/policies/{id}/versions", "list-policy-versions", "List the versions of a policy, newest first", http.StatusOK, s.listPolicyVersions)
+	register(s, http.MethodGet, "/policies/{id}/diff", "diff-policy", "Compare two versions of a policy", http.StatusOK, s.diffPolicy)
+
+	register(s, http.MethodGet, "/profiles", "list-profiles", "List the profiles: who may ask", http.StatusOK, s.listProfiles)
+	register(s, http.MethodPost, "/profiles", "create-profile", "Make a profile", http.StatusCreated, s.createProfile)
+	register(s, http.MethodGet, "/profiles/{id}", "get-profile", "Show one profile", http.StatusOK, s.getProfile)
+	register(s, http.MethodPatch, "/profiles/{id}", "change-profile", "Change a profile", http.StatusOK, s.changeProfile)
+
+	register(s, http.MethodPost, "/apps/{id}/roles/offer", "offer-roles", "Make all roles that the app's workflows carry out and it has not yet", http.StatusOK, s.offerRoles)
+	register(s, http.MethodGet, "/catalogue", "catalogue", "List the roles that can be asked for, and what you have of them", http.StatusOK, s.catalogue)
+	register(s, http.MethodGet, "/requests/{id}/review", "review-request", "Show a request with what its approvers need to know", http.StatusOK, s.reviewRequest)
+	register(s, http.MethodGet, "/requests/{id}/comments", "list-comments", "List what was written on a request", http.StatusOK, s.listComments)
+	register(s, http.MethodPost, "/requests/{id}/comments", "comment-request", "Write on a request", http.StatusCreated, s.comment)
 }
 
 func stateOf(t access.StateText) wire.State {
@@ -115,9 +129,8 @@ func (s *server) listPolicies(ctx context.Context, who identity.Actor, _ *nothin
 	return listOf(ps, policyOf), err
 }
 
-func (s *server) createPolicy(ctx context.Context, who identity.Actor, in *with[wire.NewPolicy]) (*body[wire.Policy], error) {
-	p, err := s.Access.SavePolicy(ctx, who, policyFrom(in.Body))
-	return answer(policyOf(p)), err
+func (s *server) createPolicy(ctx context.Context, who identity.Actor, in *newPolicy) (*body[wire.Policy], error) {
+	return s.savePolicy(ctx, who, policyFrom(in.Body), in.Dry)
 }
 
 func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*body[wire.Policy], error) {
@@ -125,15 +138,46 @@ func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*b
 		return nil, err
 	}
 	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
-	return answer(policyOf(p)), err
+	if err != nil {
+		return nil, err
+	}
+	out := policyOf(p)
+	out.AutoSentence, err = s.Access.AutoSentence(ctx, p)
+	return answer(out), err
+}
+
+// DryRun is a request that may only be to look. It is exported for huma, which
+// reads the fields of no other embedded struct.
+type DryRun struct {
+	Dry bool `query:"dry_run" doc:"Say what it would do, and change nothing"`
+}
+
+type newPolicy struct {
+	DryRun
+	Body wire.NewPolicy
+}
+
+type policyChange struct {
+	DryRun
+	ID   string `path:"id"`
+	Body wire.ChangedPolicy
 }
 
 // changePolicy changes what is given. What is left out stays: a policy must not
 // lose its approvers because somebody changed its name.
-func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedPolicy]) (*body[wire.Policy], error) {
-	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
+func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *policyChange) (*body[wire.Policy], error) {
+	p, err := s.changedPolicy(ctx, in)
 	if err != nil {
 		return nil, err
+	}
+	return s.savePolicy(ctx, who, p, in.Dry)
+}
+
+// changedPolicy is a policy with a change that is not kept yet.
+func (s *server) changedPolicy(ctx context.Context, in *policyChange) (access.Policy, error) {
+	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
+	if err != nil {
+		return p, err
 	}
 	b := in.Body
 	set(&p.Name, b.Name)
@@ -148,8 +192,67 @@ func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *oneWi
 	if b.Steps != nil {
 		p.Steps = stepsFrom(*b.Steps)
 	}
-	p, err = s.Access.SavePolicy(ctx, who, p)
-	return answer(policyOf(p)), err
+	return p, nil
+}
+
+// savePolicy saves p, or with dry only says what that would touch.
+func (s *server) savePolicy(ctx context.Context, who identity.Actor, p access.Policy, dry bool) (*body[wire.Policy], error) {
+	i, err := s.Access.PreviewPolicy(ctx, who, p)
+	if err != nil {
+		return nil, err
+	}
+	if dry {
+		p.Version++
+	} else if p, err = s.Access.SavePolicy(ctx, who, p); err != nil {
+		return nil, err
+	}
+	out := policyOf(p)
+	out.Impact = &wire.Impact{
+		Changes: changesOf(i.Changes), Warnings: append([]string{}, i.Warnings...), Apps: i.Apps, Roles: i.Roles,
+		Waiting: i.Waiting, Grants: i.Grants, People: i.People,
+	}
+	return answer(out), nil
+}
+
+func changesOf(list []access.PolicyChange) []wire.PolicyChange {
+	out := []wire.PolicyChange{}
+	for _, c := range list {
+		out = append(out, wire.PolicyChange{What: c.What, Before: c.Before, After: c.After})
+	}
+	return out
+}
+
+func (s *server) listPolicyVersions(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Policy]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	ps, err := s.Access.PolicyVersions(ctx, access.PolicyID(in.ID))
+	return listOf(ps, policyOf), err
+}
+
+type policyDiff struct {
+	ID   string `path:"id"`
+	From int    `query:"from" minimum:"0" doc:"A version; left out: the one before to"`
+	To   int    `query:"to" minimum:"0" doc:"A version; left out: the newest"`
+}
+
+func (s *server) diffPolicy(ctx context.Context, who identity.Actor, in *policyDiff) (*body[wire.PolicyDiff], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	from, to := in.From, in.To
+	if to == 0 {
+		to = p.Version
+	}
+	if from == 0 {
+		from = max(to-1, 1)
+	}
+	changes, err := s.Access.PolicyDiff(ctx, p.ID, from, to)
+	return answer(wire.PolicyDiff{From: from, To: to, Changes: changesOf(changes)}), err
 }
 
 func autoOf(a *access.Auto) *wire.Auto {
@@ -165,4 +268,109 @@ func autoFrom(b *wire.Auto) *access.Auto {
 		return nil
 	}
 	return &access.Auto{Longest: time.Duration(b.Longest), Groups: ids[identity.GroupID](b.GroupIDs), Roles: ids[access.RoleID](b.RoleIDs)}
+}
+
+func profileOf(p access.Profile) wire.Profile {
+	return wire.Profile{ID: string(p.ID), Name: p.Name, GroupIDs: texts(p.Groups), WhomToAsk: p.WhomToAsk, CreatedAt: p.CreatedAt}
+}
+
+func (s *server) listProfiles(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Profile]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	ps, err := s.Access.Profiles(ctx)
+	return listOf(ps, profileOf), err
+}
+
+func (s *server) createProfile(ctx context.Context, who identity.Actor, in *with[wire.NewProfile]) (*body[wire.Profile], error) {
+	p, err := s.Access.SaveProfile(ctx, who, access.Profile{
+		Name: in.Body.Name, Groups: ids[identity.GroupID](in.Body.GroupIDs), WhomToAsk: in.Body.WhomToAsk,
+	})
+	return answer(profileOf(p)), err
+}
+
+func (s *server) getProfile(ctx context.Context, who identity.Actor, in *one) (*body[wire.Profile], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	p, err := s.Access.Profile(ctx, access.ProfileID(in.ID))
+	return answer(profileOf(p)), err
+}
+
+func (s *server) changeProfile(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedProfile]) (*body[wire.Profile], error) {
+	p, err := s.Access.Profile(ctx, access.ProfileID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	set(&p.Name, in.Body.Name)
+	set(&p.WhomToAsk, in.Body.WhomToAsk)
+	if in.Body.GroupIDs != nil {
+		p.Groups = ids[identity.GroupID](*in.Body.GroupIDs)
+	}
+	p, err = s.Access.SaveProfile(ctx, who, p)
+	return answer(profileOf(p)), err
+}
+
+type catalogueOf struct {
+	Person string `query:"person_id" doc:"For whom; left out: for you"`
+}
+
+func (s *server) catalogue(ctx context.Context, who identity.Actor, in *catalogueOf) (*body[wire.List[wire.Offer]], error) {
+	offers, err := s.Access.Catalogue(ctx, who, identity.PersonID(in.Person))
+	return listOf(offers, offerOf), err
+}
+
+func offerOf(o access.Offer) wire.Offer {
+	out := wire.Offer{App: appOf(o.App), Role: roleOf(o.Role), MayAsk: o.Refusal == nil, Refusal: refusalOf(o.Refusal), WaitingID: string(o.Waiting)}
+	if o.Policy.ID != "" {
+		out.Policy = new(policyOf(o.Policy))
+	}
+	if o.Held != nil {
+		out.Held = new(grantOf(*o.Held))
+	}
+	return out
+}
+
+func refusalOf(e *fault.Error) *wire.Fault {
+	if e == nil {
+		return nil
+	}
+	return &wire.Fault{Code: e.Code, Message: e.Message, Hint: e.Hint}
+}
+
+func (s *server) reviewRequest(ctx context.Context, who identity.Actor, in *one) (*body[wire.Review], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	v, err := s.Access.Review(ctx, who, access.RequestID(in.ID))
+	if err != nil {
+		return nil, err
+	}
+	out := wire.Review{
+		Request: requestOf(v.Request), App: appOf(v.App), Role: roleOf(v.Role), Person: personOf(v.Person), Requester: personOf(v.Asker),
+		Deciders: listOf(v.Deciders, personOf).Body.Items, MayDecide: v.Refusal == nil, Refusal: refusalOf(v.Refusal),
+		Live: listOf(v.Live, grantOf).Body.Items, Similar: listOf(v.Similar, requestOf).Body.Items,
+	}
+	for _, c := range v.Comments {
+		out.Request.Comments = append(out.Request.Comments, commentOf(c))
+	}
+	return answer(out), nil
+}
+
+func (s *server) listComments(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Comment]], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	cs, err := s.Access.Comments(ctx, who, access.RequestID(in.ID))
+	return listOf(cs, commentOf), err
+}
+
+func (s *server) comment(ctx context.Context, who identity.Actor, in *oneWith[wire.NewComment]) (*body[wire.Comment], error) {
+	c, err := s.Access.Comment(ctx, who, access.RequestID(in.ID), in.Body.Text)
+	return answer(commentOf(c)), err
+}
+
+func (s *server) offerRoles(ctx context.Context, who identity.Actor, in *one) (*body[wire.List[wire.Role]], error) {
+	roles, err := s.Access.OfferRoles(ctx, who, access.AppID(in.ID))
+	return listOf(roles, roleOf), err
 }

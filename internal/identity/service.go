@@ -35,6 +35,8 @@ type Store interface {
 	ChangeDirectory(ctx context.Context, change func(all Directory) (changed Directory, events []audit.Event, err error)) error
 	Group(ctx context.Context, id GroupID) (Group, error)
 	Groups(ctx context.Context) ([]Group, error)
+	// CountTokens says how many tokens of a person can be used at the time.
+	CountTokens(ctx context.Context, person PersonID, at time.Time) (int, error)
 	// RecordEvents appends events to the audit chain.
 	RecordEvents(ctx context.Context, events ...audit.Event) error
 	AddToken(ctx context.Context, t Token, events ...audit.Event) error
@@ -65,12 +67,22 @@ const (
 
 // AddPerson adds somebody to the directory.
 func (s *Service) AddPerson(ctx context.Context, who Actor, email, name string, admin bool) (Person, error) {
+	return s.AddReport(ctx, who, email, name, admin, "")
+}
+
+// AddReport adds somebody who reports to manager; "" is nobody.
+func (s *Service) AddReport(ctx context.Context, who Actor, email, name string, admin bool, manager PersonID) (Person, error) {
 	if err := s.needAdmin(ctx, who, "person", "add"); err != nil {
 		return Person{}, err
 	}
 	p, err := NewPerson(PersonID(s.newID("usr")), email, name, admin, s.now())
 	if err != nil {
 		return Person{}, err
+	}
+	if p.Manager = manager; manager != "" {
+		if _, err := s.store.Person(ctx, manager); err != nil {
+			return Person{}, err
+		}
 	}
 	return p, s.store.SavePerson(ctx, p, s.event(PersonAdded, who, p))
 }
@@ -95,6 +107,27 @@ func (s *Service) ChangePerson(ctx context.Context, who Actor, id PersonID, c Ch
 		p, err := c.of(p, all)
 		return p, []audit.Event{s.event(PersonChanged, who, p)}, err
 	})
+}
+
+// CheckChange says why ChangePerson would refuse a change, and changes nothing.
+func (s *Service) CheckChange(ctx context.Context, who Actor, id PersonID, c Change) (Person, error) {
+	if err := s.needAdmin(ctx, who, "person", "change"); err != nil {
+		return Person{}, err
+	}
+	p, err := s.store.Person(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	all, err := s.store.People(ctx)
+	if err != nil {
+		return p, err
+	}
+	return c.of(p, all)
+}
+
+// CountTokens says how many API tokens of a person work now.
+func (s *Service) CountTokens(ctx context.Context, person PersonID) (int, error) {
+	return s.store.CountTokens(ctx, person, s.now())
 }
 
 var errAdminNoMore = fault.New(fault.Forbidden, "You are no administrator any more.").WithCode("admin_needed")

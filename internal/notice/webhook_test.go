@@ -61,7 +61,7 @@ func TestWebhookIsTold(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		role := w.role(bo)
-		w.file(role, time.Hour) // before there is a webhook
+		w.file(w.role(bo), time.Hour) // before there is a webhook
 		hook, secret := w.webhook()
 		req := w.file(role, 8*time.Hour)
 		approved, err := w.access.Approve(t.Context(), as(bo), req.ID, nil, "")
@@ -242,7 +242,7 @@ func TestWebhookSecret(t *testing.T) {
 		verify(t, got[0], first)
 		verify(t, got[0], second)
 		w.pass(24 * time.Hour)
-		w.file(role, time.Hour)
+		w.file(w.role(bo), time.Hour)
 		w.turn()
 		got = w.hook.take()
 		verify(t, got[0], second)
@@ -365,9 +365,12 @@ func TestWebhookRights(t *testing.T) {
 		lesser.Scopes = []identity.Scope{identity.ScopeAuditRead}
 		for _, who := range []identity.Actor{as(rita), lesser} {
 			acts := map[string]func() error{
-				"list":   func() error { _, err := w.notices.Webhooks(ctx, who); return err },
-				"show":   func() error { _, err := w.notices.Webhook(ctx, who, hook.ID); return err },
-				"add":    func() error { _, _, err := w.notices.AddWebhook(ctx, who, notice.Webhook{URL: "https://h/"}); return err },
+				"list": func() error { _, err := w.notices.Webhooks(ctx, who); return err },
+				"show": func() error { _, err := w.notices.Webhook(ctx, who, hook.ID); return err },
+				"add": func() error {
+					_, _, err := w.notices.AddWebhook(ctx, who, notice.Webhook{URL: "https://h/"})
+					return err
+				},
 				"change": func() error { _, err := w.notices.ChangeWebhook(ctx, who, hook.ID, notice.WebhookChange{}); return err },
 				"rotate": func() error { _, _, err := w.notices.RotateSecret(ctx, who, hook.ID); return err },
 				"delete": func() error { return w.notices.DeleteWebhook(ctx, who, hook.ID) },
@@ -437,9 +440,8 @@ func TestPlanOnManyNodes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		hook, _ := w.webhook("request.created")
-		role := w.role(bo)
 		for range 30 {
-			w.file(role, time.Hour)
+			w.file(w.role(bo), time.Hour)
 		}
 		var under sync.WaitGroup
 		for range 4 {

@@ -64,6 +64,8 @@ func (anyRole) Complete(_ context.Context, _ identity.Actor, a access.App) (acce
 
 func (anyRole) CheckRole(context.Context, access.App, access.Role) error { return nil }
 
+func (anyRole) Offered(context.Context, access.App) ([]string, error) { return nil, nil }
+
 func newWorld(t *testing.T, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, mail: &outbox{}, hook: newReceiver(t)}

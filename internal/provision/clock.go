@@ -18,6 +18,8 @@ const (
 	batch = 100
 	// mendEvery is how often runs are looked for that ended without a word.
 	mendEvery = time.Minute
+	// lapseEvery is how often requests are looked for that nobody decided in time.
+	lapseEvery = 10 * time.Second
 )
 
 // Expire ends grants when their time is over, until ctx ends. It looks at our
@@ -29,6 +31,11 @@ func (p *Provisioner) Expire(ctx context.Context) {
 		if tick%int(mendEvery/clockEvery) == 0 {
 			if err := p.mend(ctx); err != nil && ctx.Err() == nil {
 				p.Log.ErrorContext(ctx, "runs that ended without a word could not be looked for; trying again", "error", err)
+			}
+		}
+		if tick%int(lapseEvery/clockEvery) == 0 {
+			if err := p.lapseOnce(ctx); err != nil && ctx.Err() == nil {
+				p.Log.ErrorContext(ctx, "requests that nobody decided could not be ended; trying again", "error", err)
 			}
 		}
 		if err := p.expireOnce(ctx); err != nil && ctx.Err() == nil {
@@ -50,6 +57,15 @@ func (p *Provisioner) expireOnce(ctx context.Context) error {
 		}
 		n, err := p.Access.ExpireDue(ctx, batch)
 		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// lapseOnce ends the requests that nobody decided in time.
+func (p *Provisioner) lapseOnce(ctx context.Context) error {
+	for {
+		if n, err := p.Access.LapseDue(ctx, batch); err != nil || n < batch {
 			return err
 		}
 	}

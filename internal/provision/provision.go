@@ -32,6 +32,8 @@ type Access interface {
 	StillWanted(ctx context.Context, run string, kind access.JobKind, grant access.GrantID) error
 	Report(ctx context.Context, o access.Outcome) (access.Grant, error)
 	ExpireDue(ctx context.Context, limit int) (int, error)
+	// LapseDue ends the requests that nobody decided in time.
+	LapseDue(ctx context.Context, limit int) (int, error)
 	Due(ctx context.Context) (bool, error)
 	Underway(ctx context.Context, after access.GrantID, limit int) ([]access.Grant, error)
 }
@@ -343,6 +345,11 @@ func (r Roles) fits(ctx context.Context, field, id string, want workflow.Type) e
 		return fault.Field(field, "The workflow %s is of the type %s; here belongs one of the type %s.", w.Name, w.Type, want)
 	}
 	return nil
+}
+
+// Offered implements [access.RoleRules].
+func (r Roles) Offered(ctx context.Context, app access.App) ([]string, error) {
+	return r.Systems.RoleNames(ctx, app.Connection)
 }
 
 // CheckRole implements [access.RoleRules]: a role whose workflows come from a

@@ -96,6 +96,10 @@ func (anyRole) Complete(_ context.Context, _ identity.Actor, a access.App) (acce
 
 func (anyRole) CheckRole(context.Context, access.App, access.Role) error { return nil }
 
+func (anyRole) Offered(context.Context, access.App) ([]string, error) {
+	return []string{"Viewer", "Explorer", "Creator"}, nil
+}
+
 func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisioner)) *rig {
 	t.Helper()
 	r := &rig{t: t, script: succeed}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -33,7 +34,7 @@ func groupOf(r groupRow, members []identity.PersonID) identity.Group {
 // members returns the members of groups, of all when none is named.
 func (r reader) members(ctx context.Context, groups ...identity.GroupID) (map[string][]identity.PersonID, error) {
 	var rows []memberRow
-	q := r.q.NewSelect().Model(&rows).Order("group_id", "person_id")
+	q := r.q.NewSelect().Model(&rows)
 	if len(groups) > 0 {
 		q.Where("group_id IN ?", bun.Tuple(groups))
 	}
@@ -43,6 +44,9 @@ func (r reader) members(ctx context.Context, groups ...identity.GroupID) (map[st
 	members := map[string][]identity.PersonID{}
 	for _, m := range rows {
 		members[m.GroupID] = append(members[m.GroupID], identity.PersonID(m.PersonID))
+	}
+	for _, list := range members {
+		slices.Sort(list) // a database may sort by the rules of a language
 	}
 	return members, nil
 }
@@ -168,4 +172,11 @@ func (db *DB) Group(ctx context.Context, id identity.GroupID) (identity.Group, e
 // Groups implements [identity.Store].
 func (db *DB) Groups(ctx context.Context) ([]identity.Group, error) {
 	return reader{db.read}.Groups(ctx)
+}
+
+// CountTokens implements [identity.Store].
+func (db *DB) CountTokens(ctx context.Context, person identity.PersonID, at time.Time) (int, error) {
+	n, err := db.read.NewSelect().Model((*tokenRow)(nil)).Where("person_id = ?", person).Where("revoked_ms = 0").
+		Where("(expires_ms = 0 OR expires_ms > ?)", ms(at)).Count(ctx)
+	return int(n), wrap("count tokens", err)
 }

@@ -141,3 +141,67 @@ type Impact struct {
 	Grants   int            `json:"live_grants" doc:"They stay as they were agreed"`
 	People   int            `json:"people"`
 }
+
+// Import is a CSV file to import.
+type Import struct {
+	CSV     string `json:"csv" doc:"The file: UTF-8, its first line names the columns"`
+	Replace bool   `json:"replace,omitempty" doc:"Groups: those that the file names have the members that it names, and no others"`
+}
+
+// Imported says what an import did, or with dry_run would do.
+type Imported struct {
+	DryRun    bool           `json:"dry_run" doc:"Nothing was changed"`
+	Added     int            `json:"added"`
+	Changed   int            `json:"changed"`
+	Unchanged int            `json:"unchanged"`
+	Lines     []ImportedLine `json:"lines" doc:"Those that add or change something"`
+}
+
+// ImportedLine is what one line of a file does.
+type ImportedLine struct {
+	Line    int      `json:"line"`
+	What    string   `json:"what"`
+	Act     string   `json:"act" enum:"add,change"`
+	Changes []string `json:"changes"`
+}
+
+// Disabling disables somebody.
+type Disabling struct {
+	EndAccess bool `json:"end_access,omitempty" doc:"End all access that they hold; otherwise it stays until its time"`
+}
+
+// Disabled says what became of what somebody had, or with dry_run would.
+type Disabled struct {
+	DryRun       bool     `json:"dry_run" doc:"Nothing was changed"`
+	Person       Person   `json:"person"`
+	Tokens       int      `json:"tokens" doc:"API tokens that work no more"`
+	RequestIDs   []string `json:"withdrawn_request_ids" doc:"Requests that waited"`
+	EndedIDs     []string `json:"ended_grant_ids" doc:"Access that is being ended"`
+	RemainingIDs []string `json:"remaining_grant_ids" doc:"Access that stays until its time"`
+	Sentence     string   `json:"sentence"`
+}
+
+// Offer is one role as a person sees it in the catalogue.
+type Offer struct {
+	App       App     `json:"app"`
+	Role      Role    `json:"role"`
+	Policy    *Policy `json:"policy" doc:"null: none says who may have it"`
+	MayAsk    bool    `json:"may_ask"`
+	Refusal   *Fault  `json:"refusal,omitempty" doc:"Why it cannot be asked for, and whom to ask"`
+	Held      *Grant  `json:"held,omitempty" doc:"The live access that the person has of it"`
+	WaitingID string  `json:"waiting_request_id,omitempty" doc:"What the person has asked for already"`
+}
+
+// Review is a request with what its approvers need to know.
+type Review struct {
+	Request   Request   `json:"request"`
+	App       App       `json:"app"`
+	Role      Role      `json:"role"`
+	Person    Person    `json:"person"`
+	Requester Person    `json:"requester"`
+	Deciders  []Person  `json:"deciders" doc:"Who could decide the step that waits"`
+	MayDecide bool      `json:"may_decide"`
+	Refusal   *Fault    `json:"refusal,omitempty" doc:"Why you may not decide it"`
+	Live      []Grant   `json:"live_grants" doc:"What the person has now; for those who decide"`
+	Similar   []Request `json:"similar_requests" doc:"The last decisions on this role; for those who decide"`
+}

@@ -272,6 +272,7 @@ type Policy struct {
 	CreatedAt    time.Time    `json:"created_at"`
 	SavedByID    string       `json:"saved_by_id,omitempty" doc:"Who saved this version"`
 	SavedAt      *time.Time   `json:"saved_at,omitempty"`
+	Impact       *Impact      `json:"impact,omitempty" doc:"When it is saved, or with dry_run would be: what differs and whom it touches"`
 }
 
 // PolicyStep is one round of approval; any one of its approvers decides.
