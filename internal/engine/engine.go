@@ -50,7 +50,7 @@ type Config struct {
 	Node string
 
 	Workers int              // jobs at a time on this node; default 64
-	Poll    time.Duration    // how often waiting jobs are looked for; default 50 ms
+	Poll    time.Duration    // how often waiting jobs are looked for; default 10 ms
 	Lease   time.Duration    // on PostgreSQL, a node not heard of for so long is dead (it beats three times as often); default 15 s
 	Log     *slog.Logger     // default: discard
 	Now     func() time.Time // default: time.Now
@@ -118,7 +118,7 @@ func (c *Config) fill() error {
 		c.Workers = 64
 	}
 	if c.Poll <= 0 {
-		c.Poll = 50 * time.Millisecond
+		c.Poll = 10 * time.Millisecond
 	}
 	if c.Lease <= 0 {
 		c.Lease = 15 * time.Second

@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -45,6 +46,9 @@ type bench struct {
 	version workflow.Version
 	guard   func(context.Context) error
 
+	jobID string       // of the next job, when it is not the run's
+	ahead atomic.Int64 // the clock, in nanoseconds from now
+
 	mu  sync.Mutex
 	out map[string]json.RawMessage
 	err map[string]error
@@ -72,26 +76,36 @@ func (b *bench) start() *engine.Engine {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	runner := workflow.NewRunner(b.store, b.systems, time.Now, slog.New(slog.DiscardHandler))
+	now := func() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }
+	runner := workflow.NewRunner(b.store, b.systems, now, slog.New(slog.DiscardHandler))
 	e.Handle("provision", func(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
+		id, _, _ := strings.Cut(job.ID(), "-again")
 		out, err := runner.Execute(ctx, job, workflow.Task{
-			Run: job.ID(), Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1", Argument: job.Input(), Guard: b.guard,
+			Run: id, Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1", Argument: job.Input(), Guard: b.guard,
 		})
 		if ctx.Err() == nil {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.out[job.ID()], b.err[job.ID()] = out, err
+			b.out[id], b.err[id] = out, err
 		}
 		return out, err
 	})
 	b.db.Use(storetest.AuditKey, func(ctx context.Context, tx *sql.Tx, j access.Job) error {
-		return e.Enqueue(ctx, tx, engine.Job{ID: j.Run, Kind: string(j.Kind), Input: json.RawMessage(`{"n":7}`)})
+		return e.Enqueue(ctx, tx, engine.Job{ID: cmp.Or(b.jobID, j.Run), Kind: string(j.Kind), Input: json.RawMessage(`{"n":7}`)})
 	})
 	if err := e.Start(b.t.Context()); err != nil {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(func() { b.stop(e) })
 	return e
+}
+
+// again has another job go on with the run.
+func (b *bench) again(id string) {
+	b.t.Helper()
+	b.jobID = id + "-again"
+	keepRun(b.t, b.db, id+"-carrier", "usr_1")
+	b.jobID = ""
 }
 
 // stop stops the engine at once: what runs is taken up again by the next.
