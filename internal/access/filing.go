@@ -136,6 +136,9 @@ func (s *Service) settleFiled(ctx context.Context, tx Tx, who identity.Actor, re
 		req, events := req.approveByPolicy(now)
 		return req, events, nil
 	}
+	if req.Policy.Steps[0].Workflow != "" { // it is asked
+		return req, nil, nil
+	}
 	deciders, err := decidersOf(ctx, tx, req, about.app, 1)
 	if err != nil || len(deciders) > 0 {
 		return req, nil, err

@@ -15,7 +15,8 @@ import (
 // and the job that carries it out.
 func (s *Service) keep(ctx context.Context, tx Tx, req Request, app App, now time.Time) (Request, error) {
 	if req.State != RequestApproved {
-		return req, tx.SaveRequest(ctx, req)
+		req, job, events := req.ask(app, s.newID("run"), now)
+		return req, s.keepAsked(ctx, tx, req, job, events)
 	}
 	live, err := s.extended(ctx, tx, req, app, now)
 	if err != nil {

@@ -21,7 +21,9 @@ type Job struct {
 	Run   string // id of the run that will do it
 	Kind  JobKind
 	Grant GrantID
-	App   AppID
+	// Request is what a job of the kind JobApprove asks a workflow about.
+	Request RequestID
+	App     AppID
 	// Connection is the site: two apps may be bound to one, and a person has one
 	// role there.
 	Connection string
@@ -32,8 +34,13 @@ type Job struct {
 }
 
 // Key groups jobs that must not run side by side: those of one person on one
-// site.
-func (j Job) Key() string { return j.Connection + "/" + string(j.Person) }
+// site, and those that ask about one request.
+func (j Job) Key() string {
+	if j.Kind == JobApprove {
+		return "request/" + string(j.Request)
+	}
+	return j.Connection + "/" + string(j.Person)
+}
 
 func (g Grant) job(kind JobKind, trigger string, delay time.Duration) Job {
 	return Job{Run: g.Run, Kind: kind, Grant: g.ID, App: g.App, Connection: g.Connection, Person: g.Person, Trigger: trigger, Attempt: g.Attempts, Delay: delay}

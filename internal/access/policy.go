@@ -100,7 +100,10 @@ func (p Policy) check() (Policy, error) {
 		faults = append(faults, fault.Field("steps", "A policy has at most %d steps.", maxSteps))
 	}
 	for i, s := range p.Steps {
-		if len(s.Approvers) == 0 {
+		if s.Workflow != "" && len(s.Approvers) > 0 {
+			faults = append(faults, fault.Field("steps", "Step %d has a workflow and approvers: it has one of the two.", i+1))
+		}
+		if s.Workflow == "" && len(s.Approvers) == 0 {
 			faults = append(faults, fault.Field("steps", "Step %d has no approver: nobody could ever decide.", i+1))
 		}
 		if len(s.Approvers) > maxApprovers {

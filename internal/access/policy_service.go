@@ -3,6 +3,7 @@ package access
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +44,14 @@ func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) 
 	if err != nil {
 		return Policy{}, err
 	}
+	for i, step := range p.Steps {
+		if step.Workflow == "" {
+			continue
+		}
+		if err := s.rules.CheckApproval(ctx, step.Workflow); err != nil {
+			return Policy{}, stepFault(i, err)
+		}
+	}
 	fresh := p.ID == ""
 	now := s.now()
 	if fresh {
@@ -68,6 +77,15 @@ func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) 
 			"version", strconv.Itoa(p.Version), "longest", lengthText(p.Longest), "steps", strconv.Itoa(len(p.Steps))))
 	})
 	return p, wrap("save policy", err)
+}
+
+// stepFault says which step an error about a workflow is of.
+func stepFault(i int, err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind == fault.Internal {
+		return err
+	}
+	return fault.Field("steps", "Step %d: %s", i+1, f.Message).WithCode(f.Code).Because(err)
 }
 
 // decidable refuses approvers that are not there and a step that nobody could
@@ -100,7 +118,7 @@ func (p Policy) decidable(ctx context.Context, tx Reader) ([]string, error) {
 // are not looked at: they differ from app to app and from person to person.
 func (s Step) nobody(ctx context.Context, tx Reader) (string, error) {
 	var gone []string
-	open := false
+	open := s.Workflow != ""
 	for _, a := range s.Approvers {
 		switch {
 		case a.AppOwner, a.Manager:
@@ -151,6 +169,8 @@ func (s Step) warnings(n int) []string {
 	}
 	number := strconv.Itoa(n)
 	switch {
+	case s.Workflow != "":
+		list = append(list, "Step "+number+" is decided by a workflow: when it fails, the request waits until somebody tries again.")
 	case only(func(a Approver) bool { return a.AppOwner }):
 		list = append(list, "Step "+number+" is decided by the owners of the app alone: of an app that has none, nobody can decide.")
 	case only(func(a Approver) bool { return a.Manager }):

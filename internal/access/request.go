@@ -36,6 +36,7 @@ type Request struct {
 	State     RequestState
 	Policy    Policy // as it was when the request was filed
 	Approvals []Approval
+	Asked     []Asked   // what workflows of its steps were asked, the newest of each step
 	Extends   GrantID   // the live grant that this asks more time for; "": none
 	StartsAt  time.Time // when the access is to start; zero: as soon as it is approved
 	LapsesAt  time.Time // when it lapses, should nobody decide
@@ -48,6 +49,7 @@ type Request struct {
 type Approval struct {
 	Step     int // 0 is the first
 	By       identity.PersonID
+	Workflow string // id of the workflow that decided instead of a person
 	Approved bool
 	Reason   string
 	At       time.Time

@@ -32,6 +32,8 @@ type RoleRules interface {
 	CheckRole(ctx context.Context, app App, role Role) error
 	// Offered lists the names of the roles that the system behind app knows.
 	Offered(ctx context.Context, app App) ([]string, error)
+	// CheckApproval refuses a workflow that cannot decide a step.
+	CheckApproval(ctx context.Context, workflow string) error
 }
 
 // NewService returns the service on a store. newID makes a new sortable id

@@ -70,6 +70,7 @@ type Tx interface {
 
 // RequestFilter picks requests; its zero value picks all. Newest first.
 type RequestFilter struct {
+	Asked     bool // only those of which a workflow was asked something
 	State     RequestState
 	Person    identity.PersonID // whom it is for, or who asked
 	For       identity.PersonID // whom it is for

@@ -63,6 +63,8 @@ func (anyRole) Offered(context.Context, access.App) ([]string, error) {
 	return []string{"Viewer", "Explorer", "Creator"}, nil
 }
 
+func (anyRole) CheckApproval(context.Context, string) error { return nil }
+
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, jobs: map[string]access.Job{}}

@@ -175,7 +175,10 @@ func requestOf(r access.Request) wire.Request {
 		ExtendsID: string(r.Extends), StartsAt: timeOrNil(r.StartsAt), LapsesAt: timeOrNil(r.LapsesAt), Approvals: []wire.Approval{}, GrantID: string(r.Grant), CreatedAt: r.CreatedAt, DecidedAt: timeOrNil(r.DecidedAt),
 	}
 	for _, a := range r.Approvals {
-		out.Approvals = append(out.Approvals, wire.Approval{Step: a.Step + 1, ByID: string(a.By), Approved: a.Approved, Reason: a.Reason, At: a.At})
+		out.Approvals = append(out.Approvals, wire.Approval{Step: a.Step + 1, ByID: string(a.By), WorkflowID: a.Workflow, Approved: a.Approved, Reason: a.Reason, At: a.At})
+	}
+	for _, a := range r.Asked {
+		out.Asked = append(out.Asked, askedOf(a))
 	}
 	return out
 }

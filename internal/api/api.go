@@ -83,6 +83,7 @@ func New(cfg Config) http.Handler {
 	s.accessRoutes()
 	s.rules()
 	s.workflows()
+	s.authoring()
 	s.auditRoutes()
 	s.noticeRoutes()
 	return s.requestID(s.noSuchRoute(mux))

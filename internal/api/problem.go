@@ -95,7 +95,10 @@ func (s *server) problemOf(ctx context.Context, err error) *problem {
 		p.NextSteps = []string{f.Hint}
 	}
 	for _, field := range f.Fields() {
-		p.Errors = append(p.Errors, wire.ProblemField{Pointer: field.Field, Code: field.Code, Detail: field.Message})
+		p.Errors = append(p.Errors, wire.ProblemField{
+			Pointer: field.Field, Code: field.Code, Detail: field.Message,
+			File: field.Place.File, Line: field.Place.Line, Column: field.Place.Column, Message: field.Place.Text,
+		})
 	}
 	return p
 }

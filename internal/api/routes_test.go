@@ -84,6 +84,9 @@ func acts() map[string]act {
 	grant, run := func(n *node) string { return n.grant }, func(n *node) string { return n.run }
 	group, profile := func(n *node) string { return n.group }, func(n *node) string { return n.profile }
 	person, spare := func(n *node) string { return n.ritaID }, func(n *node) string { return n.spare }
+	flow := func(act string) func(n *node) string {
+		return func(n *node) string { return "/workflows/" + n.provisionWorkflow + act }
+	}
 	role := func(n *node) string { return "/apps/" + n.app + "/roles/" + n.role }
 	of := func(rest string) func(*node) string { return func(*node) string { return "/webhooks/whk_none" + rest } }
 	none := of("")
@@ -126,11 +129,34 @@ func acts() map[string]act {
 			path: func(*node) string { return "/bundles/tableau/access-management/install" }, requester: forbidden, wrong: forbidden, admin: ok,
 		},
 		"GET /workflows":      {requester: ok, wrong: forbidden, admin: ok},
-		"GET /workflows/{id}": {path: id("/workflows/{id}", func(n *node) string { return n.provisionWorkflow }), requester: ok, wrong: forbidden, admin: ok},
-		"GET /apps":           {requester: ok, wrong: forbidden, admin: ok},
-		"POST /apps":          {body: wire.NewApp{Name: "Other"}, requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity},
-		"GET /apps/{id}":      {path: id("/apps/{id}", app), requester: ok, wrong: forbidden, admin: ok},
-		"PATCH /apps/{id}":    {path: id("/apps/{id}", app), body: wire.ChangedApp{Name: new("T")}, requester: forbidden, wrong: forbidden, admin: ok},
+		"GET /workflows/{id}": {path: flow(""), requester: ok, wrong: forbidden, admin: ok},
+		"POST /workflows": {
+			body: wire.NewWorkflow{Name: "New", Type: "manual", Integration: "tableau"}, requester: forbidden, wrong: forbidden, admin: created,
+		},
+		"POST /workflows/check":          {body: wire.CheckedContent{Integration: "tableau", Source: "x"}, requester: forbidden, wrong: forbidden, admin: ok},
+		"PATCH /workflows/{id}":          {path: flow(""), body: wire.ChangedWorkflow{Description: new("d")}, requester: forbidden, wrong: forbidden, admin: ok},
+		"PUT /workflows/{id}/draft":      {path: flow("/draft"), body: wire.SavedDraft{Revision: 99, WorkflowContent: wire.WorkflowContent{Source: "x"}}, requester: forbidden, wrong: forbidden, admin: conflict},
+		"DELETE /workflows/{id}/draft":   {path: flow("/draft?revision=99"), requester: forbidden, wrong: forbidden, admin: conflict},
+		"POST /workflows/{id}/publish":   {path: flow("/publish"), body: wire.Publication{Revision: 99}, requester: forbidden, wrong: forbidden, admin: conflict},
+		"GET /workflows/{id}/versions":   {path: flow("/versions"), requester: forbidden, wrong: forbidden, admin: ok},
+		"GET /workflows/{id}/diff":       {path: flow("/diff?from=1&to=shipped"), requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /workflows/{id}/restore":   {path: flow("/restore"), body: wire.Restoration{Version: "9"}, requester: forbidden, wrong: forbidden, admin: notFound},
+		"POST /workflows/{id}/update":    {path: flow("/update"), requester: forbidden, wrong: forbidden, admin: conflict},
+		"POST /workflows/{id}/duplicate": {path: flow("/duplicate"), requester: forbidden, wrong: forbidden, admin: created},
+		"POST /workflows/{id}/archive":   {path: flow("/archive"), requester: forbidden, wrong: forbidden, admin: conflict},
+		"POST /workflows/{id}/unarchive": {path: flow("/unarchive"), requester: forbidden, wrong: forbidden, admin: conflict},
+		"POST /workflows/{id}/run":       {path: flow("/run"), requester: conflict, wrong: forbidden, admin: conflict},
+		"POST /requests/{id}/retry":      {path: id("/requests/{id}/retry", request), requester: forbidden, wrong: forbidden, admin: conflict},
+		"GET /workflows/{id}/versions/{version}": {
+			path: flow("/versions/1"), requester: forbidden, wrong: forbidden, admin: ok,
+		},
+		"POST /apps/{id}/workflows": {
+			path: id("/apps/{id}/workflows", app), body: wire.AssignedWorkflows{ProvisionWorkflowID: "wfl_none"}, requester: forbidden, wrong: forbidden, admin: notFound,
+		},
+		"GET /apps":        {requester: ok, wrong: forbidden, admin: ok},
+		"POST /apps":       {body: wire.NewApp{Name: "Other"}, requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity},
+		"GET /apps/{id}":   {path: id("/apps/{id}", app), requester: ok, wrong: forbidden, admin: ok},
+		"PATCH /apps/{id}": {path: id("/apps/{id}", app), body: wire.ChangedApp{Name: new("T")}, requester: forbidden, wrong: forbidden, admin: ok},
 		"GET /apps/{id}/roles": {
 			path: id("/apps/{id}/roles", app), requester: ok, wrong: forbidden, admin: ok,
 		},

@@ -73,7 +73,7 @@ func policyOf(p access.Policy) wire.Policy {
 		Version: p.Version, CreatedAt: p.CreatedAt, SavedByID: string(p.SavedBy), SavedAt: timeOrNil(p.SavedAt),
 	}
 	for _, step := range p.Steps {
-		w := wire.PolicyStep{SelfApproval: step.SelfApproval}
+		w := wire.PolicyStep{WorkflowID: step.Workflow, SelfApproval: step.SelfApproval}
 		for _, a := range step.Approvers {
 			switch {
 			case a.AppOwner:
@@ -103,7 +103,7 @@ func policyFrom(b wire.NewPolicy) access.Policy {
 func stepsFrom(list []wire.PolicyStep) []access.Step {
 	var steps []access.Step
 	for _, w := range list {
-		step := access.Step{SelfApproval: w.SelfApproval}
+		step := access.Step{Workflow: w.WorkflowID, SelfApproval: w.SelfApproval}
 		for _, id := range w.ApproverIDs {
 			step.Approvers = append(step.Approvers, access.Approver{Person: identity.PersonID(id)})
 		}

@@ -17,9 +17,6 @@ import (
 
 func (s *server) workflows() {
 	register(s, http.MethodGet, "/bundles", "list-bundles", "List the bundles that can be installed", http.StatusOK, s.listBundles)
-	register(s, http.MethodPost, "/bundles/{integration}/{slug}/install", "install-bundle", "Install a bundle's workflows as editable copies", http.StatusOK, s.installBundle)
-	register(s, http.MethodGet, "/workflows", "list-workflows", "List the workflows", http.StatusOK, s.listWorkflows)
-	register(s, http.MethodGet, "/workflows/{id}", "get-workflow", "Show one workflow", http.StatusOK, s.getWorkflow)
 	register(s, http.MethodGet, "/runs", "list-runs", "List the runs that you may see, newest first", http.StatusOK, s.listRuns)
 	register(s, http.MethodGet, "/runs/{id}", "get-run", "Show one run with its steps", http.StatusOK, s.getRun)
 	register(s, http.MethodPost, "/runs/{id}/retry", "retry-run", "Make a new run for what this one did not carry out", http.StatusAccepted, s.retryRun)
@@ -46,7 +43,7 @@ func (s *server) listBundles(ctx context.Context, who identity.Actor, _ *nothing
 				w := wire.BundleWorkflow{Slug: bw.Slug, Name: bw.Name, Type: bw.Type}
 				for _, i := range installed {
 					if i.Origin.Bundle == in.Kind+"/"+b.Slug && i.Origin.Workflow == bw.Slug {
-						w.ID = i.ID
+						w.ID, w.UpdateAvailable = i.ID, s.Workflows.Available(i) > 0
 					}
 				}
 				out.Workflows = append(out.Workflows, w)
@@ -55,38 +52,6 @@ func (s *server) listBundles(ctx context.Context, who identity.Actor, _ *nothing
 		}
 	}
 	return answer(list), nil
-}
-
-func workflowOf(w workflow.Workflow) wire.Workflow {
-	return wire.Workflow{
-		ID: w.ID, Name: w.Name, Type: string(w.Type), Integration: w.Integration, Bundle: w.Origin.Bundle, Version: w.Published, CreatedAt: w.CreatedAt,
-	}
-}
-
-type bundleName struct {
-	Integration string `path:"integration"`
-	Slug        string `path:"slug"`
-}
-
-func (s *server) installBundle(ctx context.Context, who identity.Actor, in *bundleName) (*body[wire.List[wire.Workflow]], error) {
-	ws, err := s.Install(ctx, who, in.Integration, in.Slug)
-	return listOf(ws, workflowOf), err
-}
-
-func (s *server) listWorkflows(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Workflow]], error) {
-	if err := who.Need(identity.ScopeAccessRead); err != nil {
-		return nil, err
-	}
-	ws, err := s.Workflows.Workflows(ctx)
-	return listOf(ws, workflowOf), err
-}
-
-func (s *server) getWorkflow(ctx context.Context, who identity.Actor, in *one) (*body[wire.Workflow], error) {
-	if err := who.Need(identity.ScopeAccessRead); err != nil {
-		return nil, err
-	}
-	w, err := s.Workflows.Workflow(ctx, in.ID)
-	return answer(workflowOf(w)), err
 }
 
 type runPage struct {
@@ -151,8 +116,8 @@ func faultOf(p workflow.Problem) *wire.Fault {
 
 func runOf(r workflow.Run) wire.Run {
 	return wire.Run{
-		ID: r.ID, Kind: r.Kind, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, GrantID: r.Grant, PersonID: r.Person,
-		Trigger: r.Trigger, Attempt: r.Attempt, State: string(r.State), Output: rawOf(r.Output), Problem: faultOf(r.Problem), QueuedAt: r.QueuedAt,
+		ID: r.ID, Kind: r.Kind, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, GrantID: r.Grant,
+		RequestID: r.Request, Input: rawOf(r.Input), PersonID: r.Person, Trigger: r.Trigger, Attempt: r.Attempt, State: string(r.State), Output: rawOf(r.Output), Problem: faultOf(r.Problem), QueuedAt: r.QueuedAt,
 		NotBefore: timeOrNil(r.NotBefore), StartedAt: timeOrNil(r.StartedAt), EndedAt: timeOrNil(r.EndedAt),
 	}
 }

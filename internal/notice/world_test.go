@@ -66,6 +66,8 @@ func (anyRole) CheckRole(context.Context, access.App, access.Role) error { retur
 
 func (anyRole) Offered(context.Context, access.App) ([]string, error) { return nil, nil }
 
+func (anyRole) CheckApproval(context.Context, string) error { return nil }
+
 func newWorld(t *testing.T, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, mail: &outbox{}, hook: newReceiver(t)}

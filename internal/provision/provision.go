@@ -341,8 +341,13 @@ func (r Roles) fits(ctx context.Context, field, id string, want workflow.Type) e
 	if err != nil {
 		return err
 	}
-	if w.Type != want {
+	switch {
+	case w.Type != want:
 		return fault.Field(field, "The workflow %s is of the type %s; here belongs one of the type %s.", w.Name, w.Type, want)
+	case w.Archived():
+		return fault.Field(field, "The workflow %s is archived.", w.Name)
+	case w.Published == "":
+		return fault.Field(field, "The workflow %s is not published.", w.Name).WithCode("not_published")
 	}
 	return nil
 }
@@ -350,6 +355,11 @@ func (r Roles) fits(ctx context.Context, field, id string, want workflow.Type) e
 // Offered implements [access.RoleRules].
 func (r Roles) Offered(ctx context.Context, app access.App) ([]string, error) {
 	return r.Systems.RoleNames(ctx, app.Connection)
+}
+
+// CheckApproval implements [access.RoleRules].
+func (r Roles) CheckApproval(ctx context.Context, id string) error {
+	return r.fits(ctx, "workflow_id", id, workflow.CustomApproval)
 }
 
 // CheckRole implements [access.RoleRules]: a role whose workflows come from a

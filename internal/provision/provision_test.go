@@ -100,6 +100,8 @@ func (anyRole) Offered(context.Context, access.App) ([]string, error) {
 	return []string{"Viewer", "Explorer", "Creator"}, nil
 }
 
+func (anyRole) CheckApproval(context.Context, string) error { return nil }
+
 func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisioner)) *rig {
 	t.Helper()
 	r := &rig{t: t, script: succeed}

@@ -34,11 +34,11 @@ func roles() provision.Roles {
 	bundled := workflow.Origin{Bundle: "tableau/access-management"}
 	return provision.Roles{
 		Workflows: shelf{
-			"p":  {ID: "p", Name: "Provision", Type: workflow.AccessProvisioning, Origin: bundled},
-			"d":  {ID: "d", Name: "Deprovision", Type: workflow.AccessDeprovisioning, Origin: bundled},
-			"op": {ID: "op", Name: "Ours", Type: workflow.AccessProvisioning},
-			"od": {ID: "od", Name: "Ours back", Type: workflow.AccessDeprovisioning},
-			"m":  {ID: "m", Name: "Manual", Type: "manual"},
+			"p":  {ID: "p", Name: "Provision", Type: workflow.AccessProvisioning, Published: "h", Origin: bundled},
+			"d":  {ID: "d", Name: "Deprovision", Type: workflow.AccessDeprovisioning, Published: "h", Origin: bundled},
+			"op": {ID: "op", Name: "Ours", Type: workflow.AccessProvisioning, Published: "h"},
+			"od": {ID: "od", Name: "Ours back", Type: workflow.AccessDeprovisioning, Published: "h"},
+			"m":  {ID: "m", Name: "Manual", Type: "manual", Published: "h"},
 		},
 		Systems: fiveRoles{},
 		Installed: func(_ context.Context, _ identity.Actor, connection string) (access.Workflows, error) {

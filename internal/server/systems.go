@@ -73,11 +73,7 @@ func installer(registry *integration.Registry, flows *workflow.Service) installF
 		if err != nil {
 			return nil, err
 		}
-		bundle := workflow.Bundle{Integration: kind, Slug: b.Slug, Name: b.Name, Version: b.Version}
-		for _, w := range b.Workflows {
-			bundle.Workflows = append(bundle.Workflows, workflow.BundledWorkflow{Slug: w.Slug, Name: w.Name, Type: workflow.Type(w.Type), File: w.File, Source: w.Source})
-		}
-		return flows.Install(ctx, who, bundle)
+		return flows.Install(ctx, who, bundleOf(kind, b))
 	}
 }
 
@@ -100,6 +96,7 @@ func installedPair(ctx context.Context, who identity.Actor, connections *connect
 				pair.Provision = w.ID
 			case workflow.AccessDeprovisioning:
 				pair.Deprovision = w.ID
+			case workflow.Manual, workflow.Scheduled, workflow.CustomApproval:
 			}
 		}
 		if pair.Provision != "" && pair.Deprovision != "" {

@@ -236,6 +236,7 @@ type requestRow struct {
 	State         string
 	Policy        string
 	Approvals     string
+	Asked         string
 	ExtendsID     string
 	StartsMs      int64
 	LapsesMs      int64
@@ -256,7 +257,10 @@ func requestFrom(r requestRow) (access.Request, error) {
 	if req.Policy, err = parse[access.Policy]("policy", r.Policy); err != nil {
 		return req, err
 	}
-	req.Approvals, err = parse[[]access.Approval]("approvals", r.Approvals)
+	if req.Approvals, err = parse[[]access.Approval]("approvals", r.Approvals); err != nil {
+		return req, err
+	}
+	req.Asked, err = parse[[]access.Asked]("asked", r.Asked)
 	return req, err
 }
 
@@ -302,6 +306,9 @@ func (r reader) requests(f access.RequestFilter) *bun.SelectQuery {
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)
 	}
+	if f.Asked {
+		q.Where("asked NOT IN ('[]', 'null')")
+	}
 	if f.Keys != nil {
 		opened := r.q.NewSelect().Model((*keyRow)(nil)).Column("request_id").Where("key_text IN ?", bun.Tuple(f.Keys))
 		if f.Decidable {
@@ -323,7 +330,8 @@ func (t *tx) SaveRequest(ctx context.Context, r access.Request) error {
 		ExtendsID: string(r.Extends), StartsMs: ms(r.StartsAt), LapsesMs: ms(r.LapsesAt), Step: r.WaitingStep(),
 		ID: string(r.ID), AppID: string(r.App), RoleID: string(r.Role), RoleName: r.RoleName, PersonID: string(r.Person),
 		RequesterID: string(r.Requester), LengthMs: r.Length.Milliseconds(), Reason: r.Reason, State: string(r.State),
-		Policy: text(r.Policy), Approvals: text(r.Approvals), GrantID: string(r.Grant), CreatedMs: ms(r.CreatedAt), DecidedMs: ms(r.DecidedAt),
+		Policy: text(r.Policy), Approvals: text(r.Approvals), Asked: text(r.Asked), GrantID: string(r.Grant), CreatedMs: ms(r.CreatedAt),
+		DecidedMs: ms(r.DecidedAt),
 	}
 	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
 		return wrap("save request", err)
@@ -411,7 +419,7 @@ func (t *tx) SaveGrant(ctx context.Context, g access.Grant) error {
 func (t *tx) Enqueue(ctx context.Context, job access.Job) error {
 	now := t.db.nowMs()
 	row := runRow{
-		ID: job.Run, Kind: string(job.Kind), GrantID: string(job.Grant), PersonID: string(job.Person), TriggerText: job.Trigger,
+		ID: job.Run, Kind: string(job.Kind), GrantID: string(job.Grant), RequestID: string(job.Request), PersonID: string(job.Person), TriggerText: job.Trigger,
 		Attempt: job.Attempt, State: string(workflow.RunQueued), Problem: text(workflow.Problem{}), QueuedMs: now,
 	}
 	if job.Delay > 0 {

@@ -77,6 +77,8 @@ type BundleWorkflow struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
 	ID   string `json:"id,omitempty"`
+
+	UpdateAvailable bool `json:"update_available,omitempty" doc:"The copy is of an older version of the bundle"`
 }
 
 // Connection is one configured site. Secrets are masked.
@@ -281,6 +283,7 @@ type PolicyStep struct {
 	GroupIDs     []string `json:"group_ids,omitempty" doc:"Ids of groups: any member may decide"`
 	AppOwners    bool     `json:"app_owners,omitempty" doc:"The owners of the app may decide too"`
 	Manager      bool     `json:"manager,omitempty" doc:"The manager of who asks, or of whom it is for, may decide too"`
+	WorkflowID   string   `json:"workflow_id,omitempty" doc:"A custom approval workflow that decides, or names the approvers"`
 	SelfApproval bool     `json:"self_approval,omitempty" doc:"People may decide on their own requests"`
 }
 
@@ -336,6 +339,7 @@ type Request struct {
 	StateText   State      `json:"state_text" doc:"What the state means, and what may be done next"`
 	Policy      Policy     `json:"policy" doc:"As it was when the request was filed"`
 	Approvals   []Approval `json:"approvals"`
+	Asked       []Asked    `json:"asked,omitempty" doc:"What workflows of its steps were asked"`
 	ExtendsID   string     `json:"extends_grant_id,omitempty" doc:"The access that it asks more time for"`
 	StartsAt    *time.Time `json:"starts_at" doc:"When the access is to start; null: as soon as it is approved"`
 	LapsesAt    *time.Time `json:"lapses_at" doc:"When it lapses, should nobody decide"`
@@ -349,8 +353,11 @@ type Request struct {
 
 // Approval is one decision in one step.
 type Approval struct {
-	Step     int       `json:"step" doc:"1 is the first"`
-	ByID     string    `json:"by_id"`
+	Step int    `json:"step" doc:"1 is the first"`
+	ByID string `json:"by_id"`
+
+	WorkflowID string `json:"workflow_id,omitempty" doc:"That decided, instead of a person"`
+
 	Approved bool      `json:"approved"`
 	Reason   string    `json:"reason"`
 	At       time.Time `json:"at"`
@@ -416,27 +423,18 @@ type Fault struct {
 	Where   string `json:"where,omitempty" doc:"Place in the workflow's text"`
 }
 
-// Workflow is a workflow without its text.
-type Workflow struct {
-	ID          string    `json:"id"`
-	Name        string    `json:"name"`
-	Type        string    `json:"type"`
-	Integration string    `json:"integration"`
-	Bundle      string    `json:"bundle,omitempty"`
-	Version     string    `json:"published_version"`
-	CreatedAt   time.Time `json:"created_at"`
-}
-
 // Run is one execution of a workflow version.
 type Run struct {
 	ID           string          `json:"id"`
-	Kind         string          `json:"kind" enum:"provision,deprovision"`
+	Kind         string          `json:"kind" enum:"provision,deprovision,approve,manual,scheduled"`
 	WorkflowID   string          `json:"workflow_id"`
 	Version      string          `json:"workflow_version"`
 	ConnectionID string          `json:"connection_id"`
 	GrantID      string          `json:"grant_id"`
+	RequestID    string          `json:"request_id,omitempty" doc:"That it decides on"`
 	PersonID     string          `json:"person_id"`
 	Trigger      string          `json:"trigger"`
+	Input        json.RawMessage `json:"input,omitempty" doc:"What its starter gave, or when the clock meant it to run"`
 	Attempt      int             `json:"attempt"`
 	State        string          `json:"state" enum:"queued,running,done,failed,superseded"`
 	Output       json.RawMessage `json:"output,omitempty"`
@@ -512,4 +510,8 @@ type ProblemField struct {
 	Pointer string `json:"pointer" doc:"Where in the body: settings.server_url"`
 	Code    string `json:"code,omitempty"`
 	Detail  string `json:"detail"`
+	File    string `json:"file,omitempty" doc:"Of a text that does not compile"`
+	Line    int    `json:"line,omitempty" doc:"From 1"`
+	Column  int    `json:"column,omitempty" doc:"From 1, in characters"`
+	Message string `json:"message,omitempty" doc:"What is wrong at that place"`
 }
