@@ -10,7 +10,6 @@ import (
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/workflow"
-	"github.com/margay-access/margay/internal/workflow/script"
 )
 
 func (s *server) authoring() {
@@ -76,7 +75,7 @@ func versionTo(w workflow.Workflow, v workflow.Version) wire.WorkflowVersion {
 	}
 }
 
-func problemsOf(faults []script.Fault) []wire.CompileProblem {
+func problemsOf(faults []workflow.Fault) []wire.CompileProblem {
 	out := make([]wire.CompileProblem, 0, len(faults))
 	for _, f := range faults {
 		out = append(out, wire.CompileProblem{File: f.File, Line: f.Line, Column: f.Column, Length: f.Length, Message: f.Text})

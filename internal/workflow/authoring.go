@@ -30,6 +30,9 @@ const (
 	Unarchived      audit.Kind = "workflow.unarchived"
 )
 
+// Fault is one thing that the compiler has to say, with its place.
+type Fault = script.Fault
+
 // Surroundings is what the service asks of packages that it does not know. What
 // is nil is not asked.
 type Surroundings struct {
@@ -373,7 +376,7 @@ func (s *Service) Discard(ctx context.Context, who identity.Actor, id string, re
 
 // Check returns what the compiler has to say of a content, and what is missing
 // besides. It keeps nothing.
-func (s *Service) Check(ctx context.Context, who identity.Actor, integration string, c Content) ([]script.Fault, error) {
+func (s *Service) Check(ctx context.Context, who identity.Actor, integration string, c Content) ([]Fault, error) {
 	if err := who.NeedAdmin(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
