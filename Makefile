@@ -36,6 +36,7 @@ fmt: ## format the code
 
 fmt-check:
 	$(GOTOOL) golangci-lint fmt --diff ./...
+	scripts/generated
 
 lint: ## find what the compiler does not
 	$(GOTOOL) golangci-lint run ./...

@@ -174,6 +174,8 @@ func (d *demo) heading(text string) { fmt.Fprintf(d.s.out, "\n%s\n", text) }
 func (d *demo) signIns(data string) {
 	out := d.s.out
 	d.heading("Serving until Ctrl-C")
+	fmt.Fprintf(out, "  Web UI     %s\n", d.url)
+	fmt.Fprintf(out, "             sign in as %s, %s or %s; the password is %s\n", demoAdmin, demoApprover, demoRequester, demoPassword)
 	fmt.Fprintf(out, "  API        %s/api/openapi.json\n", d.url)
 	fmt.Fprintf(out, "  Tableau    %s (simulated; its certificate authority: %s)\n", d.site.URL, filepath.Join(data, "tableau-ca.pem"))
 	fmt.Fprintf(out, "  Journal    %s/_sim/journal\n", d.site.URL)

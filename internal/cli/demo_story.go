@@ -24,6 +24,7 @@ const (
 	demoAccount   = "svc-margay@acme.example"
 	demoPATName   = "margay"
 	demoPATSecret = "ZGVtbw==:made-up-secret-of-the-simulated-site" //nolint:gosec // opens nothing but the simulation
+	demoPassword  = "margay-in-the-demo"                           //nolint:gosec // of made-up people
 	demoPatience  = 30 * time.Second
 )
 
@@ -81,6 +82,9 @@ func (d *demo) people(ctx context.Context) (string, error) {
 func (d *demo) signIn(ctx context.Context, email string, scopes []identity.Scope) (*client.Client, error) {
 	token, err := d.srv.IssueToken(ctx, email, scopes)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.srv.SetPassword(ctx, email, demoPassword); err != nil {
 		return nil, err
 	}
 	d.tokens = append(d.tokens, [2]string{email, token})

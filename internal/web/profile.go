@@ -45,7 +45,7 @@ func (s *site) setLook(r *Request) error {
 		keys = "off"
 	}
 	r.setLook(keysCookie, keys)
-	return r.Done("/profile", "This browser remembers it.")
+	return r.Done("/profile", "Saved for this browser.")
 }
 
 func (s *site) setPassword(r *Request) error {

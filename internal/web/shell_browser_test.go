@@ -37,7 +37,7 @@ func TestShell(t *testing.T) {
 	b.Open("/profile")
 	b.Click("Dark")
 	b.Click("Save look")
-	b.See("This browser remembers it.")
+	b.See("Saved for this browser.")
 	b.Until(`document.documentElement.classList.contains("dark")`)
 	b.Click("Sign out")
 	b.See("You are signed out.")

@@ -59,7 +59,7 @@ func chromium(t testing.TB) context.Context {
 // Browser is one person's browser, apart from all others.
 type Browser struct {
 	t     testing.TB
-	w     *World
+	url   string // where paths begin
 	ctx   context.Context
 	width int
 
@@ -70,24 +70,31 @@ type Browser struct {
 // Browser opens a browser in which nobody is signed in.
 func (w *World) Browser() *Browser {
 	w.T.Helper()
-	ctx, cancel := chromedp.NewContext(chromium(w.T), chromedp.WithNewBrowserContext())
-	b := &Browser{t: w.T, w: w, ctx: ctx}
+	return Alone(w.T, w.URL)
+}
+
+// Alone opens a browser on a server of the test's own. The test is skipped where
+// there is no Chromium.
+func Alone(t testing.TB, url string) *Browser {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(chromium(t), chromedp.WithNewBrowserContext())
+	b := &Browser{t: t, url: url, ctx: ctx}
 	messages := chromedp.Console(ctx)
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
 		b.hear(messages)
 	}()
-	w.T.Cleanup(func() {
-		if w.T.Failed() {
-			b.Shot("failed-" + strings.ReplaceAll(w.T.Name(), "/", "-"))
+	t.Cleanup(func() {
+		if t.Failed() {
+			b.Shot("failed-" + strings.ReplaceAll(t.Name(), "/", "-"))
 		}
 		cancel()
 		<-heard
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		for _, e := range b.errors {
-			w.T.Errorf("the page complained: %s", e)
+			t.Errorf("the page complained: %s", e)
 		}
 	})
 	b.Size(1280)
@@ -147,6 +154,14 @@ func heightOf(width int) int {
 	return 800
 }
 
+// NoScript opens what follows without script; the test itself still looks.
+func (b *Browser) NoScript() {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // Theme makes the machine prefer "light" or "dark".
 func (b *Browser) Theme(theme string) {
 	b.t.Helper()
@@ -170,7 +185,7 @@ func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
 // Open goes to an address of the node.
 func (b *Browser) Open(path string) {
 	b.t.Helper()
-	b.do(chromedp.Navigate(b.w.URL + path))
+	b.do(chromedp.Navigate(b.url + path))
 }
 
 // Reload loads the page again.

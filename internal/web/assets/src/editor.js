@@ -4,9 +4,21 @@
 import { basicSetup } from "codemirror";
 import { EditorState } from "@codemirror/state";
 import { EditorView, keymap } from "@codemirror/view";
+import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { tags } from "@lezer/highlight";
 import { indentWithTab } from "@codemirror/commands";
 import { javascript } from "@codemirror/lang-javascript";
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
+
+// Colours of the theme, so that light and dark need no second list.
+const colours = HighlightStyle.define([
+  { tag: [tags.keyword, tags.operatorKeyword, tags.modifier], color: "var(--primary)", fontWeight: "600" },
+  { tag: [tags.string, tags.regexp, tags.special(tags.string)], color: "var(--good)" },
+  { tag: [tags.number, tags.bool, tags.null], color: "var(--wait)" },
+  { tag: [tags.comment], color: "var(--muted-foreground)", fontStyle: "italic" },
+  { tag: [tags.typeName, tags.className], color: "var(--warn)" },
+  { tag: [tags.invalid], color: "var(--bad)" },
+]);
 
 // place turns a line and column, from 1, into an offset.
 function place(doc, line, column) {
@@ -23,7 +35,6 @@ function problems(area) {
 }
 
 export function edit(area) {
-  const nonce = document.querySelector("meta[name=style-nonce]")?.content;
   const extensions = [
     basicSetup,
     javascript({ typescript: true }),
@@ -35,13 +46,28 @@ export function edit(area) {
       area.value = update.state.doc.toString();
       area.dispatchEvent(new Event("input", { bubbles: true }));
     }),
-    // Tab leaves the editor unless Escape was not pressed first, as CodeMirror says.
+    // Tab indents; after Escape it leaves the editor, as CodeMirror has it.
     keymap.of([indentWithTab]),
+    EditorView.theme({
+      "&": { minHeight: "16rem", maxHeight: "70vh", border: "1px solid var(--input)", borderRadius: "6px", background: "var(--card)", color: "var(--foreground)" },
+      "&.cm-focused": { outline: "2px solid var(--ring)", outlineOffset: "2px" },
+      ".cm-scroller": { fontFamily: "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace", fontSize: "13px" },
+      ".cm-gutters": { background: "var(--muted)", color: "var(--muted-foreground)", border: "0" },
+      ".cm-activeLine, .cm-activeLineGutter": { background: "var(--accent)" },
+      ".cm-cursor": { borderLeftColor: "var(--foreground)" },
+      "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "color-mix(in oklch, var(--primary) 30%, transparent)" },
+      ".cm-tooltip, .cm-panels": { background: "var(--card)", color: "var(--foreground)", borderColor: "var(--border)" },
+    }),
+    syntaxHighlighting(colours),
   ];
-  if (nonce) extensions.push(EditorView.cspNonce.of(nonce));
-  const view = new EditorView({ doc: area.value, extensions });
+  // In a shadow root CodeMirror's style is a constructed sheet, which the page's
+  // policy allows; in the page it would be an inline one.
+  const host = document.createElement("div");
+  host.className = "cm-editor";
+  const root = host.attachShadow({ mode: "open" });
+  const view = new EditorView({ doc: area.value, extensions, root, parent: root });
   area.hidden = true;
-  area.after(view.dom);
+  area.after(host);
   const found = problems(area).map((p) => {
     const from = place(view.state.doc, p.line, p.column);
     return { from, to: Math.min(from + 1, view.state.doc.length), severity: p.severity ?? "error", message: p.message };

@@ -31,7 +31,7 @@ export function keys() {
         return;
       }
       case "?":
-        document.getElementById("keys")?.showModal();
+        document.getElementById("key-list")?.showModal();
         return;
       case "j":
       case "k": {
