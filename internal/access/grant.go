@@ -76,6 +76,7 @@ type Grant struct {
 	Next       string // the run that tries it again by itself, while it is not set up; "": none
 	Attempts   int    // runs made for the present change
 	Task       TaskID // the task of a person who carries it out by hand; "": a run does
+	WaitsFor   string // who that is, for people
 	CreatedAt  time.Time
 	BeginsAt   time.Time // when it is to begin; zero: at once
 	ChangeAt   time.Time // when its present change was ordered
@@ -179,7 +180,8 @@ func (g Grant) confirm(p Proof, now time.Time) (Grant, []audit.Event) {
 			g.EndsAt = now.Add(g.Length)
 		}
 	}
-	g.State, g.Proof, g.SetUp, g.Problem, g.NextTry, g.Task, g.Outside = GrantActive, p, p, Problem{}, time.Time{}, "", Outside{}
+	g.State, g.Proof, g.SetUp, g.Problem, g.NextTry, g.Outside = GrantActive, p, p, Problem{}, time.Time{}, Outside{}
+	g.Task, g.WaitsFor = "", ""
 	return g, []audit.Event{g.event(GrantActivated, identity.System(), now, "run", g.Run, "role", g.RoleName,
 		"site_role", p.Role, "note", p.Note, "ends", timeText(g.EndsAt))}
 }
@@ -190,7 +192,7 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
 	}
 	p.Run = g.Run
-	g.Problem, g.NextTry, g.Task = p, time.Time{}, ""
+	g.Problem, g.NextTry, g.Task, g.WaitsFor = p, time.Time{}, "", ""
 	state, what := GrantNotSetUp, GrantFailed
 	switch {
 	case kind == JobDeprovision:
@@ -278,7 +280,8 @@ func (g Grant) expire(run string, now time.Time) (Grant, []audit.Event, bool) {
 }
 
 func (g Grant) end(reason, run string, now time.Time) Grant {
-	g.State, g.EndReason, g.Run, g.Attempts, g.Problem, g.ChangeAt, g.NextTry, g.Next, g.Task = GrantEnding, reason, run, 1, Problem{}, now, time.Time{}, "", ""
+	g.State, g.EndReason, g.Run, g.Attempts, g.Problem, g.ChangeAt, g.NextTry, g.Next = GrantEnding, reason, run, 1, Problem{}, now, time.Time{}, ""
+	g.Task, g.WaitsFor = "", ""
 	return g
 }
 
@@ -291,7 +294,8 @@ func (g Grant) finish(p Proof, now time.Time) (Grant, []audit.Event) {
 	if p.User == "" {
 		p.User = g.Proof.User
 	}
-	g.State, g.EndedAt, g.Proof, g.Problem, g.NextTry, g.Task = GrantEnded, now, p, Problem{}, time.Time{}, ""
+	g.State, g.EndedAt, g.Proof, g.Problem, g.NextTry = GrantEnded, now, p, Problem{}, time.Time{}
+	g.Task, g.WaitsFor = "", ""
 	return g, []audit.Event{g.event(GrantHasEnded, identity.System(), now, "run", g.Run, "role", g.RoleName,
 		"site_role", p.Role, "note", p.Note, "reason", g.EndReason)}
 }
@@ -313,7 +317,7 @@ func (g Grant) retry(who identity.Actor, run string, now time.Time) (Grant, JobK
 		return g, "", nil, f
 	}
 	before := g.Run
-	g.Run, g.NextTry, g.Task = run, time.Time{}, ""
+	g.Run, g.NextTry, g.Task, g.WaitsFor = run, time.Time{}, "", ""
 	return g, kind, []audit.Event{g.event(GrantRetried, who, now, "run", run, "before", before)}, nil
 }
 

@@ -81,119 +81,117 @@ func (s *Service) extended(ctx context.Context, tx Reader, req Request, app App,
 
 // put saves the grant with its events and its job, if it has one.
 func (s *Service) put(ctx context.Context, tx Tx, g Grant, events []audit.Event, job *Job) error {
+	_, err := s.putTo(ctx, tx, g, events, job)
+	return err
+}
+
+// putTo is put, and returns the grant as it is kept: a job that is done by hand
+// is a task of its own.
+func (s *Service) putTo(ctx context.Context, tx Tx, g Grant, events []audit.Event, job *Job) (Grant, error) {
+	var task *Task
+	if job != nil {
+		var more []audit.Event
+		var err error
+		if task, more, err = s.taskFor(ctx, tx, g, *job); err != nil {
+			return g, err
+		}
+		if task != nil {
+			g.Task, job, events = task.ID, nil, append(events, more...)
+			if g.WaitsFor, err = waitingFor(ctx, tx, *task); err != nil {
+				return g, err
+			}
+		}
+	}
 	if err := tx.SaveGrant(ctx, g); err != nil {
-		return err
+		return g, err
+	}
+	if task != nil {
+		if err := tx.SaveTask(ctx, *task); err != nil {
+			return g, err
+		}
+	}
+	if err := tx.DropTasks(ctx, g.ID, g.Task, s.now()); err != nil {
+		return g, err
 	}
 	if err := tx.Record(ctx, events...); err != nil {
-		return err
+		return g, err
 	}
 	if job == nil {
-		return nil
+		return g, nil
 	}
-	return tx.Enqueue(ctx, *job)
+	return g, tx.Enqueue(ctx, *job)
 }
 
 // Revoke ends a grant before its time.
 func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
-	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "grant:"+string(id), "revoke"); err != nil {
-		return Grant{}, err
-	}
-	var revoked Grant
-	err := s.store.Change(ctx, func(tx Tx) error {
-		who, err := present(ctx, tx, who)
-		if err != nil {
-			return err
-		}
-		g, app, err := grantAndApp(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+	return s.change(ctx, who, id, "revoke", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		g, events, err := g.revoke(who, app, note, s.newID("run"), s.now())
-		if err != nil {
-			return err
+		if err != nil || g.State == GrantEnded {
+			return g, events, nil, err
 		}
-		revoked = g
-		if g.State == GrantEnded {
-			return s.put(ctx, tx, g, events, nil)
-		}
-		return s.put(ctx, tx, g, events, new(g.job(JobDeprovision, ReasonRevoked, 0)))
+		return g, events, new(g.job(JobDeprovision, ReasonRevoked, 0)), nil
 	})
-	return revoked, s.refused(ctx, who, "grant:"+string(id), "revoke", wrap("revoke grant", err))
 }
 
 // Retry makes a new run for a grant whose last run did not carry it out.
 func (s *Service) Retry(ctx context.Context, who identity.Actor, id GrantID) (Grant, error) {
-	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "grant:"+string(id), "retry"); err != nil {
-		return Grant{}, err
-	}
-	var retried Grant
-	err := s.store.Change(ctx, func(tx Tx) error {
-		who, err := present(ctx, tx, who)
-		if err != nil {
-			return err
-		}
-		g, app, err := grantAndApp(ctx, tx, id)
-		if err != nil {
-			return err
-		}
+	return s.change(ctx, who, id, "retry", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		if !who.Administers() && !app.ownedBy(who) {
-			return fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
+			return g, nil, nil, fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
 		}
 		g, kind, events, err := g.retry(who, s.newID("run"), s.now())
-		if err != nil {
-			return err
+		if err == nil && kind == JobProvision {
+			err = enabled(ctx, tx, g.Person)
 		}
-		if kind == JobProvision {
-			if err := enabled(ctx, tx, g.Person); err != nil {
-				return err
-			}
-		}
-		retried = g
-		return s.put(ctx, tx, g, events, new(g.job(kind, "retry", 0)))
+		return g, events, new(g.job(kind, "retry", 0)), err
 	})
-	return retried, s.refused(ctx, who, "grant:"+string(id), "retry", wrap("retry grant", err))
 }
 
-// ExpireDue ends the grants whose time is over, at most limit of them, and
-// returns how many it ended. One that cannot be ended does not keep the others:
-// it is told of in the error.
+// dueAtOnce is how many due grants are put in order at a time.
+const dueAtOnce = 5000
+
+// ExpireDue ends the grants whose time is over, at most limit of them, the
+// strongest first, and returns how many it ended. One that cannot be ended does
+// not keep the others: it is told of in the error.
 func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
+	var due []Grant
+	err := s.store.View(ctx, func(tx Reader) (err error) {
+		due, err = s.due(ctx, tx, max(limit, dueAtOnce))
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return 0, wrap("expire grants", err)
+	}
+	if sorted, err := s.strongestFirst(ctx, due); err == nil { // without the order they end all the same
+		due = sorted
+	}
+	due = due[:min(limit, len(due))]
 	n := 0
-	err := s.store.Change(ctx, func(tx Tx) error {
+	err = s.store.Change(ctx, func(tx Tx) error {
 		n = 0
-		due, err := s.due(ctx, tx, limit)
 		for _, g := range due {
-			ended, err := s.expire(ctx, tx, g)
+			ended, err := s.expireOne(ctx, tx, g.ID)
 			if err != nil {
 				return err
 			}
 			n += ended
 		}
-		return err
+		return nil
 	})
 	if err == nil || ctx.Err() != nil {
 		return n, wrap("expire grants", err)
 	}
-	return s.expireEach(ctx, limit)
+	return s.expireEach(ctx, due)
 }
 
 // expireEach ends due grants in a transaction each.
-func (s *Service) expireEach(ctx context.Context, limit int) (int, error) {
-	var due []Grant
-	err := s.store.View(ctx, func(tx Reader) (err error) {
-		due, err = s.due(ctx, tx, limit)
-		return err
-	})
-	errs := []error{wrap("expire grants", err)}
+func (s *Service) expireEach(ctx context.Context, due []Grant) (int, error) {
+	var errs []error
 	n := 0
 	for _, g := range due {
 		ended := 0
-		err := s.store.Change(ctx, func(tx Tx) error {
-			g, err := tx.Grant(ctx, g.ID)
-			if err != nil {
-				return err
-			}
-			ended, err = s.expire(ctx, tx, g)
+		err := s.store.Change(ctx, func(tx Tx) (err error) {
+			ended, err = s.expireOne(ctx, tx, g.ID)
 			return err
 		})
 		if err != nil {
@@ -203,6 +201,16 @@ func (s *Service) expireEach(ctx context.Context, limit int) (int, error) {
 		n += ended
 	}
 	return n, errors.Join(errs...)
+}
+
+// expireOne ends a grant in tx if its time is over, and returns how many that
+// are.
+func (s *Service) expireOne(ctx context.Context, tx Tx, id GrantID) (int, error) {
+	g, err := tx.Grant(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	return s.expire(ctx, tx, g)
 }
 
 // expire ends g in tx if its time is over, and returns how many that are.
@@ -279,8 +287,8 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		default:
 			g, events = g.finish(o.Proof, now)
 		}
-		reported = g
-		return s.put(ctx, tx, g, events, job)
+		reported, err = s.putTo(ctx, tx, g, events, job)
+		return err
 	})
 	return reported, wrap("report run", err)
 }

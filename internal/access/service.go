@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,19 @@ type RoleRules interface {
 	Offered(ctx context.Context, app App) ([]string, error)
 	// CheckApproval refuses a workflow that cannot decide a step.
 	CheckApproval(ctx context.Context, workflow string) error
+	// Scale returns how strong the system behind a connection holds its roles to
+	// be. It must not be asked inside a transaction.
+	Scale(ctx context.Context, connection string) (Scale, error)
 }
+
+// Scale is a system's order of roles.
+type Scale struct {
+	Roles []string // the weakest first
+	None  string   // the role of somebody who may do nothing: "Unlicensed"
+}
+
+// Rank returns how strong a role is: more is stronger, -1 is unknown.
+func (s Scale) Rank(role string) int { return slices.Index(s.Roles, role) }
 
 // NewService returns the service on a store. newID makes a new sortable id
 // behind a prefix ("req" → "req_…").

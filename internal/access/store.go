@@ -47,6 +47,11 @@ type Reader interface {
 	Requests(ctx context.Context, f RequestFilter) ([]Request, error)
 	Grant(ctx context.Context, id GrantID) (Grant, error)
 	Grants(ctx context.Context, f GrantFilter) ([]Grant, error)
+	// Provisioning returns how a subject's access is carried out, as it was saved
+	// of "app:…" or "role:…"; of one that says nothing, the zero value.
+	Provisioning(ctx context.Context, subject string) (Provisioning, error)
+	Task(ctx context.Context, id TaskID) (Task, error)
+	Tasks(ctx context.Context, f TaskFilter) ([]Task, error)
 }
 
 // Tx reads and writes in one transaction.
@@ -59,6 +64,10 @@ type Tx interface {
 	AddComment(ctx context.Context, c Comment) error
 	SaveRequest(ctx context.Context, r Request) error
 	SaveGrant(ctx context.Context, g Grant) error
+	SaveProvisioning(ctx context.Context, subject string, p Provisioning) error
+	SaveTask(ctx context.Context, t Task) error
+	// DropTasks notes that the open tasks of a grant, but for one, are overtaken.
+	DropTasks(ctx context.Context, grant GrantID, but TaskID, at time.Time) error
 	// Record appends events to the audit chain.
 	Record(ctx context.Context, events ...audit.Event) error
 	// Enqueue records the job: it exists if and only if the transaction is kept.

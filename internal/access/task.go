@@ -1,4 +1,366 @@
 package access
 
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
 // TaskID names a task: "tsk_…".
 type TaskID string
+
+// Method says how access of an app or a role is carried out.
+type Method string
+
+// The methods.
+const (
+	MethodInherit   Method = ""          // of a role: as its app
+	MethodWorkflows Method = "workflows" // by the two workflows; what an app does that says nothing
+	MethodManual    Method = "manual"    // by a person, who says when it is done
+)
+
+// Provisioning says how access is carried out, and by hand by whom.
+type Provisioning struct {
+	Method Method
+	People []identity.PersonID
+	Groups []identity.GroupID
+}
+
+// TaskState says where a task stands.
+type TaskState string
+
+// The states of a task.
+const (
+	TaskOpen    TaskState = "open"
+	TaskDone    TaskState = "done"
+	TaskFailed  TaskState = "failed"
+	TaskDropped TaskState = "dropped" // a later decision has overtaken it
+)
+
+// TaskStates is the table of the states of a task, in the order of its life.
+func TaskStates() []StateText {
+	return []StateText{
+		{string(TaskOpen), "To do", "It waits for one of its people to do it by hand.", []Act{ActTaskDone, ActTaskFailed}},
+		{string(TaskDone), "Done", "It was done by hand.", []Act{ActSeeGrant}},
+		{string(TaskFailed), "Failed", "It could not be done by hand; the note says why.", []Act{ActSeeGrant}},
+		{string(TaskDropped), "Dropped", "A later decision has overtaken it: nothing is to be done.", []Act{ActSeeGrant}},
+	}
+}
+
+// The acts on tasks.
+var (
+	ActTaskDone   = Act{"done", "Say it is done"}
+	ActTaskFailed = Act{"failed", "Say it cannot be done"}
+)
+
+// Text returns what is told of the state.
+func (s TaskState) Text() StateText { return textOf(TaskStates(), string(s)) }
+
+// Task is something that a person does by hand: to give a role in the other
+// system, or to take it back.
+type Task struct {
+	ID         TaskID
+	Kind       JobKind
+	Grant      GrantID
+	App        AppID
+	Connection string
+	RoleName   string
+	Person     identity.PersonID // whose access it is
+	People     []identity.PersonID
+	Groups     []identity.GroupID
+	State      TaskState
+	Note       string
+	By         identity.PersonID
+	CreatedAt  time.Time
+	EndedAt    time.Time
+}
+
+// TaskFilter picks tasks; its zero value picks all. Newest first.
+type TaskFilter struct {
+	State  TaskState
+	App    AppID
+	Grant  GrantID
+	Limit  int    // 0: no limit
+	Before TaskID // only those older than this one
+}
+
+// Events of tasks.
+const (
+	ProvisioningSaved audit.Kind = "app.provisioning_saved"
+	TaskOpened        audit.Kind = "task.opened"
+	TaskWasDone       audit.Kind = "task.done"
+	TaskHasFailed     audit.Kind = "task.failed"
+)
+
+// check returns how access is carried out as it is kept, or what is wrong.
+func (p Provisioning) check(ofRole bool) (Provisioning, error) {
+	switch p.Method {
+	case MethodManual:
+		if len(p.People)+len(p.Groups) == 0 {
+			return p, fault.Field("people", "Somebody must do it: name people or groups.")
+		}
+		return p, nil
+	case MethodWorkflows:
+		return Provisioning{Method: p.Method}, nil
+	case MethodInherit:
+		if ofRole {
+			return Provisioning{}, nil
+		}
+	}
+	return p, fault.Field("method", "The method is %q or %q.", MethodWorkflows, MethodManual)
+}
+
+// mayFinish says why who may not say what became of the task, or nil.
+func (t Task) mayFinish(who identity.Actor) error {
+	if who.Administers() || who.Person != "" && (slices.Contains(t.People, who.Person) ||
+		slices.ContainsFunc(t.Groups, func(g identity.GroupID) bool { return slices.Contains(who.Groups, g) })) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "This task is not yours: only its people or an administrator say what became of it.").WithCode("not_yours")
+}
+
+// visibleTo says whether who may see t.
+func (t Task) visibleTo(who identity.Actor, app App) bool {
+	return who.Admin || t.mayFinish(who) == nil || app.ownedBy(who)
+}
+
+// finish returns t with what became of it.
+func (t Task) finish(who identity.Actor, ok bool, note string, now time.Time) (Task, []audit.Event, error) {
+	note, err := cleanReason(note)
+	if forbidden := t.mayFinish(who); forbidden != nil {
+		return t, nil, forbidden
+	}
+	switch {
+	case err != nil:
+		return t, nil, err
+	case t.State != TaskOpen:
+		return t, nil, fault.New(fault.Conflict, "This task is over: %s.", strings.ToLower(t.State.Text().Word)).WithCode("task_over")
+	case !ok && note == "":
+		return t, nil, fault.Field("note", "Say why it cannot be done: who asked reads it.")
+	}
+	kind := TaskWasDone
+	t.State, t.Note, t.By, t.EndedAt = TaskDone, note, who.Person, now
+	if !ok {
+		t.State, kind = TaskFailed, TaskHasFailed
+	}
+	return t, []audit.Event{event(kind, who, "task:"+string(t.ID), now, "grant", string(t.Grant), "kind", string(t.Kind), "note", note)}, nil
+}
+
+// SaveProvisioning says how access of an app is carried out, or with role of one
+// of its roles. What is under way is carried out as it was begun.
+func (s *Service) SaveProvisioning(ctx context.Context, who identity.Actor, app AppID, role RoleID, p Provisioning) (Provisioning, error) {
+	subject := provisioningOf(app, role)
+	if err := s.needAdmin(ctx, who, subject, "save"); err != nil {
+		return p, err
+	}
+	p, err := p.check(role != "")
+	if err != nil {
+		return p, err
+	}
+	err = s.store.Change(ctx, func(tx Tx) error {
+		if _, err := tx.App(ctx, app); err != nil {
+			return err
+		}
+		if err := ofApp(ctx, tx, app, role); err != nil {
+			return err
+		}
+		for _, id := range p.People {
+			if _, err := tx.Person(ctx, id); err != nil {
+				return err
+			}
+		}
+		for _, id := range p.Groups {
+			if _, err := tx.Group(ctx, id); err != nil {
+				return err
+			}
+		}
+		if err := tx.SaveProvisioning(ctx, subject, p); err != nil {
+			return err
+		}
+		return tx.Record(ctx, event(ProvisioningSaved, who, subject, s.now(), "method", string(p.Method)))
+	})
+	return p, wrap("save provisioning", err)
+}
+
+// Provisioning returns how access of an app, or of one of its roles, is carried
+// out, as it was saved.
+func (s *Service) Provisioning(ctx context.Context, app AppID, role RoleID) (p Provisioning, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if _, err := tx.App(ctx, app); err != nil {
+			return err
+		}
+		if err := ofApp(ctx, tx, app, role); err != nil {
+			return err
+		}
+		p, err = tx.Provisioning(ctx, provisioningOf(app, role))
+		if p.Method == MethodInherit && role == "" {
+			p.Method = MethodWorkflows
+		}
+		return err
+	})
+	return p, wrap("read provisioning", err)
+}
+
+// ofApp refuses a role of another app; "" is no role.
+func ofApp(ctx context.Context, tx Reader, app AppID, role RoleID) error {
+	if role == "" {
+		return nil
+	}
+	r, err := tx.Role(ctx, role)
+	if err == nil && r.App != app {
+		return missing("role", string(role))
+	}
+	return err
+}
+
+func provisioningOf(app AppID, role RoleID) string {
+	if role != "" {
+		return "role:" + string(role)
+	}
+	return "app:" + string(app)
+}
+
+// taskFor returns the task of a person that takes the place of the job, where
+// access is carried out by hand; nil where workflows do it.
+func (s *Service) taskFor(ctx context.Context, tx Reader, g Grant, job Job) (*Task, []audit.Event, error) {
+	p, err := tx.Provisioning(ctx, provisioningOf(g.App, g.Role))
+	if err == nil && p.Method == MethodInherit {
+		p, err = tx.Provisioning(ctx, provisioningOf(g.App, ""))
+	}
+	if err != nil || p.Method != MethodManual {
+		return nil, nil, err
+	}
+	now := s.now()
+	t := Task{
+		ID: TaskID(s.newID("tsk")), Kind: job.Kind, Grant: g.ID, App: g.App, Connection: g.Connection, RoleName: g.RoleName, Person: g.Person,
+		People: p.People, Groups: p.Groups, State: TaskOpen, CreatedAt: now,
+	}
+	return &t, []audit.Event{event(TaskOpened, identity.System(), "task:"+string(t.ID), now, "grant", string(g.ID), "kind", string(t.Kind),
+		"role", t.RoleName, "person", string(t.Person))}, nil
+}
+
+// waitingFor names who does a task by hand, for people.
+func waitingFor(ctx context.Context, tx Reader, t Task) (string, error) {
+	var names []string
+	for _, id := range t.People {
+		p, err := tx.Person(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		names = append(names, p.Name)
+	}
+	groups, err := groupNames(ctx, tx, t.Groups)
+	for _, g := range groups {
+		names = append(names, "the group "+g)
+	}
+	return strings.Join(names, " or ") + " to do it by hand", err
+}
+
+// FinishTask says what became of a task, and takes that into its grant.
+func (s *Service) FinishTask(ctx context.Context, who identity.Actor, id TaskID, ok bool, note string) (Task, error) {
+	subject := "task:" + string(id)
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, subject, "finish"); err != nil {
+		return Task{}, err
+	}
+	var finished Task
+	err := s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		t, err := tx.Task(ctx, id)
+		if err != nil {
+			return err
+		}
+		now := s.now()
+		t, events, err := t.finish(who, ok, note, now)
+		if err != nil {
+			return err
+		}
+		finished = t
+		if err := tx.SaveTask(ctx, t); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, events...); err != nil {
+			return err
+		}
+		return s.byHand(ctx, tx, who, t, now)
+	})
+	return finished, s.refused(ctx, who, subject, "finish", wrap("finish task", err))
+}
+
+// byHand takes what became of a task into its grant.
+func (s *Service) byHand(ctx context.Context, tx Tx, who identity.Actor, t Task, now time.Time) error {
+	g, err := tx.Grant(ctx, t.Grant)
+	if err != nil {
+		return err
+	}
+	by, err := tx.Person(ctx, who.Person)
+	if err != nil {
+		return err
+	}
+	said := "by hand by " + by.Name
+	if t.Note != "" {
+		said += ": " + t.Note
+	}
+	var events []audit.Event
+	var job *Job
+	switch {
+	case t.State == TaskFailed:
+		g, events = g.fail(t.Kind, Problem{Code: "not_done_by_hand", Message: "It could not be done " + said, Hint: "When it can be done, try again."}, now)
+		g, job = g.again(t.Kind, s.newID("run"), now)
+	case t.Kind == JobProvision:
+		g, events = g.confirm(Proof{Note: "Done " + said, At: now}, now)
+	default:
+		g, events = g.finish(Proof{Note: "Taken back " + said, At: now}, now)
+	}
+	return s.put(ctx, tx, g, events, job)
+}
+
+// Task returns one task that who may see.
+func (s *Service) Task(ctx context.Context, who identity.Actor, id TaskID) (Task, error) {
+	var t Task
+	err := s.store.View(ctx, func(tx Reader) (err error) {
+		if t, err = tx.Task(ctx, id); err != nil {
+			return err
+		}
+		if who, err = standing(ctx, tx, who); err != nil {
+			return err
+		}
+		app, err := tx.App(ctx, t.App)
+		if err == nil && !t.visibleTo(who, app) {
+			return missing("task", string(id))
+		}
+		return err
+	})
+	return t, wrap("read task", err)
+}
+
+// Tasks returns the tasks that who may see, newest first; with mine, only those
+// that who may finish.
+func (s *Service) Tasks(ctx context.Context, who identity.Actor, f TaskFilter, mine bool) ([]Task, error) {
+	var seen []Task
+	err := s.store.View(ctx, func(tx Reader) error {
+		apps, err := appsByID(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if who, err = standing(ctx, tx, who); err != nil {
+			return err
+		}
+		seen, err = pick(f.Limit, func(last *Task, n int) ([]Task, error) {
+			if last != nil {
+				f.Before = last.ID
+			}
+			f.Limit = n
+			return tx.Tasks(ctx, f)
+		}, func(t Task) bool { return t.visibleTo(who, apps[t.App]) && (!mine || t.mayFinish(who) == nil) })
+		return err
+	})
+	return seen, wrap("list tasks", err)
+}

@@ -65,6 +65,10 @@ func (anyRole) Offered(context.Context, access.App) ([]string, error) {
 
 func (anyRole) CheckApproval(context.Context, string) error { return nil }
 
+func (anyRole) Scale(context.Context, string) (access.Scale, error) {
+	return access.Scale{Roles: []string{"Viewer", "Explorer", "Creator"}, None: "Unlicensed"}, nil
+}
+
 func newWorld(t testing.TB, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, jobs: map[string]access.Job{}}

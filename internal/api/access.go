@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,11 +28,6 @@ func (s *server) accessRoutes() {
 	register(s, http.MethodPost, "/requests/{id}/approve", "approve-request", "Approve the step that is waiting", http.StatusOK, s.approveRequest)
 	register(s, http.MethodPost, "/requests/{id}/deny", "deny-request", "Deny a request", http.StatusOK, s.denyRequest)
 	register(s, http.MethodPost, "/requests/{id}/withdraw", "withdraw-request", "Take a request back", http.StatusOK, s.withdrawRequest)
-
-	register(s, http.MethodGet, "/grants", "list-grants", "List the grants that you may see, newest first", http.StatusOK, s.listGrants)
-	register(s, http.MethodGet, "/grants/{id}", "get-grant", "Show one grant", http.StatusOK, s.getGrant)
-	register(s, http.MethodPost, "/grants/{id}/revoke", "revoke-grant", "End access before its time", http.StatusAccepted, s.revokeGrant)
-	register(s, http.MethodPost, "/grants/{id}/retry", "retry-grant", "Make a new run for a change that was not carried out", http.StatusAccepted, s.retryGrant)
 }
 
 func appOf(a access.App) wire.App {
@@ -298,62 +292,6 @@ func grantOf(g access.Grant) wire.Grant {
 	}
 	out.GrantLife = lifeOf(g)
 	return out
-}
-
-type grantPage struct {
-	Page
-	State  string `query:"state" doc:"One or more states, separated by commas"`
-	Person string `query:"person_id"`
-	App    string `query:"app_id"`
-}
-
-func (s *server) listGrants(ctx context.Context, who identity.Actor, in *grantPage) (*body[wire.List[wire.Grant]], error) {
-	if err := who.Need(identity.ScopeAccessRead); err != nil {
-		return nil, err
-	}
-	if err := in.check("grt"); err != nil {
-		return nil, err
-	}
-	f := access.GrantFilter{
-		Person: identity.PersonID(in.Person), App: access.AppID(in.App), Limit: in.Limit + 1, Before: access.GrantID(in.Cursor),
-	}
-	if in.State != "" {
-		f.States = ids[access.GrantState](strings.Split(in.State, ","))
-		for _, state := range f.States {
-			if !slices.ContainsFunc(access.GrantStates(), func(t access.StateText) bool { return t.Code == string(state) }) {
-				return nil, fault.Field("state", "A grant is scheduled, setting_up, active, not_set_up, changed_outside, ending, overdue_to_end or ended.")
-			}
-		}
-	}
-	gs, err := s.Access.Grants(ctx, who, f)
-	return pageOf(gs, in.Limit, func(g access.Grant) string { return string(g.ID) }, grantOf), err
-}
-
-func (s *server) getGrant(ctx context.Context, who identity.Actor, in *one) (*body[wire.Grant], error) {
-	if err := who.Need(identity.ScopeAccessRead); err != nil {
-		return nil, err
-	}
-	g, err := s.Access.Grant(ctx, who, access.GrantID(in.ID))
-	return answer(grantOf(g)), err
-}
-
-type revocation struct {
-	ID   string `path:"id"`
-	Body *wire.Revocation
-}
-
-func (s *server) revokeGrant(ctx context.Context, who identity.Actor, in *revocation) (*body[wire.Grant], error) {
-	note := ""
-	if in.Body != nil {
-		note = strings.TrimSpace(in.Body.Reason)
-	}
-	g, err := s.Access.Revoke(ctx, who, access.GrantID(in.ID), note)
-	return answer(grantOf(g)), err
-}
-
-func (s *server) retryGrant(ctx context.Context, who identity.Actor, in *one) (*body[wire.Grant], error) {
-	g, err := s.Access.Retry(ctx, who, access.GrantID(in.ID))
-	return answer(grantOf(g)), err
 }
 
 func timeOrNil(t time.Time) *time.Time {

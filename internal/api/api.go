@@ -81,6 +81,7 @@ func New(cfg Config) http.Handler {
 	s.pages()
 	s.directory()
 	s.accessRoutes()
+	s.grantRoutes()
 	s.rules()
 	s.workflows()
 	s.authoring()

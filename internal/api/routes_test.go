@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/margay-access/margay/internal/api"
 	"github.com/margay-access/margay/internal/api/wire"
@@ -216,9 +217,27 @@ func acts() map[string]act {
 		"POST /webhooks/{id}/deliveries/{delivery}/replay": {
 			path: of("/deliveries/dlv_none/replay"), requester: forbidden, wrong: forbidden, admin: notFound,
 		},
-		"GET /notices/mail":        {requester: ok, wrong: forbidden, admin: ok},
-		"PATCH /notices/mail":      {body: wire.ChangedMail{Mine: true}, requester: ok, wrong: forbidden, admin: ok},
-		"POST /notices/mail/test":  {requester: forbidden, wrong: forbidden, admin: conflict}, // no mail server is set up
+		"GET /notices/mail":          {requester: ok, wrong: forbidden, admin: ok},
+		"PATCH /notices/mail":        {body: wire.ChangedMail{Mine: true}, requester: ok, wrong: forbidden, admin: ok},
+		"POST /notices/mail/test":    {requester: forbidden, wrong: forbidden, admin: conflict}, // no mail server is set up
+		"POST /grants/{id}/extend":   {path: id("/grants/{id}/extend", grant), body: wire.Extension{Duration: wire.For(1e5 * time.Hour)}, requester: http.StatusUnprocessableEntity, wrong: forbidden, admin: http.StatusUnprocessableEntity},
+		"POST /requests/{id}/extend": {path: id("/requests/{id}/extend", request), body: wire.Extension{Duration: wire.For(1e5 * time.Hour)}, requester: http.StatusUnprocessableEntity, wrong: forbidden, admin: http.StatusUnprocessableEntity},
+		"POST /grants/{id}/reduce":   {path: id("/grants/{id}/reduce", grant), body: wire.Reduction{}, requester: http.StatusUnprocessableEntity, wrong: forbidden, admin: http.StatusUnprocessableEntity},
+		"POST /people/{id}/revoke-all": {
+			path: func(n *node) string { return "/people/" + n.ritaID + "/revoke-all?dry_run=true" }, requester: forbidden, wrong: forbidden, admin: accepted,
+		},
+		"GET /apps/{id}/provisioning": {path: id("/apps/{id}/provisioning", app), requester: ok, wrong: forbidden, admin: ok},
+		"PUT /apps/{id}/provisioning": {
+			path: id("/apps/{id}/provisioning", app), body: wire.Provisioning{Method: "workflows"}, requester: forbidden, wrong: forbidden, admin: ok,
+		},
+		"GET /apps/{id}/roles/{role}/provisioning": {path: func(n *node) string { return role(n) + "/provisioning" }, requester: ok, wrong: forbidden, admin: ok},
+		"PUT /apps/{id}/roles/{role}/provisioning": {
+			path: func(n *node) string { return role(n) + "/provisioning" }, body: wire.Provisioning{}, requester: forbidden, wrong: forbidden, admin: ok,
+		},
+		"GET /tasks":               {requester: ok, wrong: forbidden, admin: ok},
+		"GET /tasks/{id}":          {path: id("/tasks/{id}", func(*node) string { return "tsk_none" }), requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /tasks/{id}/done":    {path: id("/tasks/{id}/done", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /tasks/{id}/fail":    {path: id("/tasks/{id}/fail", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
 		"POST /grants/{id}/revoke": {path: id("/grants/{id}/revoke", grant), requester: accepted, wrong: forbidden, admin: accepted},
 	}
 }

@@ -16,7 +16,7 @@ import (
 func newAccess(s *session) *cobra.Command {
 	return group("access", "Who has what, and ending it", []string{
 		"margay access list --state active --app tableau", "margay access revoke GRANT --reason \"Left the team\" --wait",
-	}, newAccessList(s), newAccessShow(s), newAccessRevoke(s), newAccessRetry(s))
+	}, newAccessList(s), newAccessShow(s), newAccessRevoke(s), newAccessExtend(s), newAccessReduce(s), newAccessRetry(s))
 }
 
 // grantView shows grants.
@@ -56,11 +56,31 @@ func (s *session) accessFacts(g wire.Grant) []detail {
 	if g.EndedAt != nil || g.EndReason != "" {
 		lines = append(lines, detail{"Ended", s.exact(at(g.EndedAt))}, detail{"Why", text(g.EndReason)}, detail{"Note", text(g.EndNote)})
 	}
+	for _, more := range []detail{
+		{"Begins", s.exact(at(g.BeginsAt))}, {"Tried again", s.exact(at(g.NextTryAt))}, {"Overdue since", s.exact(at(g.OverdueSince))},
+		{"Waiting for", text(g.WaitingFor)}, {"Task", text(g.TaskID)}, {"Changed outside", changedOutside(g)},
+	} {
+		if more.cell.text != "" {
+			lines = append(lines, more)
+		}
+	}
 	lines = append(lines, detail{"Run", text(g.RunID)}, detail{"Attempts", text(strconv.Itoa(g.Attempts))})
 	if g.Proof != nil {
 		lines = append(lines, detail{"Site role", text(g.Proof.SiteRole)}, detail{"What was done", text(g.Proof.Note)}, detail{"Confirmed", s.exact(g.Proof.At)})
 	}
 	return append(lines, problemLines(g.Problem)...)
+}
+
+// changedOutside tells a change in the system with both values.
+func changedOutside(g wire.Grant) cell {
+	if g.ChangedOutside == nil {
+		return cell{}
+	}
+	found := g.ChangedOutside.Found
+	if found == "" {
+		found = "not on the site any more"
+	}
+	return cell{text: "expected " + g.ChangedOutside.Expected + ", found " + found, tint: bad}
 }
 
 // problemLines describes why something did not work.
@@ -95,25 +115,13 @@ func (s *session) ends(g wire.Grant) cell {
 
 func newAccessList(s *session) *cobra.Command {
 	var p paging
-	var states []string
-	var person, app string
+	var choice grantChoice
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the access that you may see, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			filter := client.GrantFilter{States: cleaned(states)}
-			var err error
-			if filter.Person, err = s.personID(cmd.Context(), person); err != nil {
+			filter, chosen, err := choice.filter(cmd.Context(), s)
+			if err != nil {
 				return err
-			}
-			if err := knownGrantStates(filter.States); err != nil {
-				return err
-			}
-			if app != "" {
-				a, err := s.app(cmd.Context(), app)
-				if err != nil {
-					return err
-				}
-				filter.App = a.ID
 			}
 			api, err := s.client()
 			if err != nil {
@@ -124,15 +132,13 @@ func newAccessList(s *session) *cobra.Command {
 				return err
 			}
 			v := s.grantView(cmd.Context())
-			if len(filter.States) > 0 || person != "" || app != "" {
+			if chosen {
 				v.none = "No access fits."
 			}
 			return list(s, page, v)
 		},
 	}
-	cmd.Flags().StringSliceVar(&states, "state", nil, "scheduled, setting_up, active, not_set_up, changed_outside, ending, overdue_to_end or ended; several by commas")
-	cmd.Flags().StringVar(&person, "person", "", "whose, by e-mail address, or me")
-	cmd.Flags().StringVar(&app, "app", "", "of which app, by name or id")
+	choice.flags(cmd.Flags())
 	p.flags(cmd.Flags())
 	return cmd
 }
@@ -167,18 +173,32 @@ func newAccessShow(s *session) *cobra.Command {
 }
 
 func newAccessRevoke(s *session) *cobra.Command {
-	var reason string
+	var reason, person string
 	var wait waiting
+	var dry bool
 	cmd := &cobra.Command{
 		Use: "revoke GRANT...", Short: "End access before its time",
-		Long: "End access before its time. It shows whose it is and asks, unless --yes is given.",
+		Long: "End access before its time. It shows what will become of it in Tableau and asks, unless --yes\n" +
+			"is given. --dry-run shows that and does nothing. --person ends all that somebody holds.",
+		Args: func(_ *cobra.Command, args []string) error {
+			if (len(args) == 0) == (person == "") {
+				return usage("margay access revoke GRANT, or margay access revoke --person ADDRESS", "Say which grants, or whose.")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case person != "":
+				return s.revokePerson(cmd.Context(), person, reason, dry)
+			case dry:
+				return s.previewAll(cmd.Context(), args)
+			}
 			api, err := s.client()
 			if err != nil {
 				return err
 			}
 			for _, id := range args {
-				g, err := api.Grant(cmd.Context(), id)
+				g, err := api.PreviewRevoke(cmd.Context(), id)
 				if err != nil {
 					return err
 				}
@@ -201,6 +221,8 @@ func newAccessRevoke(s *session) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	cmd.Flags().StringVar(&person, "person", "", "all that this person holds, by e-mail address")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "show what would happen, and do nothing")
 	wait.flag(cmd.Flags(), "follow it until Tableau confirms the end")
 	return cmd
 }
@@ -211,8 +233,12 @@ func (s *session) preview(ctx context.Context, g wire.Grant) {
 	if g.Proof != nil && g.Proof.SiteRole != "" {
 		role = ", site role " + g.Proof.SiteRole
 	}
-	fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s of %s, %s%s, %s", g.ID, g.RoleName, s.appName(ctx, g.AppID),
-		s.personName(ctx, g.PersonID), role, states()[g.State].word)))
+	then := ""
+	if g.Preview != nil {
+		then = ": " + willBe(g)
+	}
+	fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s of %s, %s%s, %s%s", g.ID, g.RoleName, s.appName(ctx, g.AppID),
+		s.personName(ctx, g.PersonID), role, states()[g.State].word, then)))
 }
 
 // each does something to several grants. With one, its error is the program's;

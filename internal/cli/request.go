@@ -15,7 +15,7 @@ func newRequest(s *session) *cobra.Command {
 	return group("request", "Ask for access", []string{
 		"margay request new tableau/Creator --for 8h --reason \"Quarter end\" --wait",
 		"margay request list --state waiting_for_approval",
-	}, newRequestNew(s), newRequestList(s), newRequestShow(s), newRequestWatch(s), newRequestWithdraw(s))
+	}, newRequestNew(s), newRequestList(s), newRequestShow(s), newRequestWatch(s), newRequestExtend(s), newRequestWithdraw(s))
 }
 
 // requestView shows requests.

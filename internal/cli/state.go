@@ -37,6 +37,8 @@ func states() map[string]state {
 		"running":    {"…", "Running", warned},
 		"done":       {"✓", "Done", good},
 		"failed":     {"✗", "Failed", bad},
+		"open":       {"◷", "To do", warned},
+		"dropped":    {"↷", "Dropped", dim},
 		"superseded": {"↷", "Superseded", dim},
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/margay-access/margay/internal/api/wire"
 )
@@ -119,19 +118,6 @@ func (c *Client) Deny(ctx context.Context, id string, in wire.Decision) (wire.Re
 // Withdraw takes a request back.
 func (c *Client) Withdraw(ctx context.Context, id string) (wire.Request, error) {
 	return do[wire.Request](ctx, c, http.MethodPost, "/requests/"+url.PathEscape(id)+"/withdraw", nil, nil)
-}
-
-// GrantFilter chooses grants; the zero value is all that the caller may see.
-type GrantFilter struct {
-	States []string
-	Person string
-	App    string
-}
-
-// Grants returns one page of grants, newest first.
-func (c *Client) Grants(ctx context.Context, f GrantFilter, p Page) (wire.List[wire.Grant], error) {
-	q := p.query("state", strings.Join(f.States, ","), "person_id", f.Person, "app_id", f.App)
-	return do[wire.List[wire.Grant]](ctx, c, http.MethodGet, "/grants", q, nil)
 }
 
 // Grant returns one grant.

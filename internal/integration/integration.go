@@ -86,6 +86,8 @@ type Integration struct {
 	// Roles lists the names of the roles that the system knows and that its
 	// bundles carry out, the weakest first.
 	Roles []string
+	// NoRole is the role of somebody who may do nothing there.
+	NoRole string
 	// Open returns a client for one connection. It sends nothing yet.
 	Open    func(Settings, Env) (Client, error)
 	Checks  []Check

@@ -68,6 +68,8 @@ func (anyRole) Offered(context.Context, access.App) ([]string, error) { return n
 
 func (anyRole) CheckApproval(context.Context, string) error { return nil }
 
+func (anyRole) Scale(context.Context, string) (access.Scale, error) { return access.Scale{}, nil }
+
 func newWorld(t *testing.T, db *store.DB) *world {
 	t.Helper()
 	w := &world{t: t, db: db, mail: &outbox{}, hook: newReceiver(t)}

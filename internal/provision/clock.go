@@ -41,6 +41,9 @@ func (p *Provisioner) Expire(ctx context.Context) {
 		if err := p.expireOnce(ctx); err != nil && ctx.Err() == nil {
 			p.Log.ErrorContext(ctx, "grants could not be ended; trying again", "error", err)
 		}
+		if err := p.beginOnce(ctx); err != nil && ctx.Err() == nil {
+			p.Log.ErrorContext(ctx, "scheduled grants could not be begun; trying again", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -66,6 +69,16 @@ func (p *Provisioner) expireOnce(ctx context.Context) error {
 func (p *Provisioner) lapseOnce(ctx context.Context) error {
 	for {
 		if n, err := p.Access.LapseDue(ctx, batch); err != nil || n < batch {
+			return err
+		}
+	}
+}
+
+// beginOnce begins what is scheduled and due.
+func (p *Provisioner) beginOnce(ctx context.Context) error {
+	for {
+		n, err := p.Access.BeginDue(ctx, batch)
+		if err != nil || n < batch {
 			return err
 		}
 	}

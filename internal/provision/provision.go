@@ -34,6 +34,7 @@ type Access interface {
 	ExpireDue(ctx context.Context, limit int) (int, error)
 	// LapseDue ends the requests that nobody decided in time.
 	LapseDue(ctx context.Context, limit int) (int, error)
+	BeginDue(ctx context.Context, limit int) (int, error)
 	Due(ctx context.Context) (bool, error)
 	Underway(ctx context.Context, after access.GrantID, limit int) ([]access.Grant, error)
 }
@@ -61,6 +62,8 @@ type Systems interface {
 	// RoleNames lists the roles that the system behind a connection knows, the
 	// weakest first.
 	RoleNames(ctx context.Context, connection string) ([]string, error)
+	// NoRole is the role there of somebody who may do nothing.
+	NoRole(ctx context.Context, connection string) (string, error)
 }
 
 // Workflows finds the published version of a workflow.
@@ -396,6 +399,16 @@ func (r Roles) CheckRole(ctx context.Context, app access.App, role access.Role) 
 			role.Name, app.Name, list(names)).WithCode("role_name")
 	}
 	return nil
+}
+
+// Scale implements [access.RoleRules].
+func (r Roles) Scale(ctx context.Context, connection string) (access.Scale, error) {
+	names, err := r.Systems.RoleNames(ctx, connection)
+	if err != nil {
+		return access.Scale{}, err
+	}
+	none, err := r.Systems.NoRole(ctx, connection)
+	return access.Scale{Roles: names, None: none}, err
 }
 
 // list writes names as "a, b or c".

@@ -82,6 +82,9 @@ func (r *rig) RoleNames(context.Context, string) ([]string, error) {
 	return []string{"Viewer", "Explorer", "Creator"}, nil
 }
 
+// NoRole implements [provision.Systems].
+func (r *rig) NoRole(context.Context, string) (string, error) { return "Unlicensed", nil }
+
 // Published implements [provision.Workflows].
 func (r *rig) Published(_ context.Context, id string) (workflow.Version, error) {
 	return workflow.Version{Workflow: id, Hash: "hash of " + id}, nil
@@ -101,6 +104,10 @@ func (anyRole) Offered(context.Context, access.App) ([]string, error) {
 }
 
 func (anyRole) CheckApproval(context.Context, string) error { return nil }
+
+func (anyRole) Scale(context.Context, string) (access.Scale, error) {
+	return access.Scale{Roles: []string{"Viewer", "Explorer", "Creator"}, None: "Unlicensed"}, nil
+}
 
 func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisioner)) *rig {
 	t.Helper()

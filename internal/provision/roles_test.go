@@ -26,6 +26,8 @@ func (s shelf) Workflow(_ context.Context, id string) (workflow.Workflow, error)
 
 type fiveRoles struct{}
 
+func (fiveRoles) NoRole(context.Context, string) (string, error) { return "Unlicensed", nil }
+
 func (fiveRoles) RoleNames(context.Context, string) ([]string, error) {
 	return []string{"Viewer", "Explorer", "ExplorerCanPublish", "Creator", "SiteAdministratorExplorer"}, nil
 }

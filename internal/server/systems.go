@@ -60,6 +60,12 @@ func (s systems) RoleNames(ctx context.Context, id string) ([]string, error) {
 	return in.Roles, err
 }
 
+// NoRole implements [provision.Systems].
+func (s systems) NoRole(ctx context.Context, id string) (string, error) {
+	in, err := s.connections.Integration(ctx, id)
+	return in.NoRole, err
+}
+
 // installFunc copies a bundle's workflows.
 type installFunc = func(ctx context.Context, who identity.Actor, kind, slug string) ([]workflow.Workflow, error)
 

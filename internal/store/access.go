@@ -362,6 +362,7 @@ type grantRow struct {
 	Problem       string
 	Proof         string
 	TaskID        string
+	WaitsFor      string
 	BeginsMs      int64
 	ChangeMs      int64
 	NextTryMs     int64
@@ -376,7 +377,7 @@ func grantFrom(r grantRow) (access.Grant, error) {
 		Role: access.RoleID(r.RoleID), RoleName: r.RoleName, Person: identity.PersonID(r.PersonID), Length: length(r.LengthMs),
 		State: access.GrantState(r.State), Run: r.RunID, Attempts: r.Attempts, CreatedAt: at(r.CreatedMs), StartsAt: at(r.StartsMs),
 		EndsAt: at(r.EndsMs), EndedAt: at(r.EndedMs), EndReason: r.EndReason, EndedBy: identity.PersonID(r.EndedBy), EndNote: r.EndNote,
-		Task: access.TaskID(r.TaskID), BeginsAt: at(r.BeginsMs), ChangeAt: at(r.ChangeMs), NextTry: at(r.NextTryMs), Next: r.NextRunID,
+		Task: access.TaskID(r.TaskID), WaitsFor: r.WaitsFor, BeginsAt: at(r.BeginsMs), ChangeAt: at(r.ChangeMs), NextTry: at(r.NextTryMs), Next: r.NextRunID,
 	}
 	var err error
 	if g.Problem, err = parse[access.Problem]("problem", r.Problem); err != nil {
@@ -408,7 +409,7 @@ func (t *tx) SaveGrant(ctx context.Context, g access.Grant) error {
 		RoleName: g.RoleName, PersonID: string(g.Person), LengthMs: g.Length.Milliseconds(), State: string(g.State), RunID: g.Run,
 		Attempts: g.Attempts, CreatedMs: ms(g.CreatedAt), StartsMs: ms(g.StartsAt), EndsMs: ms(g.EndsAt), EndedMs: ms(g.EndedAt),
 		EndReason: g.EndReason, EndedBy: string(g.EndedBy), EndNote: g.EndNote, Problem: text(g.Problem), Proof: text(g.Proof),
-		TaskID: string(g.Task), BeginsMs: ms(g.BeginsAt), ChangeMs: ms(g.ChangeAt), NextTryMs: ms(g.NextTry), NextRunID: g.Next, SetUp: text(g.SetUp), Outside: text(g.Outside),
+		TaskID: string(g.Task), WaitsFor: g.WaitsFor, BeginsMs: ms(g.BeginsAt), ChangeMs: ms(g.ChangeAt), NextTryMs: ms(g.NextTry), NextRunID: g.Next, SetUp: text(g.SetUp), Outside: text(g.Outside),
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return wrap("save grant", err)

@@ -40,6 +40,7 @@ func New() integration.Integration {
 		Catalogue:   integration.Catalogue{Search: searchMethods, Bind: bindMethod},
 		Command:     command,
 		Roles:       SiteRoles(),
+		NoRole:      unlicensed,
 		Open:        open,
 		Checks:      checks(),
 		Actions:     actions(),
@@ -47,6 +48,9 @@ func New() integration.Integration {
 		Modules:     map[string]string{"margay/tableau": moduleSource},
 	}
 }
+
+// unlicensed is the site role of a user who may do nothing on the site.
+const unlicensed = "Unlicensed"
 
 // SiteRoles lists the site roles that can be granted, the weakest first. The
 // order is that of the licences and rights that they hold; an administrator's

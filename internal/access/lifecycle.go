@@ -1,0 +1,294 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// Extend asks for more time of a grant, under the policy as it is now.
+func (s *Service) Extend(ctx context.Context, who identity.Actor, id GrantID, length *time.Duration, reason string) (Request, error) {
+	g, err := s.Grant(ctx, who, id)
+	if err != nil {
+		return Request{}, err
+	}
+	switch {
+	case g.State == GrantChanged:
+		return Request{}, fault.New(fault.Conflict, "Somebody changed this access in the other system: it cannot be extended before that is settled.").
+			WithCode("changed_outside").WithHint("Restore it or accept its end, then ask again.")
+	case g.State != GrantActive && g.State != GrantSettingUp:
+		return Request{}, fault.New(fault.Conflict, "This access is %s: there is nothing to extend.", g.State.plain()).
+			WithCode("not_extendable").WithHint("Ask for the role anew.")
+	case g.Length == Indefinite:
+		return Request{}, fault.New(fault.Conflict, "This access does not end by itself: there is nothing to extend.").WithCode("not_extendable")
+	}
+	return s.File(ctx, who, Ask{Role: g.Role, Person: g.Person, Length: length, Reason: reason})
+}
+
+// ExtendRequest is Extend of the grant that became of a request.
+func (s *Service) ExtendRequest(ctx context.Context, who identity.Actor, id RequestID, length *time.Duration, reason string) (Request, error) {
+	r, err := s.Request(ctx, who, id)
+	if err != nil {
+		return Request{}, err
+	}
+	if r.Grant == "" {
+		return Request{}, fault.New(fault.Conflict, "No access came of this request: there is nothing to extend.").WithCode("not_extendable")
+	}
+	return s.Extend(ctx, who, r.Grant, length, reason)
+}
+
+// change runs a rule on a grant in one transaction, for somebody with the scope
+// of requests.
+func (s *Service) change(ctx context.Context, who identity.Actor, id GrantID, act string,
+	rule func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error),
+) (Grant, error) {
+	subject := "grant:" + string(id)
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, subject, act); err != nil {
+		return Grant{}, err
+	}
+	var changed Grant
+	err := s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		g, app, err := grantAndApp(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		g, events, job, err := rule(ctx, tx, who, g, app)
+		if err != nil {
+			return err
+		}
+		changed, err = s.putTo(ctx, tx, g, events, job)
+		return err
+	})
+	return changed, s.refused(ctx, who, subject, act, wrap(act+" grant", err))
+}
+
+// Reduce shortens a grant at once: left is the time that it has from now, or
+// when it has not begun, the time that it will have.
+func (s *Service) Reduce(ctx context.Context, who identity.Actor, id GrantID, left time.Duration, note string) (Grant, error) {
+	return s.change(ctx, who, id, "reduce", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+		g, events, err := g.reduce(who, app, left, note, s.now())
+		return g, events, nil, err
+	})
+}
+
+// Preview is what the end of a grant would do in the other system.
+type Preview struct {
+	Grant     Grant
+	Now       string // the role that was reported there last; "": none was
+	ReadAt    time.Time
+	Then      string // the role after it
+	Because   string // why that one, for people
+	Remaining *Grant // the grant that keeps the person's role
+	ByHand    string // who takes it back by hand; "": a run does
+}
+
+// Preview says what revoking a grant would do, and does nothing.
+func (s *Service) Preview(ctx context.Context, who identity.Actor, id GrantID) (Preview, error) {
+	g, err := s.Grant(ctx, who, id)
+	if err != nil {
+		return Preview{}, err
+	}
+	all, err := s.previews(ctx, who, []Grant{g})
+	if err != nil {
+		return Preview{}, err
+	}
+	return all[0], nil
+}
+
+// previews says what revoking all these grants of one person would do.
+func (s *Service) previews(ctx context.Context, who identity.Actor, grants []Grant) ([]Preview, error) {
+	list := make([]Preview, 0, len(grants))
+	for _, g := range grants {
+		scale, err := s.rules.Scale(ctx, g.Connection)
+		if err != nil {
+			return nil, err
+		}
+		var live []Grant
+		var app App
+		var byHand string
+		err = s.store.View(ctx, func(tx Reader) (err error) {
+			if app, err = tx.App(ctx, g.App); err != nil {
+				return err
+			}
+			who, err := standing(ctx, tx, who)
+			if err != nil {
+				return err
+			}
+			if err := g.mayEnd(who, app); err != nil {
+				return err
+			}
+			task, _, err := s.taskFor(ctx, tx, g, g.job(JobDeprovision, "", 0))
+			if err == nil && task != nil {
+				byHand, err = waitingFor(ctx, tx, *task)
+			}
+			if err != nil {
+				return err
+			}
+			live, err = tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive}})
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := g.endedAlready(); err != nil {
+			return nil, err
+		}
+		live = slices.DeleteFunc(live, func(l Grant) bool {
+			return slices.ContainsFunc(grants, func(other Grant) bool { return other.ID == l.ID && other.ID != g.ID })
+		})
+		p := previewOf(g, app, live, scale)
+		p.ByHand = byHand
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// previewOf says what the end of g does: what the workflows of the bundle do
+// with what was reported last. live are the person's active grants on the site.
+func previewOf(g Grant, app App, live []Grant, scale Scale) Preview {
+	p := Preview{Grant: g, Now: g.Proof.Role, ReadAt: g.Proof.At}
+	var strongest *Grant
+	for _, other := range live {
+		if other.Proof.At.After(p.ReadAt) {
+			p.Now, p.ReadAt = other.Proof.Role, other.Proof.At
+		}
+		if other.ID != g.ID && (strongest == nil || scale.Rank(other.RoleName) > scale.Rank(strongest.RoleName)) {
+			strongest = &other
+		}
+	}
+	if g.State == GrantChanged {
+		p.Now, p.ReadAt = g.Outside.Found, g.Outside.At
+	}
+	p.Then = p.Now
+	switch {
+	case g.State == GrantScheduled:
+		p.Because = "It has not begun: nothing is changed in the other system."
+	case g.State == GrantChanged && p.Now == "":
+		p.Because = "The person is not on the site any more: there is nothing to take back."
+	case p.Now == "":
+		p.Because = "It has not been set up: what is there is read when it ends."
+	case p.Now != g.RoleName:
+		p.Because = "The role there is " + p.Now + ", not " + g.RoleName + ": it is left alone."
+	case app.OnRevoke == OnRevokeUnlicensed || strongest == nil || scale.Rank(strongest.RoleName) < 0:
+		p.Then, p.Because = scale.None, "No other grant gives a role there."
+		if app.OnRevoke == OnRevokeUnlicensed {
+			p.Because = "The app takes everything away when access is revoked."
+		}
+	default:
+		p.Then, p.Remaining = strongest.RoleName, strongest
+		p.Because = "Another grant still gives " + strongest.RoleName + "."
+	}
+	return p
+}
+
+// Revoked is what became of one grant of somebody whose access all ends.
+type Revoked struct {
+	Preview Preview
+	Err     error // nil: it is ending, or would be
+}
+
+// RevokeAll ends everything that a person holds or is about to: one run for
+// each grant, the strongest first. With dry, it only says what would happen.
+func (s *Service) RevokeAll(ctx context.Context, who identity.Actor, person identity.PersonID, note string, dry bool) ([]Revoked, error) {
+	if err := s.needAdmin(ctx, who, "person:"+string(person), "revoke_all"); err != nil {
+		return nil, err
+	}
+	if _, err := cleanReason(note); err != nil {
+		return nil, err
+	}
+	live, err := s.endable(ctx, person)
+	if err != nil {
+		return nil, err
+	}
+	previews, err := s.previews(ctx, who, live)
+	rows := make([]Revoked, len(previews))
+	for i, p := range previews {
+		rows[i].Preview = p
+		if dry {
+			continue
+		}
+		rows[i].Preview.Grant, rows[i].Err = s.Revoke(ctx, who, p.Grant.ID, note)
+		if rows[i].Err != nil {
+			rows[i].Preview.Grant = p.Grant
+		}
+	}
+	return rows, err
+}
+
+// endable returns what a person holds that can be ended, the strongest first.
+func (s *Service) endable(ctx context.Context, person identity.PersonID) ([]Grant, error) {
+	var live []Grant
+	err := s.store.View(ctx, func(tx Reader) (err error) {
+		if _, err := tx.Person(ctx, person); err != nil {
+			return err
+		}
+		live, err = tx.Grants(ctx, GrantFilter{Person: person, States: []GrantState{GrantScheduled, GrantSettingUp, GrantActive, GrantNotSetUp, GrantChanged}})
+		return err
+	})
+	if err != nil {
+		return nil, wrap("list grants", err)
+	}
+	return s.strongestFirst(ctx, live)
+}
+
+// strongestFirst sorts grants by how strong their role is.
+func (s *Service) strongestFirst(ctx context.Context, grants []Grant) ([]Grant, error) {
+	scales := map[string]Scale{}
+	for _, g := range grants {
+		if _, ok := scales[g.Connection]; ok {
+			continue
+		}
+		scale, err := s.rules.Scale(ctx, g.Connection)
+		if err != nil {
+			return nil, err
+		}
+		scales[g.Connection] = scale
+	}
+	slices.SortStableFunc(grants, func(a, b Grant) int {
+		return cmp.Compare(scales[b.Connection].Rank(b.RoleName), scales[a.Connection].Rank(a.RoleName))
+	})
+	return grants, nil
+}
+
+// BeginDue begins the scheduled grants whose time has come, at most limit of
+// them, and returns how many it began.
+func (s *Service) BeginDue(ctx context.Context, limit int) (int, error) {
+	var due []Grant
+	err := s.store.View(ctx, func(tx Reader) (err error) {
+		due, err = tx.Grants(ctx, GrantFilter{BeginBy: s.now(), Limit: limit})
+		return err
+	})
+	if err != nil || len(due) == 0 {
+		return 0, wrap("look for grants to begin", err)
+	}
+	n := 0
+	err = s.store.Change(ctx, func(tx Tx) error {
+		n = 0
+		for _, g := range due {
+			g, err := tx.Grant(ctx, g.ID)
+			if err != nil {
+				return err
+			}
+			now := s.now()
+			if g.State != GrantScheduled || g.BeginsAt.After(now) {
+				continue
+			}
+			g, events := g.begin(s.newID("run"), now)
+			if err := s.put(ctx, tx, g, events, new(g.job(JobProvision, "scheduled", 0))); err != nil {
+				return err
+			}
+			n++
+		}
+		return nil
+	})
+	return n, wrap("begin grants", err)
+}
