@@ -36,6 +36,7 @@ type system struct {
 	opened []*client
 	call   func(c integration.Call) (integration.Answer, error) // nil: 200
 	act    func()                                               // in the middle of an action
+	try    func(integration.Settings) error                     // of new credentials; nil: they are accepted
 }
 
 type client struct {
@@ -96,6 +97,12 @@ func (s *system) integration() integration.Integration {
 		c := &client{system: s, settings: settings, closed: make(chan struct{})}
 		s.opened = append(s.opened, c)
 		return c, nil
+	}
+	in.Try = func(_ context.Context, c integration.Client) error {
+		if s.try == nil {
+			return nil
+		}
+		return s.try(c.(*client).settings) //nolint:forcetypeassert // it is ours
 	}
 	call := func(ctx context.Context, c integration.Client) error {
 		_, err := c.Call(ctx, integration.Call{Method: http.MethodGet, Path: "/x"})
