@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -49,11 +50,26 @@ func (s *Service) CheckEach(ctx context.Context, who identity.Actor, id string, 
 	if err != nil {
 		return nil, err
 	}
-	reports := s.run(s.usage.observed(ctx, id), checks, o.client, o.connection, done)
-	if ctx.Err() != nil { // who gave up learnt nothing of the system
+	last, err := s.store.LastChecks(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	var lost error
+	reports := s.run(s.usage.observed(ctx, id), checks, o.client, o.connection, func(r CheckReport) {
+		if ctx.Err() != nil { // who gave up learnt nothing of the system
+			return
+		}
+		// Each is kept as soon as it is there: pages follow a run by what is kept,
+		// also those that another node serves.
+		lost = errors.Join(lost, s.store.KeepChecks(ctx, id, []CheckReport{r}))
+		if done != nil {
+			done(r)
+		}
+	})
+	if ctx.Err() != nil {
 		return reports, nil
 	}
-	return reports, s.keep(ctx, who, o.connection, o.integration, reports)
+	return reports, errors.Join(lost, s.tellState(ctx, who, o, last[id], reports))
 }
 
 // chosen returns the checks of these keys or names in their order; all for none.
@@ -98,21 +114,16 @@ func (s *Service) run(ctx context.Context, checks []integration.Check, client in
 	return reports
 }
 
-// keep keeps results, and records when they make the connection better or worse.
-func (s *Service) keep(ctx context.Context, who identity.Actor, c Connection, in integration.Integration, reports []CheckReport) error {
-	last, err := s.store.LastChecks(ctx, c.ID)
-	if err != nil {
-		return err
+// tellState records when a run made the connection better or worse.
+func (s *Service) tellState(ctx context.Context, who identity.Actor, o *opened, last, reports []CheckReport) error {
+	before := Health(o.connection, o.integration, last).State
+	after := Health(o.connection, o.integration, merged(last, reports)).State
+	if after == before || after == StateNeverChecked {
+		return nil
 	}
-	before := Health(c, in, last[c.ID]).State
-	after := Health(c, in, merged(last[c.ID], reports))
-	var events []audit.Event
-	if after.State != before && after.State != StateNeverChecked {
-		e := s.event(audit.Kind("connection."+string(after.State)), who, c, s.now())
-		e.Data["before"] = string(before)
-		events = append(events, e)
-	}
-	return s.store.KeepChecks(ctx, c.ID, reports, events...)
+	e := s.event(audit.Kind("connection."+string(after)), who, o.connection, s.now())
+	e.Data["before"] = string(before)
+	return s.store.RecordEvents(ctx, e)
 }
 
 // merged returns the last results with the newer ones in their place.

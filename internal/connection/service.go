@@ -35,8 +35,9 @@ type Store interface {
 	PauseConnection(ctx context.Context, id string, at time.Time, by Author, events ...audit.Event) error
 	// ConnectionUse says what depends on a connection.
 	ConnectionUse(ctx context.Context, id string) (Use, error)
-	// KeepChecks keeps the results as the last of their checks.
-	KeepChecks(ctx context.Context, id string, reports []CheckReport, events ...audit.Event) error
+	// KeepChecks keeps the results as the last of their checks. Those of a
+	// connection that is gone are left out.
+	KeepChecks(ctx context.Context, id string, reports []CheckReport) error
 	// LastChecks returns the last results by connection: of one, or of all for "".
 	LastChecks(ctx context.Context, id string) (map[string][]CheckReport, error)
 	// AddUsage adds to how a connection was used. One that is gone is left out.

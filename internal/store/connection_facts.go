@@ -62,7 +62,7 @@ func (db *DB) PauseConnection(ctx context.Context, id string, at time.Time, by c
 }
 
 // KeepChecks implements [connection.Store].
-func (db *DB) KeepChecks(ctx context.Context, id string, reports []connection.CheckReport, events ...audit.Event) error {
+func (db *DB) KeepChecks(ctx context.Context, id string, reports []connection.CheckReport) error {
 	rows := make([]checkRow, len(reports))
 	for i, r := range reports {
 		rows[i] = checkRow{
@@ -82,10 +82,7 @@ func (db *DB) KeepChecks(ctx context.Context, id string, reports []connection.Ch
 			Set("version = EXCLUDED.version, pass = EXCLUDED.pass, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint").
 			Set("facts = EXCLUDED.facts, at_ms = EXCLUDED.at_ms, took_ms = EXCLUDED.took_ms").
 			Where("check_row.at_ms <= EXCLUDED.at_ms").Exec(ctx)
-		if err != nil {
-			return wrap("keep checks", err)
-		}
-		return tx.Record(ctx, events...)
+		return wrap("keep checks", err)
 	})
 }
 

@@ -20,6 +20,7 @@ type place struct {
 // bottom, at most four.
 var menu = []place{
 	{who: anyone, link: ui.NavLink{Name: "Home", Href: "/", Icon: "house", Key: "h", Phone: true}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Integrations", Href: "/integrations", Icon: "plug", Key: "i"}, below: []string{"/connections"}},
 }
 
 // menuFor returns the menu as somebody sees it at an address.

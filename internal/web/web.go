@@ -69,6 +69,9 @@ func New(cfg Config) http.Handler {
 	s.eventStream()
 	s.homePages()
 	s.profilePages()
+	s.connectionPages()
+	s.browsePages()
+	s.consolePages()
 	s.mux.HandleFunc("/", s.bare(s.nothingHere))
 	return s.secure(s.mux)
 }

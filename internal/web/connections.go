@@ -1,0 +1,550 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"github.com/margay-access/margay/internal/connection"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/integration"
+	"github.com/margay-access/margay/internal/web/ui"
+)
+
+func (s *site) connectionPages() {
+	s.get("/integrations", administrators, s.integrations)
+	s.get("/integrations/{kind}/connect", administrators, s.connectForm)
+	s.post("/integrations/{kind}/connect", administrators, s.connect)
+	s.ask("/integrations/{kind}/connect/look", administrators, s.lookAtAddress)
+	s.ask("/integrations/{kind}/connect/test", administrators, s.testConnect)
+	s.get("/connections/{id}", administrators, s.connection)
+	s.get("/connections/{id}/checks", administrators, s.checks)
+	s.ask("/connections/{id}/checks", administrators, s.runChecks)
+	s.get("/connections/{id}/edit", administrators, s.editForm)
+	s.post("/connections/{id}/edit", administrators, s.edit)
+	s.ask("/connections/{id}/edit/plan", administrators, s.planEdit)
+	s.ask("/connections/{id}/edit/test", administrators, s.testEdit)
+	s.get("/connections/{id}/rotate", administrators, s.rotateForm)
+	s.post("/connections/{id}/rotate", administrators, s.rotate)
+	s.get("/connections/{id}/delete", administrators, s.deleteForm)
+	s.post("/connections/{id}/delete", administrators, s.deleteConnection)
+	s.post("/connections/{id}/pause", administrators, s.pauseConnection)
+	s.post("/connections/{id}/resume", administrators, s.resumeConnection)
+}
+
+// ask adds a POST that changes nothing of ours and may be sent again: a test, a
+// look at what would happen.
+func (s *site) ask(path string, who may, h handler) {
+	s.mux.HandleFunc("POST "+path, s.bare(s.signedIn(who, func(r *Request) error {
+		if err := r.parse(); err != nil {
+			return err
+		}
+		return h(r)
+	})))
+}
+
+func connectionState(c connection.Condition) ui.State {
+	st := map[connection.State]ui.State{
+		connection.StateHealthy:        {Icon: "circle-check", Tone: ui.Good},
+		connection.StateDegraded:       {Icon: "triangle-alert", Tone: ui.Warn},
+		connection.StateNeedsAttention: {Icon: "circle-x", Tone: ui.Bad},
+		connection.StatePaused:         {Icon: "pause", Tone: ui.Quiet},
+		connection.StateNeverChecked:   {Icon: "circle-dashed", Tone: ui.Quiet},
+	}[c.State]
+	if st.Icon == "" {
+		st = unknownState(string(c.State))
+	}
+	st.Word = c.Word
+	return st
+}
+
+func (s *site) integrations(r *Request) error {
+	all, err := s.Connections.Overviews(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	return r.Page(ui.Head{Title: "Integrations", Lead: "The systems that Margay gives access to, and the sites that are connected."}, nil, integrationsView(s.Registry.All(), all))
+}
+
+// lastChecked is when a check was run last.
+func lastChecked(o connection.Overview) time.Time {
+	var last time.Time
+	for _, c := range o.Checks {
+		if c.At.After(last) {
+			last = c.At
+		}
+	}
+	return last
+}
+
+// form is the form of a connection as it stands.
+type form struct {
+	in     integration.Integration
+	values integration.Settings // what was typed; of secrets nothing
+	errs   ui.Errors
+	lost   bool // a secret was typed and is not given back
+	taken  integration.Target
+}
+
+// settingsOf reads the settings of a form. Absent is blank.
+func settingsOf(r *Request, in integration.Integration) integration.Settings {
+	out := integration.Settings{}
+	for _, f := range in.Fields {
+		out[f.Key] = r.PostFormValue(f.Key)
+	}
+	return out
+}
+
+// formErrors returns what is wrong with the fields of a form.
+func formErrors(err error) (ui.Errors, bool) {
+	errs, ok := ui.ErrorsOf(err)
+	for i := range errs {
+		errs[i].Field = strings.TrimPrefix(errs[i].Field, "settings.")
+	}
+	return errs, ok
+}
+
+// typed is a form with what was typed; secrets are not given back.
+func typed(in integration.Integration, values integration.Settings, errs ui.Errors) form {
+	f := form{in: in, values: integration.Settings{}, errs: errs}
+	for _, field := range in.Fields {
+		switch {
+		case !field.Secret:
+			f.values[field.Key] = values[field.Key]
+		case values[field.Key] != "":
+			f.lost = true
+		}
+	}
+	if clean, err := in.Clean(f.values); err == nil {
+		f.taken = in.TargetOf(clean)
+	}
+	return f
+}
+
+func (s *site) connectForm(r *Request) error {
+	in, err := s.Registry.Get(r.Thing("kind"))
+	if err != nil {
+		return err
+	}
+	return s.showConnect(r, http.StatusOK, form{in: in, values: integration.Settings{}})
+}
+
+func (s *site) showConnect(r *Request, status int, f form) error {
+	head := ui.Head{Title: f.in.Title, Beta: f.in.Beta, Back: []ui.Link{{Name: "Integrations", Href: "/integrations"}}}
+	return r.PageAs(status, head, nil, connectView(f))
+}
+
+func (s *site) connect(r *Request) error {
+	in, err := s.Registry.Get(r.Thing("kind"))
+	if err != nil {
+		return err
+	}
+	settings := settingsOf(r, in)
+	c, err := s.Connections.Create(r.Context(), r.Actor, in.Kind, settings)
+	if errs, ok := formErrors(err); ok {
+		return s.showConnect(r, http.StatusUnprocessableEntity, typed(in, settings, errs))
+	}
+	if err != nil {
+		return err
+	}
+	return r.Done("/connections/"+c.ID, "%s is connected. Run its checks to see that it works.", c.DisplayName)
+}
+
+// lookAtAddress says where calls would go with what was typed so far.
+func (s *site) lookAtAddress(r *Request) error {
+	in, err := s.Registry.Get(r.Thing("kind"))
+	if err != nil {
+		return err
+	}
+	settings := settingsOf(r, in)
+	clean, err := in.Clean(settings)
+	if errs, ok := formErrors(err); ok {
+		return r.Render(http.StatusOK, addressView(integration.Target{}, "", errs[0].Text))
+	}
+	if err != nil {
+		return err
+	}
+	taken := ""
+	for _, f := range in.Fields {
+		if !f.Secret && strings.TrimSpace(settings[f.Key]) == "" && clean[f.Key] != "" {
+			taken = f.Label + " is taken from the address that was pasted: " + clean[f.Key]
+		}
+	}
+	return r.Render(http.StatusOK, addressView(in.TargetOf(clean), taken, ""))
+}
+
+// tested shows how checks with settings that are not stored went.
+func tested(r *Request, reports []connection.CheckReport, err error) error {
+	if errs, ok := formErrors(err); ok {
+		return r.Render(http.StatusOK, testView(nil, errs))
+	}
+	if err != nil {
+		f := fault.Public(err)
+		return r.Render(http.StatusOK, testView(nil, ui.Errors{{Text: f.Message}, {Text: f.Hint}}))
+	}
+	return r.Render(http.StatusOK, testView(reports, nil))
+}
+
+func (s *site) testConnect(r *Request) error {
+	in, err := s.Registry.Get(r.Thing("kind"))
+	if err != nil {
+		return err
+	}
+	reports, err := s.Connections.Try(r.Context(), r.Actor, in.Kind, settingsOf(r, in))
+	return tested(r, reports, err)
+}
+
+func (s *site) overview(r *Request) (connection.Overview, error) {
+	return s.Connections.Overview(r.Context(), r.Actor, r.Thing("id"))
+}
+
+func back(o connection.Overview) []ui.Link {
+	return []ui.Link{{Name: "Integrations", Href: "/integrations"}, {Name: o.DisplayName, Href: "/connections/" + o.ID}}
+}
+
+func (s *site) connection(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	head := ui.Head{Title: o.DisplayName, Lead: o.Target.String(), Beta: o.Integration.Beta, Back: []ui.Link{{Name: "Integrations", Href: "/integrations"}}}
+	return r.Page(head, connectionActs(o), connectionView(o, progress{}))
+}
+
+// progress is a run of checks that a page follows.
+type progress struct {
+	since time.Time // when it began; zero: none is followed
+	only  string    // one check; "": all
+}
+
+// longestRun is how long a page follows a run.
+const longestRun = 5 * time.Minute
+
+// waits says whether the page waits for the check's result.
+func (p progress) waits(o connection.Overview, key string, now time.Time) bool {
+	if p.since.IsZero() || p.only != "" && p.only != key || now.Sub(p.since) > longestRun {
+		return false
+	}
+	i := slices.IndexFunc(o.Checks, func(c connection.CheckReport) bool { return c.Key == key })
+	return i < 0 || o.Checks[i].At.Before(p.since)
+}
+
+func (p progress) waitsFor(o connection.Overview, now time.Time) int {
+	n := 0
+	for _, c := range o.Integration.Checks {
+		if p.waits(o, c.Key, now) {
+			n++
+		}
+	}
+	return n
+}
+
+func (p progress) address(o connection.Overview) string {
+	q := url.Values{"since": {strconv.FormatInt(p.since.UnixMilli(), 10)}, "only": {p.only}}
+	return "/connections/" + o.ID + "/checks?" + q.Encode()
+}
+
+// runChecks runs one check or all. With script the page follows them row by row;
+// without, it comes back when they are done.
+func (s *site) runChecks(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	only := r.Value("only")
+	var keys []string
+	if only != "" {
+		if _, err := o.Integration.Check(only); err != nil {
+			return err
+		}
+		keys = []string{only}
+	}
+	if !r.Partial() || !o.PausedAt.IsZero() {
+		if _, err := s.Connections.Check(r.Context(), r.Actor, o.ID, keys...); err != nil {
+			return err
+		}
+		return r.Done("/connections/"+o.ID+"#checks", "")
+	}
+	p := progress{since: r.Now.Truncate(time.Millisecond), only: only}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longestRun)
+	who := r.Actor
+	go func() {
+		defer cancel()
+		if _, err := s.Connections.Check(ctx, who, o.ID, keys...); err != nil {
+			s.Log.WarnContext(ctx, "checks did not end well", "connection", o.ID, "error", err)
+		}
+	}()
+	return r.Render(http.StatusOK, checksView(o, p))
+}
+
+// checks is the part of a page that follows a run.
+func (s *site) checks(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	ms, err := strconv.ParseInt(r.URL.Query().Get("since"), 10, 64)
+	if err != nil {
+		return r.Done("/connections/"+o.ID+"#checks", "")
+	}
+	return r.Render(http.StatusOK, checksView(o, progress{since: time.UnixMilli(ms), only: r.URL.Query().Get("only")}))
+}
+
+// edits is the form of an edit as it stands.
+type edits struct {
+	form
+	o     connection.Overview
+	plan  *connection.Plan
+	agree bool         // what it meets must be agreed to
+	clash *fault.Error // somebody saved it meanwhile
+}
+
+// siteChoice is the field that says in words whether there is a site: blank is
+// never an accident.
+const siteChoice = "site_choice"
+
+// editOf reads the form of an edit. For a field whose blank is saved, the choice
+// beside it decides.
+func editOf(r *Request, in integration.Integration) (connection.Edit, ui.Errors) {
+	e := connection.Edit{Settings: settingsOf(r, in)}
+	e.Version, _ = strconv.Atoi(r.Value("version")) // 0 when it is not there: whatever is stored
+	var errs ui.Errors
+	for _, f := range in.Fields {
+		if f.KeepBlank {
+			continue
+		}
+		switch r.Value(siteChoice) {
+		case "default":
+			e.Settings[f.Key] = ""
+		case "named":
+			if strings.TrimSpace(e.Settings[f.Key]) == "" {
+				errs = append(errs, ui.FieldError{Field: f.Key, Text: "Type the " + f.Label + ", or choose the Default site."})
+			}
+		}
+	}
+	return e, errs
+}
+
+func (s *site) editForm(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	return s.showEdit(r, http.StatusOK, edits{form: form{in: o.Integration, values: o.Settings, taken: o.Target}, o: o})
+}
+
+func (s *site) showEdit(r *Request, status int, e edits) error {
+	return r.PageAs(status, ui.Head{Title: "Edit connection", Beta: e.in.Beta, Back: back(e.o)}, nil, editView(e))
+}
+
+func (s *site) edit(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	e, errs := editOf(r, o.Integration)
+	view := edits{form: typed(o.Integration, e.Settings, errs), o: o}
+	if len(errs) > 0 {
+		return s.showEdit(r, http.StatusUnprocessableEntity, view)
+	}
+	plan, err := s.Connections.Preview(r.Context(), r.Actor, o.ID, e)
+	if err == nil && plan.Moves && plan.Use.LiveGrants > 0 && r.Value("agree") != "true" {
+		view.plan, view.agree = &plan, true
+		return s.showEdit(r, http.StatusUnprocessableEntity, view)
+	}
+	var c connection.Connection
+	if err == nil {
+		c, err = s.Connections.Update(r.Context(), r.Actor, o.ID, e)
+	}
+	if errs, ok := formErrors(err); ok {
+		view.errs = errs
+		return s.showEdit(r, http.StatusUnprocessableEntity, view)
+	}
+	if f := fault.Public(err); err != nil && f.Code == "conflict" {
+		view.clash = f
+		return s.showEdit(r, http.StatusConflict, view)
+	}
+	if err != nil {
+		return err
+	}
+	if len(plan.Changes) == 0 {
+		return r.Done("/connections/"+c.ID, "Nothing was changed.")
+	}
+	return r.Done("/connections/"+c.ID, "Saved. Run the checks to see that it works.")
+}
+
+func (s *site) planEdit(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	e, errs := editOf(r, o.Integration)
+	if len(errs) > 0 {
+		return r.Render(http.StatusOK, testView(nil, errs))
+	}
+	plan, err := s.Connections.Preview(r.Context(), r.Actor, o.ID, e)
+	if err != nil {
+		return tested(r, nil, err)
+	}
+	return r.Render(http.StatusOK, planView(plan, false))
+}
+
+func (s *site) testEdit(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	e, errs := editOf(r, o.Integration)
+	if len(errs) > 0 {
+		return r.Render(http.StatusOK, testView(nil, errs))
+	}
+	reports, err := s.Connections.TryEdit(r.Context(), r.Actor, o.ID, e)
+	return tested(r, reports, err)
+}
+
+func (s *site) rotateForm(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	return s.showRotate(r, http.StatusOK, edits{form: form{in: o.Integration, values: o.Settings}, o: o}, nil)
+}
+
+func (s *site) showRotate(r *Request, status int, e edits, trouble *fault.Error) error {
+	head := ui.Head{Title: "Rotate the token", Lead: "The new token is tried before the old one is dropped: when " + e.in.Name + " refuses it, nothing changes.", Back: back(e.o)}
+	return r.PageAs(status, head, nil, rotateView(e, trouble))
+}
+
+func (s *site) rotate(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	e := connection.Edit{Settings: integration.Settings{}}
+	e.Version, _ = strconv.Atoi(r.Value("version"))
+	for _, f := range o.Integration.Fields {
+		if f.Credential {
+			e.Settings[f.Key] = r.PostFormValue(f.Key)
+		}
+	}
+	c, err := s.Connections.Rotate(r.Context(), r.Actor, o.ID, e)
+	view := edits{form: typed(o.Integration, e.Settings, nil), o: o}
+	if errs, ok := formErrors(err); ok {
+		view.errs = errs
+		return s.showRotate(r, http.StatusUnprocessableEntity, view, nil)
+	}
+	if f := fault.Public(err); err != nil && f.Kind != fault.Internal && f.Kind != fault.Forbidden {
+		status := http.StatusBadGateway
+		if f.Kind == fault.Conflict {
+			status = http.StatusConflict
+		}
+		return s.showRotate(r, status, view, f)
+	}
+	if err != nil {
+		return err
+	}
+	return r.Done("/connections/"+c.ID, "The new token is in use. Now revoke the old one in %s: nothing uses it any more.", o.Integration.Name)
+}
+
+func deletion(o connection.Overview, wrong string) ui.Question {
+	return ui.Question{
+		ID: "delete", Title: "Delete this connection?", Name: o.DisplayName, Action: "/connections/" + o.ID + "/delete", Button: "Delete connection", Busy: "Deleting…",
+		Effect: "The connection and its sealed secret are removed. The token stays in " + o.Integration.Name + ": revoke it there.", Back: "/connections/" + o.ID, Error: wrong,
+	}
+}
+
+func (s *site) deleteForm(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	return r.Page(ui.Head{Title: "Delete connection", Back: back(o)}, nil, ui.AskPage(deletion(o, "")))
+}
+
+func (s *site) deleteConnection(r *Request) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	wrong := func(text string) error {
+		return r.PageAs(http.StatusUnprocessableEntity, ui.Head{Title: "Delete connection", Back: back(o)}, nil, ui.AskPage(deletion(o, text)))
+	}
+	if !r.Confirmed(o.DisplayName) {
+		return wrong("That is not the name of this connection.")
+	}
+	if err := s.Connections.Delete(r.Context(), r.Actor, o.ID, o.DisplayName); err != nil {
+		return err
+	}
+	return r.Done("/integrations", "%s is deleted.", o.DisplayName)
+}
+
+func (s *site) pauseConnection(r *Request) error {
+	c, err := s.Connections.Pause(r.Context(), r.Actor, r.Thing("id"))
+	if err != nil {
+		return err
+	}
+	return r.Done("/connections/"+c.ID, "Paused: nothing is sent over it until it is resumed.")
+}
+
+func (s *site) resumeConnection(r *Request) error {
+	c, err := s.Connections.Resume(r.Context(), r.Actor, r.Thing("id"))
+	if err != nil {
+		return err
+	}
+	return r.Done("/connections/"+c.ID, "Resumed.")
+}
+
+// inputOf is a field of a connection's form.
+func inputOf(f integration.Field, form form, note string) ui.Field {
+	out := ui.Field{Name: f.Key, Label: f.Label, Help: f.Help, Value: form.values[f.Key], Optional: !f.Required, Error: form.errs.Of(f.Key)}
+	if note != "" {
+		out.Help, out.Optional = note, true
+	}
+	out.Attrs = templ.Attributes{"spellcheck": "false", "autocapitalize": "none"}
+	if f.Example != "" {
+		out.Attrs["placeholder"] = f.Example
+	}
+	return out
+}
+
+// since is when and by whom a secret was set.
+func since(o connection.Overview) string {
+	if o.Credential.SetAt.IsZero() {
+		return ""
+	}
+	return "set " + o.Credential.SetAt.UTC().Format("2 Jan 2006") + " by " + o.Credential.SetBy.String()
+}
+
+func checkState(c connection.CheckReport) ui.State {
+	if c.Pass {
+		return ui.State{Word: "Pass", Icon: "circle-check", Tone: ui.Good}
+	}
+	return ui.State{Word: "Fail", Icon: "circle-x", Tone: ui.Bad}
+}
+
+// report returns the last result of a check.
+func report(o connection.Overview, key string) (connection.CheckReport, bool) {
+	for _, c := range o.Checks {
+		if c.Key == key {
+			return c, true
+		}
+	}
+	return connection.CheckReport{}, false
+}
+
+// asText is a check's result to copy: no secret is in it.
+func asText(c connection.CheckReport) string {
+	lines := []string{c.Name, map[bool]string{true: "Pass", false: "Fail"}[c.Pass] + ": " + c.Message}
+	for _, l := range []string{c.Detail, c.Hint} {
+		if l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return strings.Join(append(lines, c.At.UTC().Format(time.RFC3339)), "\n")
+}
