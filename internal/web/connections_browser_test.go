@@ -1,0 +1,289 @@
+package web_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/web/webtest"
+	"github.com/margay-access/margay/tableau/tableautest"
+)
+
+// The sentences of the checks, at the surface where people see them.
+const (
+	apiPass     = "Successfully connected to Tableau API"                                                                                                                                    // S57
+	contentPass = "Successfully accessed Tableau content"                                                                                                                                    // S60
+	apiFail     = "Unable to connect to Tableau API. Please verify your credentials are valid and the server URL is correct."                                                                // S63
+	siteFail    = "Failed to access the configured Tableau site. Please verify your site content URL and that the PAT has access to it."                                                     // S64
+	contentFail = "Failed to access Tableau content. Please verify your token has read permissions."                                                                                         // S65
+	usersDenied = "The configured PAT does not have permission to manage site users. Recreate the PAT under a site or server administrator account if user-management workflows are needed." // S66
+	usersFail   = "Failed to list Tableau site users while checking user-management scope."                                                                                                  // S67
+	usersNoSite = "Could not look up the current Tableau site before checking user-management scope. Verify the Session & Site check passes first."                                          // S70
+)
+
+// clicks counts what a person presses, a field's focus included.
+type clicks struct {
+	*webtest.Browser
+	n int
+}
+
+func (c *clicks) Click(name string)        { c.n++; c.Browser.Click(name) }
+func (c *clicks) Fill(label, value string) { c.n++; c.Browser.Fill(label, value) }
+
+// A person with a token connects the site and sees four results in at most 12
+// clicks.
+func TestConnect(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	b := &clicks{Browser: w.SignIn(webtest.Admin)}
+	b.Open("/")
+	b.Click("Integrations")
+	b.See("No site is connected yet")
+	b.Until(`document.querySelector(".beta").textContent.trim().startsWith("Beta")`) // S7
+	b.Audit("integrations-empty")
+	b.Click("Connect Tableau")
+	b.See("Configure Tableau") // S24
+	for _, text := range []string{
+		"Server URL", "Site Content URL", "Personal Access Token Name", "Personal Access Token Secret", // S25, S29, S33, S37
+		"Your Tableau server URL (without https://). For Tableau Cloud, this is typically something like 10ax.online.tableau.com. For Tableau Server, use your server’s hostname.", // S31
+		"The content URL of the site to connect to. For the Default site, leave this empty. You can find this in the site URL after /site/.",                                       // S32
+		"The name of your Tableau Personal Access Token. Create one in Tableau under My Account Settings > Personal Access Tokens.",                                                // S34
+		"The secret value of your Tableau Personal Access Token. This is shown only once when the token is created.",                                                               // S38
+		"Sign in to Tableau as the integration user", "Open your account settings", "Create the token", "Copy the secret immediately", "Identify your Server URL", "Identify your Site Content URL", // S23
+		"If you lose it, revoke the token and create a new one", // S119
+		"off by default on some Server deployments",             // S87
+		"Tableau Cloud always supports 3.24", "2025.1",          // S84, S85
+		"over HTTPS (port 443)",                                                                     // S86
+		"not used for 15 consecutive days", "1 to 365 days", "a paused connection can let it lapse", // S88–S90
+		"out of scope",                                    // S108
+		"Use a dedicated service account",                 // S113
+		"a site or server administrator created",          // S17
+		"Behavior and available capabilities may evolve.", // S117
+	} {
+		b.See(text)
+	}
+	b.Until(`document.querySelector("a[href='https://help.tableau.com/current/server/en-us/security_personal_access_tokens.htm']") && document.querySelector("a[href='https://help.tableau.com/current/api/rest_api/en-us/REST/rest_api_concepts_versions.htm']")`) // S120
+	b.Until(`document.querySelector("#pat_secret").type === "password"`)                                                                                                                                                                                            // S37
+	b.Audit("connect")
+
+	// S28, S35, S39: what is missing is said at its field.
+	before := b.n
+	b.Click("Submit")
+	b.See("Server URL is required")
+	b.See("Personal Access Token name is required")
+	b.See("Personal Access Token secret is required")
+	b.Audit("connect-errors")
+	b.n = before // a slip is no part of the way
+
+	// Decision 7: a whole address, pasted.
+	b.Fill("Server URL", "https://"+w.Site.Host+"/#/site/"+w.Site.ContentURL()+"/home")
+	b.See("Calls will go to https://" + w.Site.Host + " · site " + w.Site.ContentURL())
+	b.See("Site Content URL is taken from the address that was pasted: " + w.Site.ContentURL())
+	b.Fill("Personal Access Token Name", "margay")
+	b.Fill("Personal Access Token Secret", webtest.PATSecret)
+	b.Click("Submit") // S40
+	b.See("Run its checks to see that it works.")
+	b.See("Never checked")
+	b.Audit("connection-new")
+	b.Click("Run all checks") // S53
+	for _, text := range []string{
+		"Validate Tableau API Connection", "Check Tableau Session & Site", "Check Tableau Content Access", "Check Tableau User Management Scope", // S47–S50
+		apiPass, `Successfully accessed Tableau site "` + w.Site.ContentURL() + `"`, contentPass, "PAT can list site users (", "Healthy", // S57–S61
+	} {
+		b.See(text)
+	}
+	if b.n > 12 {
+		t.Errorf("%d clicks", b.n)
+	}
+	b.Reload()
+	b.See("Healthy") // it is kept
+	b.See("Signed in as")
+	b.Audit("connection-healthy")
+	if html := b.HTML(); strings.Contains(html, webtest.PATSecret) || !strings.Contains(html, "••••••••4711") { // S43, S95
+		t.Error("the page holds the secret, or not its mask")
+	}
+	if strings.Contains(w.Log(), webtest.PATSecret) { // S6
+		t.Error("the log holds the secret")
+	}
+	b.Open("/integrations")
+	b.See("Tableau – " + w.Site.ContentURL())
+	b.Audit("integrations")
+}
+
+// Each check fails alone, with its sentence; the others stay as they are.
+func TestCheckOutcomes(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	w.Connect()
+	b := w.SignIn(webtest.Admin)
+	b.Open("/connections/" + w.Connection.ID)
+	site := `Successfully accessed Tableau site "` + w.Site.ContentURL() + `"`
+	fail := func(method, path string, status int, code string) tableautest.Fault {
+		return tableautest.Fault{Method: method, Path: path, Status: status, Code: code, Summary: "Refused", Detail: "<i>in Tableau's words</i>", Times: -1}
+	}
+	for _, tt := range []struct {
+		name  string
+		fault tableautest.Fault
+		see   []string
+	}{
+		{"users denied", fail(http.MethodGet, "/api/3.24/sites/*/users", 403, "403004"), []string{apiPass, site, contentPass, usersDenied, "Degraded (1 check fails)"}},                  // S54, S66, S72
+		{"users fail", fail(http.MethodGet, "/api/3.24/sites/*/users", 400, "400006"), []string{apiPass, site, contentPass, usersFail}},                                                  // S67
+		{"content", fail(http.MethodGet, "/api/-/collections", 403, "403004"), []string{apiPass, site, contentFail, "PAT can list site users ("}},                                        // S65
+		{"session", fail(http.MethodGet, "/api/3.24/sessions/current", 404, "404000"), []string{apiPass, siteFail, contentPass, usersNoSite, "Fix Check Tableau Session & Site first."}}, // S55, S64, S70, S71
+		{"info", fail(http.MethodGet, "/api/3.24/serverinfo", 403, "403004"), []string{apiFail, site, contentPass, "Needs attention"}},                                                   // S63
+		{"sign-in", tableautest.Fault{Operation: "sign-in", Status: 401, Code: "401001", Summary: "Signin Error", Detail: "The token is invalid.", Times: -1},
+			[]string{apiFail, siteFail, contentFail, usersNoSite, "the token’s name does not match Tableau exactly"}}, // S79
+	} {
+		w.Site.ClearFaults()
+		w.Site.Fail(tt.fault)
+		b.Click("Run all checks")
+		b.Gone("still running")
+		for _, text := range tt.see {
+			b.See(text)
+		}
+		if tt.name == "users denied" || tt.name == "sign-in" {
+			b.Audit("connection-" + strings.ReplaceAll(tt.name, " ", "-"))
+		}
+	}
+	b.Until(`[...document.querySelectorAll("#checks pre")].some((e) => e.textContent.includes("Tableau sign-in failed (HTTP 401, Signin Error): The token is invalid."))`) // S73
+	b.Until(`![...document.querySelectorAll("#checks i")].length`)
+	w.Site.ClearFaults()
+	b.Click("Run api")
+	b.Gone("still running")
+	b.See(apiPass)
+	b.See(siteFail) // only one was run
+}
+
+// S41–S46, S91–S95: an edit shows what is stored, what will change, and who
+// saved meanwhile.
+func TestEdit(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	w.Story()
+	b := w.SignIn(webtest.Admin)
+	edit := "/connections/" + w.Connection.ID + "/edit"
+	b.Open(edit)
+	if got := b.Value("Personal Access Token Name"); got != "margay" { // S45
+		t.Errorf("the name is shown as %q", got)
+	}
+	b.See("••••••••4711")
+	b.See("Left blank, the stored server stays.")                                   // S41
+	b.See("Left blank, the stored name stays.")                                     // S42
+	b.See("Always saved: left empty, the connection switches to the Default site.") // S93
+	b.Audit("connection-edit")
+	b.Click("The Default site")
+	b.Click("What will change")
+	b.See("1 grant is live")
+	b.See("Default site")
+	b.Audit("connection-edit-plan")
+	b.Click("Save")
+	b.See("I know what happens to the live grants")
+	b.Audit("connection-edit-agree")
+
+	// Somebody saves meanwhile.
+	change := map[string]string{"site_content_url": w.Site.ContentURL(), "pat_name": "margay"}
+	b.Open(edit)
+	b.Fill("Personal Access Token Name", "typed-by-me")
+	if _, err := w.Client(webtest.Admin).ChangeConnection(t.Context(), w.Connection.ID, wire.ChangedConnection{Settings: change}); err != nil {
+		t.Fatal(err)
+	}
+	b.Click("Save")
+	b.See("saved this connection at")
+	b.See("“margay” is stored now; you have “typed-by-me”.")
+	if got := b.Value("Personal Access Token Name"); got != "typed-by-me" {
+		t.Errorf("what was typed is lost: %q", got)
+	}
+	b.Audit("connection-conflict")
+	b.Fill("Personal Access Token Name", "margay")
+	b.Click("Save")
+	b.See("Nothing was changed.")
+
+	// Bad input keeps what was typed.
+	b.Open(edit)
+	b.Fill("Server URL", "ana@h.example")
+	b.Click("Save")
+	b.See("Server URL must be a host alone: leave out what stands before the @.")
+	if got := b.Value("Server URL"); got != "ana@h.example" {
+		t.Errorf("what was typed is lost: %q", got)
+	}
+
+	// S91: rotation, refused and taken.
+	b.Open("/connections/" + w.Connection.ID + "/rotate")
+	b.Audit("connection-rotate")
+	b.Fill("Personal Access Token Secret", "another-secret-that-is-wrong-0001")
+	b.Click("Try and switch")
+	b.See("Tableau sign-in failed (HTTP 401, ")
+	b.See("Nothing was changed: the old credentials stay in use.")
+	w.Site.AddPAT(w.Site.User("svc@acme.example"), "next", "bmV4dA==:rotated-in-the-browser-0002")
+	b.Fill("Personal Access Token Name", "next")
+	b.Fill("Personal Access Token Secret", "bmV4dA==:rotated-in-the-browser-0002")
+	b.Click("Try and switch")
+	b.See("The new token is in use. Now revoke the old one in Tableau")
+	b.See("••••••••0002")
+	b.Click("Run all checks")
+	b.See("Healthy")
+
+	// A removal needs the name, and is refused while access is live.
+	b.Click("Delete")
+	b.Audit("connection-delete")
+	b.Fill("Type Tableau – "+w.Site.ContentURL(), "Tableau – "+w.Site.ContentURL())
+	b.Click("Delete connection")
+	b.See("1 grant that was given through this connection is live.")
+}
+
+// S11, S18: the console and what a site holds.
+func TestConsoleAndBrowse(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	w.Story()
+	b := w.SignIn(webtest.Admin)
+	base := "/connections/" + w.Connection.ID
+	b.Open(base + "/console")
+	b.See("fixed by the connection")
+	b.Fill("Path", "/sites/{siteId}/users")
+	b.Click("Send")
+	b.See("200")
+	b.See("rita@acme.example")
+	b.See("Lately sent by people")
+	b.Audit("console")
+	b.Fill("Path", "/auth/signout")
+	b.Click("Send")
+	b.See("This call is not sent")
+	b.Choose("Method", "DELETE")
+	b.Fill("Path", "/sites/{siteId}/users/{userId}")
+	b.Click("Send")
+	b.See("This removes something")
+	b.Audit("console-delete")
+	b.Click("Send this DELETE")
+	b.Click("Send")
+	b.See("it would change the account that owns the connection’s own token")
+	b.Open(base + "/console?q=users+site")
+	b.Click("get-users-on-site")
+	b.Until(`document.querySelector("#path").value.includes("/users")`)
+
+	b.Open(base + "/users")
+	b.See("rita@acme.example")
+	b.Audit("users")
+	b.Choose("Site role", "Viewer")
+	b.Gone("svc@acme.example")
+	b.Click("rita@acme.example")
+	b.See("Set the site role by hand")
+	b.Audit("user")
+	b.Choose("Site role", "Creator")
+	b.Click("Show what will change")
+	b.See("No change was made yet.")
+	b.Audit("user-role-plan")
+	b.Click("Set site role")
+	b.See("The site role of rita@acme.example is Creator: read back from Tableau.")
+	if got := w.Site.User("rita@acme.example").Role(); got != "Creator" {
+		t.Errorf("in Tableau the role is %s", got)
+	}
+	b.Open(base + "/users?q=nobody-has-this-name")
+	b.See("Nothing matches your filters")
+	for _, page := range []string{"collections", "search?q=sales", "server-info", "session", "usage"} {
+		b.Open(base + "/" + page)
+		name, _, _ := strings.Cut(page, "?")
+		b.Audit("browse-" + name)
+	}
+}
