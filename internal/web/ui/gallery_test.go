@@ -115,7 +115,7 @@ func TestGallery(t *testing.T) {
 	b.Audit("parts")
 	b.Click("Replace Token secret") // U3
 	b.Fill("New Token secret", "typed")
-	b.Click("Replace Token secret") // cancel restores: nothing is sent
+	b.Click("Keep the old one Token secret") // cancel restores: nothing is sent
 	b.Click("Replace Token secret")
 	if v := b.Value("New Token secret"); v != "" {
 		t.Errorf("after a cancel the field holds %q", v)
