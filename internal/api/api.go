@@ -16,6 +16,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -25,6 +26,7 @@ import (
 	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/idempotency"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/internal/notice"
@@ -40,6 +42,8 @@ type Config struct {
 	Registry    *integration.Registry
 	Notices     *notice.Service
 	Audit       Audit
+	Calls       idempotency.Store // keeps calls with an Idempotency-Key
+	Now         func() time.Time
 	// Install copies a bundle's workflows.
 	Install func(ctx context.Context, who identity.Actor, integration, slug string) ([]workflow.Workflow, error)
 	Version string
@@ -76,7 +80,7 @@ func New(cfg Config) http.Handler {
 	}
 	hc.Security = []map[string][]string{{"token": {}}}
 	s := &server{Config: cfg, api: humago.New(mux, hc)}
-	s.api.UseMiddleware(s.authenticate)
+	s.api.UseMiddleware(s.authenticate, s.once)
 	s.connections()
 	s.pages()
 	s.directory()

@@ -2,8 +2,9 @@
 // package wire.
 //
 // It sends a bearer token to one address and to no other, bounds what it reads,
-// and turns problem details into errors with a fault.Kind. It retries nothing
-// and holds no rule. The command line talks to it; the server does not.
+// and turns problem details into errors with a fault.Kind. A POST whose answer
+// was lost is sent once more under the same Idempotency-Key; nothing else is
+// retried. It holds no rule. The command line talks to it; the server does not.
 package client
 
 import (
@@ -18,7 +19,10 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/margay-access/margay/internal/fault"
 )
@@ -131,6 +135,10 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	}
 	started := time.Now() //nolint:forbidigo // only the trace is told of it
 	resp, err := c.http.Do(req)
+	if err != nil && c.lost(ctx, req, err) {
+		c.trace(req, nil, started)
+		resp, err = c.http.Do(req)
+	}
 	if err != nil {
 		c.trace(req, nil, started)
 		return nil, c.unreachable(ctx, err)
@@ -148,6 +156,26 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 		return nil, c.problem(resp, body)
 	}
 	return body, nil
+}
+
+// lost says whether the answer to a POST was lost on its way, and makes req
+// ready to be sent once more: its key makes it one act all the same. A server
+// that could not be reached, or took too long, is not asked again.
+func (c *Client) lost(ctx context.Context, req *http.Request, err error) bool {
+	op, dialled := errors.AsType[*net.OpError](err)
+	timeout, slow := errors.AsType[net.Error](err)
+	if req.Method != http.MethodPost || ctx.Err() != nil || dialled && op.Op == "dial" || slow && timeout.Timeout() {
+		return false
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+		return false
+	}
+	if req.GetBody == nil {
+		return true // it has none
+	}
+	body, err := req.GetBody()
+	req.Body = body
+	return err == nil
 }
 
 func (c *Client) request(ctx context.Context, method, path string, query url.Values, in any) (*http.Request, error) {
@@ -172,6 +200,10 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 	}
 	if in != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if method == http.MethodPost {
+		// However often it is sent, it is one act.
+		req.Header.Set("Idempotency-Key", uuid.NewString())
 	}
 	req.Header.Set("Accept", "application/json, application/problem+json")
 	req.Header.Set("User-Agent", c.UserAgent)

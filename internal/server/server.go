@@ -216,7 +216,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	})
 	s.handler = s.routes(api.New(api.Config{
 		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Install: install,
-		Notices: s.notices, Version: cfg.Version, Log: cfg.Log,
+		Notices: s.notices, Calls: db, Now: cfg.Now, Version: cfg.Version, Log: cfg.Log,
 	}), pages)
 	return nil
 }

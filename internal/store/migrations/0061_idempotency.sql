@@ -10,6 +10,7 @@ CREATE TABLE idempotency_keys (
   status     BIGINT NOT NULL,
   header     TEXT NOT NULL,
   body       TEXT NOT NULL,
+  forgotten  BOOLEAN NOT NULL, -- it was done, but its answer was not kept
   created_ms BIGINT NOT NULL,
   PRIMARY KEY (caller, route, key)
 );
