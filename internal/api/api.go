@@ -91,6 +91,7 @@ func New(cfg Config) http.Handler {
 	s.authoring()
 	s.auditRoutes()
 	s.noticeRoutes()
+	s.tokenRoutes()
 	return s.requestID(s.noSuchRoute(mux))
 }
 

@@ -238,6 +238,9 @@ func acts() map[string]act {
 		"GET /tasks/{id}":          {path: id("/tasks/{id}", func(*node) string { return "tsk_none" }), requester: notFound, wrong: forbidden, admin: notFound},
 		"POST /tasks/{id}/done":    {path: id("/tasks/{id}/done", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
 		"POST /tasks/{id}/fail":    {path: id("/tasks/{id}/fail", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
+		"GET /tokens":              {requester: ok, wrong: forbidden, admin: ok},
+		"POST /tokens":             {body: wire.NewToken{Name: "n", Scopes: []string{"access:read"}}, requester: created, wrong: forbidden, admin: created},
+		"POST /tokens/{id}/revoke": {path: func(*node) string { return "/tokens/tok_none/revoke" }, requester: notFound, wrong: forbidden, admin: notFound},
 		"POST /grants/{id}/revoke": {path: id("/grants/{id}/revoke", grant), requester: accepted, wrong: forbidden, admin: accepted},
 	}
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/api/wire"
-	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/workflow"
@@ -141,29 +139,6 @@ func rawOf(text string) json.RawMessage {
 		return nil
 	}
 	return json.RawMessage(text)
-}
-
-type eventPage struct {
-	Page
-	Subject string `query:"subject" doc:"What it happened to: grant:grt_…"`
-}
-
-func (s *server) listEvents(ctx context.Context, who identity.Actor, in *eventPage) (*body[wire.List[wire.Event]], error) {
-	if err := who.NeedAdmin(identity.ScopeAuditRead); err != nil {
-		return nil, err
-	}
-	f := audit.Filter{Subject: in.Subject, Limit: in.Limit + 1}
-	if in.Cursor != "" {
-		before, err := strconv.ParseInt(in.Cursor, 10, 64)
-		if err != nil || before < 1 {
-			return nil, badCursor()
-		}
-		f.Before = before
-	}
-	es, err := s.Audit.Events(ctx, f)
-	return pageOf(es, in.Limit, func(e audit.Event) string { return strconv.FormatInt(e.Seq, 10) }, func(e audit.Event) wire.Event {
-		return wire.Event{Seq: e.Seq, ID: e.ID, At: e.At, Kind: string(e.Kind), Actor: e.Actor, Subject: e.Subject, Data: e.Data, Hash: e.Hash}
-	}), err
 }
 
 func (s *server) verifyAudit(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.Verification], error) {

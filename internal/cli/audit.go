@@ -14,8 +14,9 @@ import (
 )
 
 func newAudit(s *session) *cobra.Command {
-	return group("audit", "What happened and who did it", []string{"margay audit list --subject grant:GRANT", "margay audit verify"},
-		newAuditList(s), newAuditVerify(s))
+	return group("audit", "What happened and who did it", []string{
+		"margay audit list --subject grant:GRANT", "margay audit export --since 2026-03-01 --until 2026-04-01 -o csv >march.csv", "margay audit verify",
+	}, newAuditList(s), newAuditTail(s), newAuditExport(s), newAuditVerify(s))
 }
 
 // eventView shows rows of the audit log.
@@ -47,7 +48,7 @@ func pairs(data map[string]string) string {
 
 func newAuditList(s *session) *cobra.Command {
 	var p paging
-	var subject string
+	var f eventFlags
 	cmd := &cobra.Command{
 		Use: "list", Short: "List what happened, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,14 +56,18 @@ func newAuditList(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			page, err := pages(s, p, func(page client.Page) (wire.List[wire.Event], error) { return api.Events(cmd.Context(), subject, page) })
+			filter, err := f.filter(cmd.Context(), s)
+			if err != nil {
+				return err
+			}
+			page, err := pages(s, p, func(page client.Page) (wire.List[wire.Event], error) { return api.Events(cmd.Context(), filter, page) })
 			if err != nil {
 				return err
 			}
 			return list(s, page, s.eventView(cmd.Context()))
 		},
 	}
-	cmd.Flags().StringVar(&subject, "subject", "", "what it happened to: grant:ID, request:ID, connection:ID, person:ID")
+	f.flags(cmd.Flags())
 	p.flags(cmd.Flags())
 	return cmd
 }
@@ -70,8 +75,9 @@ func newAuditList(s *session) *cobra.Command {
 func newAuditVerify(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "verify", Short: "Check that the audit log was not changed",
-		Long: "Check that each row of the audit log holds the hash of the one before. The exit code is\n" +
-			"1 when the log does not hold. Keep the hash elsewhere to show later that no row was cut off.",
+		Long: "Check that each row of the audit log holds the hash of the one before, and, on a server\n" +
+			"with --audit-head, that the log is not older than the file says. The exit code is 1 when\n" +
+			"the log does not hold. Keep the hash elsewhere to show later that no row was cut off.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := s.client()
 			if err != nil {

@@ -115,7 +115,7 @@ func (s *session) commands() []*cobra.Command {
 		newConnection(s), newTableau(s),
 		newApp(s), newRole(s), newPolicy(s), newPerson(s), newWorkflow(s),
 		newRequest(s), newApproval(s), newAccess(s), newTask(s), newRun(s), newAudit(s),
-		newWebhook(s), newNotice(s),
+		newWebhook(s), newNotice(s), newToken(s),
 	}
 }
 

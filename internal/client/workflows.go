@@ -48,12 +48,6 @@ func (c *Client) RetryRun(ctx context.Context, id string) (wire.Run, error) {
 	return do[wire.Run](ctx, c, http.MethodPost, "/runs/"+url.PathEscape(id)+"/retry", nil, nil)
 }
 
-// Events returns one page of the audit log, newest first, of one subject
-// ("grant:grt_…") or of all.
-func (c *Client) Events(ctx context.Context, subject string, p Page) (wire.List[wire.Event], error) {
-	return do[wire.List[wire.Event]](ctx, c, http.MethodGet, "/audit", p.query("subject", subject), nil)
-}
-
 // VerifyAudit checks that the audit log was not changed.
 func (c *Client) VerifyAudit(ctx context.Context) (wire.Verification, error) {
 	return do[wire.Verification](ctx, c, http.MethodGet, "/audit/verify", nil, nil)

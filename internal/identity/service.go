@@ -42,6 +42,7 @@ type Store interface {
 	AddToken(ctx context.Context, t Token, events ...audit.Event) error
 	// TokenByHash returns the token whose value has the hash, or a fault.NotFound.
 	TokenByHash(ctx context.Context, hash string) (Token, error)
+	TokenStore
 }
 
 // Service keeps the directory and says who is asking.

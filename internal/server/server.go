@@ -98,6 +98,7 @@ type Server struct {
 	identity    *identity.Service
 	provisioner *provision.Provisioner
 	notices     *notice.Service
+	head        headFile
 	handler     http.Handler
 	stopping    chan struct{} // closed when it stops serving: streams end
 }
@@ -198,6 +199,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.provisioner = &provision.Provisioner{
 		Access: granting, Runs: db, Executor: workflow.NewRunner(db, sys, cfg.Now, cfg.Log), Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
 	}
+	s.head = headFile{DB: db, path: cfg.AuditHead, now: cfg.Now, log: cfg.Log}
 	if s.notices, err = cfg.notices(db, sealer); err != nil {
 		return errors.Join(err, s.engine.Stop(ctx))
 	}
@@ -215,7 +217,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		External: external, TrustedProxies: proxies, Stopping: s.stopping, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
 	})
 	s.handler = s.routes(api.New(api.Config{
-		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Install: install,
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: s.head, Install: install,
 		Notices: s.notices, Calls: db, Now: cfg.Now, Version: cfg.Version, Log: cfg.Log,
 	}), pages)
 	return nil
@@ -324,6 +326,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	background.Go(func() { s.provisioner.Expire(work) })
 	var telling sync.WaitGroup
 	telling.Go(func() { s.notices.Run(work) })
+	telling.Go(func() { s.head.keep(work) })
 	socket, err := s.serveAdmin(work, &background)
 	if err != nil {
 		s.cfg.Log.WarnContext(ctx, "margay admin does not work beside this server", "error", err)

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/uptrace/bun"
@@ -145,13 +146,38 @@ func (db *DB) RecordEvents(ctx context.Context, events ...audit.Event) error {
 
 // Events returns the events that f picks, newest first.
 func (db *DB) Events(ctx context.Context, f audit.Filter) ([]audit.Event, error) {
-	if !keepable(f.Subject) {
+	if !keepable(append(slices.Clone(f.Kinds), f.Subject, f.Actor, f.Text)...) {
 		return nil, nil
 	}
 	var rows []eventRow
 	q := db.read.NewSelect().Model(&rows).Order("seq DESC")
 	if f.Subject != "" {
 		q.Where("subject = ?", f.Subject)
+	}
+	if f.Actor != "" {
+		q.Where("actor = ?", f.Actor)
+	}
+	if len(f.Kinds) > 0 {
+		q.WhereGroup(" AND ", func(q *bun.SelectQuery) *bun.SelectQuery {
+			for _, k := range f.Kinds {
+				if strings.HasSuffix(k, ".") {
+					q.WhereOr("kind LIKE ? ESCAPE '!'", like(k)+"%")
+				} else {
+					q.WhereOr("kind = ?", k)
+				}
+			}
+			return q
+		})
+	}
+	if !f.Since.IsZero() {
+		q.Where("at_ms >= ?", ms(f.Since))
+	}
+	if !f.Until.IsZero() {
+		q.Where("at_ms < ?", ms(f.Until))
+	}
+	if f.Text != "" {
+		text := "%" + like(strings.ToLower(f.Text)) + "%"
+		q.Where("(LOWER(kind) LIKE ? ESCAPE '!' OR LOWER(actor) LIKE ? ESCAPE '!' OR LOWER(subject) LIKE ? ESCAPE '!' OR LOWER(data) LIKE ? ESCAPE '!')", text, text, text, text)
 	}
 	if f.Before > 0 {
 		q.Where("seq < ?", f.Before)
@@ -163,6 +189,47 @@ func (db *DB) Events(ctx context.Context, f audit.Filter) ([]audit.Event, error)
 		return nil, wrap("list events", err)
 	}
 	return each(rows, eventFrom)
+}
+
+// like returns text so that LIKE … ESCAPE '!' takes it as it is.
+func like(text string) string {
+	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(text)
+}
+
+// SignedHead returns the end of the audit log, signed, as it stands at a time.
+// A chain whose end was moved by a stranger is not signed.
+func (db *DB) SignedHead(ctx context.Context, at time.Time) (audit.SignedHead, error) {
+	head, mark, err := reader{db.read}.head(ctx)
+	if err != nil {
+		return audit.SignedHead{}, err
+	}
+	if !head.Marked(db.auditKey, mark) {
+		return audit.SignedHead{}, &audit.BrokenError{Seq: head.Seq, Reason: "its end was moved"}
+	}
+	return head.Sign(db.auditKey, at), nil
+}
+
+// CheckHead returns an [audit.BrokenError] when the database does not hold the
+// events up to a head that was signed before: it was rolled back, or is another.
+func (db *DB) CheckHead(ctx context.Context, h audit.SignedHead) error {
+	if !h.Holds(db.auditKey) {
+		return &audit.BrokenError{Seq: h.Seq, Reason: "the head that is kept outside the database was not signed with this database's key"}
+	}
+	if h.Seq == 0 {
+		return nil
+	}
+	var hashes []string
+	if err := db.read.NewRaw("SELECT hash FROM events WHERE seq = ?", h.Seq).Scan(ctx, &hashes); err != nil {
+		return wrap("read event", err)
+	}
+	when := h.At.UTC().Format(time.RFC3339)
+	if len(hashes) == 0 {
+		return &audit.BrokenError{Seq: h.Seq, Reason: "it was there at " + when + " and is gone: the database was rolled back"}
+	}
+	if hashes[0] != h.Hash {
+		return &audit.BrokenError{Seq: h.Seq, Reason: "it was another at " + when + ": the database was rolled back and went on"}
+	}
+	return nil
 }
 
 // verifyPage is how many events are read at a time.

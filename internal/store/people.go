@@ -141,11 +141,7 @@ func (db *DB) TokenByHash(ctx context.Context, hash string) (identity.Token, err
 	if err := db.read.NewSelect().Model(&row).Where("hash = ?", hash).Scan(ctx); err != nil {
 		return identity.Token{}, missing(err, "token", "of that value")
 	}
-	scopes, err := parse[[]identity.Scope]("scopes", row.Scopes)
-	return identity.Token{
-		ID: row.ID, Person: identity.PersonID(row.PersonID), Name: row.Name, Scopes: scopes, Hash: row.Hash,
-		CreatedAt: at(row.CreatedMs), ExpiresAt: at(row.ExpiresMs), RevokedAt: at(row.RevokedMs),
-	}, err
+	return tokenFrom(row)
 }
 
 type sealedKeyRow struct {
