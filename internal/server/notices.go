@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/x509"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
@@ -31,7 +30,7 @@ const webhookSetting = "MARGAY_WEBHOOK_ALLOW_CIDR"
 // notices returns the service that the settings ask for.
 func (c Config) notices(db *store.DB, sealer *seal.Sealer) (*notice.Service, error) {
 	n := c.Notices
-	if err := checkExternalURL(n.ExternalURL); err != nil {
+	if _, err := c.external(); err != nil {
 		return nil, err
 	}
 	egress, err := connection.NewEgressOf(webhookSetting, "the receiver", n.WebhookAllowCIDR)
@@ -76,18 +75,6 @@ func (n Notices) mail() (notice.Sender, error) {
 		n.SMTP.RootCAs = pool
 	}
 	return notice.NewSMTP(n.SMTP)
-}
-
-// checkExternalURL refuses what no link can begin with.
-func checkExternalURL(text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fault.New(fault.Invalid, "MARGAY_EXTERNAL_URL is the address where people reach this server, such as https://margay.acme.example.").WithCode("external_url")
-	}
-	return nil
 }
 
 // authorities returns the system's certificate authorities and those of a file;
