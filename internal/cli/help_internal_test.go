@@ -60,7 +60,7 @@ func TestVerbs(t *testing.T) {
 	verbs := []string{
 		"list", "show", "new", "add", "edit", "delete", "watch", "check", "call", "methods", "install", "approve", "deny", "withdraw", "revoke",
 		"retry", "verify", "token", "users", "collections", "search", "usage", "server-info", "session", // of tableau, after what it has
-		"test", "deliveries", "replay", "rotate", "mail", "mail-test", "tail", "export", "create", "password", // of webhooks, mail, the audit log, tokens and passwords
+		"test", "deliveries", "replay", "rotate", "mail", "mail-test", "tail", "export", "create", "password", "pause", "resume", "calls", // of webhooks, mail, the audit log, tokens and passwords
 	}
 	s := newSession(Process{})
 	for _, noun := range newRoot(s).Commands() {

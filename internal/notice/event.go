@@ -24,7 +24,7 @@ const (
 func Types() []Type {
 	return []Type{
 		"request.created", "request.approved", "request.denied", "request.withdrawn", "request.lapsed",
-		"grant.scheduled", "grant.provisioning", "grant.activated", "grant.failed", "grant.extended", typeExpiring, "grant.ending",
+		"grant.scheduled", "grant.provisioning", "grant.activated", "grant.failed", "grant.extended", "grant.reduced", typeExpiring, "grant.ending",
 		"grant.ended", "grant.overdue", "grant.drifted",
 		"run.failed", "run.waiting", "run.unknown",
 		"connection.degraded", "connection.recovered", "connection.needs_attention",
@@ -57,8 +57,8 @@ var topics = map[audit.Kind]topic{
 	access.RequestWasApproved:  {"request.approved", string(access.RequestApproved)},
 	access.RequestWasDenied:    {"request.denied", string(access.RequestDenied)},
 	access.RequestWasWithdrawn: {"request.withdrawn", string(access.RequestWithdrawn)},
-	"request.lapsed":           {"request.lapsed", "lapsed"},
-	"grant.scheduled":          {"grant.scheduled", "scheduled"},
+	access.RequestHasLapsed:    {"request.lapsed", "lapsed"},
+	access.GrantIsScheduled:    {"grant.scheduled", "scheduled"},
 	access.GrantProvisioning:   {"grant.provisioning", string(access.GrantSettingUp)},
 	access.GrantActivated:      {"grant.activated", string(access.GrantActive)},
 	access.GrantFailed:         {"grant.failed", string(access.GrantNotSetUp)},
@@ -67,7 +67,6 @@ var topics = map[audit.Kind]topic{
 	access.GrantExpired:        {"grant.ending", string(access.GrantEnding)},
 	access.GrantHasEnded:       {"grant.ended", string(access.GrantEnded)},
 	access.GrantIsOverdue:      {"grant.overdue", string(access.GrantOverdue)},
-	"grant.changed_outside":    {"grant.drifted", ""},
 	Expiring:                   {typeExpiring, string(access.GrantActive)},
 	WebhookDisabled:            {"webhook.disabled", string(Disabled)},
 }

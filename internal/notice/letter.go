@@ -53,11 +53,11 @@ func (s scene) letters() []addressed {
 	switch s.event.Kind {
 	case access.RequestFiled, access.RequestStepApproved:
 		return s.waiting()
-	case access.RequestWasApproved, access.RequestWasDenied, "request.lapsed":
+	case access.RequestWasApproved, access.RequestWasDenied, access.RequestHasLapsed:
 		return s.decided()
-	case access.GrantActivated, Expiring, access.GrantRevoked, access.GrantHasEnded, "grant.extended":
+	case access.GrantActivated, Expiring, access.GrantRevoked, access.GrantHasEnded, access.GrantExtended, access.GrantReduced:
 		return s.course()
-	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, "grant.changed_outside", WebhookDisabled:
+	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, access.GrantDrifted, access.RequestUndecidable, WebhookDisabled:
 		return s.trouble()
 	}
 	return nil
@@ -83,7 +83,7 @@ func (s scene) decided() []addressed {
 	if r == nil {
 		return nil
 	}
-	end := map[audit.Kind]string{access.RequestWasApproved: "was approved", access.RequestWasDenied: "was denied", "request.lapsed": "lapsed: nobody decided in time"}[s.event.Kind]
+	end := map[audit.Kind]string{access.RequestWasApproved: "was approved", access.RequestWasDenied: "was denied", access.RequestHasLapsed: "lapsed: nobody decided in time"}[s.event.Kind]
 	lines := []string{fmt.Sprintf("The request for %s for %s %s.", s.what(), s.person.Name, end)}
 	if s.event.Kind == access.RequestWasApproved {
 		lines = append(lines, "The access is being set up: "+plainLength(r.Length)+" from when it is confirmed.")
@@ -103,9 +103,12 @@ func (s scene) course() []addressed {
 	case access.GrantActivated:
 		l.Subject = s.what() + " is active"
 		l.Lines = []string{fmt.Sprintf("%s has %s.", s.person.Name, s.what()), ends(g.EndsAt)}
-	case "grant.extended":
+	case access.GrantExtended:
 		l.Subject = s.what() + " was extended"
 		l.Lines = []string{fmt.Sprintf("%s keeps %s for longer.", s.person.Name, s.what()), ends(g.EndsAt)}
+	case access.GrantReduced:
+		l.Subject = s.what() + " ends earlier"
+		l.Lines = []string{fmt.Sprintf("The access %s of %s was made shorter.", s.what(), s.person.Name), ends(g.EndsAt)}
 	case Expiring:
 		l.Subject = s.what() + " ends soon"
 		l.Lines = []string{fmt.Sprintf("%s of %s ends by itself.", s.what(), s.person.Name), ends(g.EndsAt), "Ask for more time before then if it is needed."}
@@ -130,6 +133,12 @@ func (s scene) trouble() []addressed {
 		return []addressed{{to: s.admins, letter: letter{
 			Subject: "A webhook was disabled", Lines: []string{fmt.Sprintf("The webhook %s (%s) was disabled: it is told of nothing any more.", s.event.Data["name"], s.event.Data["host"])},
 			Act: "See its deliveries", Why: "you administer Margay",
+		}}}
+	}
+	if s.event.Kind == access.RequestUndecidable && s.request != nil {
+		return []addressed{{to: care, daily: true, letter: letter{
+			Subject: "Nobody can decide on " + s.what() + " for " + s.person.Name, Act: "See the request", Why: why,
+			Lines: []string{"A request waits, and at present nobody may decide on it."},
 		}}}
 	}
 	if s.grant == nil {
@@ -284,12 +293,8 @@ func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people f
 	if s.approvers, err = access.Approvers(ctx, r, *s.request); err != nil {
 		return s, err
 	}
-	for _, id := range s.app.Owners {
-		p, err := r.Person(ctx, id)
-		if err != nil {
-			return s, err
-		}
-		s.owners = append(s.owners, p)
+	if s.owners, err = access.OwnersOf(ctx, r, s.app); err != nil {
+		return s, err
 	}
 	all, err := people()
 	s.admins = admins(all)

@@ -207,3 +207,27 @@ func TestTestMail(t *testing.T) {
 		}
 	})
 }
+
+// Approvers by group and as owners are told like those who are named, and
+// nobody twice.
+func TestMailToGroupsAndOwners(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := t.Context()
+		w := newWorld(t, db)
+		ids := identity.NewService(db, w.clock, w.cfg.NewID)
+		g, err := ids.AddGroup(ctx, as(ana), "Approvers", "", []identity.PersonID{bo, dan, rita})
+		w.must(err)
+		p, err := w.access.SavePolicy(ctx, as(ana), access.Policy{Name: "Groups", Longest: time.Hour, Steps: []access.Step{{Approvers: []access.Approver{
+			{Group: g.ID}, {Person: bo}, {AppOwner: true},
+		}}}})
+		w.must(err)
+		r, err := w.access.SaveRole(ctx, as(ana), access.Role{App: w.app.ID, Name: "Viewer", Policy: p.ID})
+		w.must(err)
+		w.file(r.ID, time.Hour)
+		w.turn()
+		if got := fmt.Sprint(w.mail.take()); got != "[bo: rita asks for Viewer in Tableau olga: rita asks for Viewer in Tableau]" {
+			t.Errorf("told: %s", got)
+		}
+	})
+}
