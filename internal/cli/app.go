@@ -75,13 +75,16 @@ type appForm struct {
 	connection, policy     string
 	provision, deprovision string
 	onRevoke               string
-	owners                 []string
+	owners, ownerGroups    []string
+	profile                string
 }
 
 func (f *appForm) flags(flags *pflag.FlagSet) {
 	flags.StringVar(&f.connection, "connection", "", "the site, by name or id (default: the only one)")
 	flags.StringVar(&f.policy, "policy", "", "under which rules its roles are given, by name or id")
 	flags.StringSliceVar(&f.owners, "owner", nil, "who owns it, by e-mail address; may be repeated")
+	flags.StringSliceVar(&f.ownerGroups, "owner-group", nil, "a group whose members own it; may be repeated")
+	flags.StringVar(&f.profile, "profile", "", "who may ask, by name or id; empty: everybody")
 	flags.StringVar(&f.onRevoke, "on-revoke", "", "what ends access: strongest (the strongest role that other grants give) or unlicensed")
 	flags.StringVar(&f.provision, "provision-workflow", "", "the workflow that carries access out (default: the integration's)")
 	flags.StringVar(&f.deprovision, "deprovision-workflow", "", "the workflow that takes it back (default: the integration's)")
@@ -104,6 +107,7 @@ func (f *appForm) resolved(ctx context.Context, s *session) (wire.NewApp, error)
 		find func(context.Context, string) (string, error)
 	}{
 		{f.policy, &out.PolicyID, s.policyID},
+		{f.profile, &out.ProfileID, s.profileID},
 		{f.provision, &out.ProvisionWorkflowID, s.workflowID},
 		{f.deprovision, &out.DeprovisionWorkflowID, s.workflowID},
 	} {
@@ -113,6 +117,9 @@ func (f *appForm) resolved(ctx context.Context, s *session) (wire.NewApp, error)
 	}
 	if err == nil {
 		out.OwnerIDs, err = s.personIDs(ctx, cleaned(f.owners))
+	}
+	if err == nil {
+		out.OwnerGroupIDs, err = s.groupIDs(ctx, cleaned(f.ownerGroups))
 	}
 	return out, err
 }
@@ -192,6 +199,7 @@ func newAppEdit(s *session) *cobra.Command {
 				Name: given(cmd, "name", name), PolicyID: given(cmd, "policy", in.PolicyID), OnRevoke: given(cmd, "on-revoke", in.OnRevoke),
 				ProvisionWorkflowID:   given(cmd, "provision-workflow", in.ProvisionWorkflowID),
 				DeprovisionWorkflowID: given(cmd, "deprovision-workflow", in.DeprovisionWorkflowID), OwnerIDs: given(cmd, "owner", in.OwnerIDs),
+				OwnerGroupIDs: given(cmd, "owner-group", in.OwnerGroupIDs), ProfileID: given(cmd, "profile", in.ProfileID),
 			}
 			if cmd.Flags().Changed("connection") {
 				c, err := s.connection(cmd.Context(), form.connection)

@@ -13,7 +13,7 @@ import (
 func newApproval(s *session) *cobra.Command {
 	return group("approval", "Decide on requests", []string{
 		"margay approval list", "margay approval approve REQUEST --for 6h", "margay approval deny REQUEST --reason \"Ask Ben first\"",
-	}, newApprovalList(s), newApprovalApprove(s), newApprovalDeny(s))
+	}, newApprovalList(s), newApprovalShow(s), newApprovalApprove(s), newApprovalDeny(s))
 }
 
 func newApprovalList(s *session) *cobra.Command {

@@ -24,7 +24,7 @@ const (
 	demoAccount   = "svc-margay@acme.example"
 	demoPATName   = "margay"
 	demoPATSecret = "ZGVtbw==:made-up-secret-of-the-simulated-site" //nolint:gosec // opens nothing but the simulation
-	demoPassword  = "margay-in-the-demo"                           //nolint:gosec // of made-up people
+	demoPassword  = "margay-in-the-demo"                            //nolint:gosec // of made-up people
 	demoPatience  = 30 * time.Second
 )
 

@@ -11,6 +11,7 @@ import (
 // directory is what names stand for, read once for each run of the program.
 type directory struct {
 	people      []wire.Person
+	groups      []wire.Group
 	apps        []wire.App
 	roles       map[string][]wire.Role // by app
 	connections []wire.Connection

@@ -8,7 +8,7 @@ import (
 
 func newPerson(s *session) *cobra.Command {
 	return group("person", "People in the directory", []string{"margay person add ana@acme.example --name \"Ana Ruiz\""},
-		newPersonList(s), newPersonShow(s), newPersonAdd(s), newPersonEdit(s))
+		newPersonList(s), newPersonShow(s), newPersonAdd(s), newPersonEdit(s), newPersonImport(s), newPersonDisable(s))
 }
 
 func newPersonList(s *session) *cobra.Command {
@@ -43,6 +43,7 @@ func newPersonShow(s *session) *cobra.Command {
 
 func newPersonAdd(s *session) *cobra.Command {
 	var in wire.NewPerson
+	var manager string
 	cmd := &cobra.Command{
 		Use: "add EMAIL", Short: "Add somebody to the directory",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,6 +52,9 @@ func newPersonAdd(s *session) *cobra.Command {
 				return err
 			}
 			in.Email = args[0]
+			if in.ManagerID, err = s.personID(cmd.Context(), manager); err != nil {
+				return err
+			}
 			p, err := api.AddPerson(cmd.Context(), in)
 			if err != nil {
 				return err
@@ -60,11 +64,12 @@ func newPersonAdd(s *session) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&in.Name, "name", "", "the name that others see (default: the e-mail address)")
 	cmd.Flags().BoolVar(&in.Admin, "admin", false, "may manage everything")
+	cmd.Flags().StringVar(&manager, "manager", "", "who they report to, by e-mail address")
 	return cmd
 }
 
 func newPersonEdit(s *session) *cobra.Command {
-	var name string
+	var name, manager string
 	var admin, disabled bool
 	cmd := &cobra.Command{
 		Use: "edit PERSON", Short: "Change somebody",
@@ -78,12 +83,17 @@ func newPersonEdit(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			boss, err := s.personID(cmd.Context(), manager)
+			if err != nil {
+				return err
+			}
 			api, err := s.client()
 			if err != nil {
 				return err
 			}
 			p, err = api.ChangePerson(cmd.Context(), p.ID, wire.ChangedPerson{
 				Name: given(cmd, "name", name), Admin: given(cmd, "admin", admin), Disabled: given(cmd, "disabled", disabled),
+				ManagerID: given(cmd, "manager", boss),
 			})
 			if err != nil {
 				return err
@@ -94,6 +104,7 @@ func newPersonEdit(s *session) *cobra.Command {
 	cmd.Flags().StringVar(&name, "name", "", "the name that others see")
 	cmd.Flags().BoolVar(&admin, "admin", false, "may manage everything")
 	cmd.Flags().BoolVar(&disabled, "disabled", false, "cannot sign in, ask or decide")
+	cmd.Flags().StringVar(&manager, "manager", "", "who they report to, by e-mail address; empty: nobody")
 	return cmd
 }
 

@@ -16,7 +16,7 @@ import (
 func newPolicy(s *session) *cobra.Command {
 	return group("policy", "Under which rules roles are given", []string{
 		"margay policy add standard --longest 30d --usual 8h --reason-needed --approver ana@acme.example,ben@acme.example",
-	}, newPolicyList(s), newPolicyShow(s), newPolicyAdd(s), newPolicyEdit(s))
+	}, newPolicyList(s), newPolicyShow(s), newPolicyAdd(s), newPolicyEdit(s), newPolicyHistory(s), newPolicyDiff(s))
 }
 
 // policyView shows policies.
@@ -48,6 +48,10 @@ func (s *session) policyView(ctx context.Context) view[wire.Policy] {
 			if len(p.Steps) == 0 {
 				lines = append(lines, detail{"Approval", text("none: granted at once")})
 			}
+			if p.AutoSentence != "" {
+				lines = append(lines, detail{"By itself", text(p.AutoSentence)})
+			}
+			lines = append(lines, detail{"A request waits", length(p.Waits)})
 			return append(lines, detail{"Created", s.exact(p.CreatedAt)})
 		},
 	}
@@ -66,8 +70,14 @@ func (s *session) step(ctx context.Context, step wire.PolicyStep) string {
 	for _, id := range step.ApproverIDs {
 		who = append(who, s.personName(ctx, id))
 	}
+	for _, id := range step.GroupIDs {
+		who = append(who, "members of "+s.groupName(ctx, id))
+	}
 	if step.AppOwners {
 		who = append(who, "owners of the app")
+	}
+	if step.Manager {
+		who = append(who, "the manager")
 	}
 	text := strings.Join(who, " or ")
 	if step.SelfApproval {
@@ -108,6 +118,13 @@ func newPolicyShow(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			if p, err = api.Policy(cmd.Context(), p.ID); err != nil {
+				return err
+			}
 			return show(s, p, s.policyView(cmd.Context()))
 		},
 	}
@@ -121,18 +138,30 @@ type policyForm struct {
 	onBehalf              string
 	approvers             []string
 	appOwners, self, open bool
+	waits, autoLongest    span
+	autoGroups, autoRoles []string
+	noAuto, dryRun        bool
 }
 
-// ownersWord stands for the owners of the app among approvers.
-const ownersWord = "app-owners"
+// These stand for others than people among approvers.
+const (
+	ownersWord  = "app-owners"
+	managerWord = "manager"
+	groupWord   = "group:"
+)
 
 func (f *policyForm) flags(flags *pflag.FlagSet) {
 	flags.Var(&f.longest, "longest", "the longest time that access lasts, such as 30d, or none")
 	flags.Var(&f.usual, "usual", "offered when nobody says how long, such as 8h; none: the longest")
 	flags.BoolVar(&f.reasonNeeded, "reason-needed", false, "who asks must say why")
 	flags.StringVar(&f.onBehalf, "on-behalf", "nobody", "who may ask for somebody else: nobody, managers, owners or anybody")
-	flags.StringArrayVar(&f.approvers, "approver", nil, "one step: EMAIL, or EMAIL,EMAIL for any one of them; repeated: the next step")
+	flags.StringArrayVar(&f.approvers, "approver", nil, "one step: EMAIL, group:NAME, manager or app-owners, or several with commas for any one of them; repeated: the next step")
 	flags.BoolVar(&f.appOwners, ownersWord, false, "the owners of the app may decide in every step")
+	flags.Var(&f.waits, "waits", "how long a request waits before it lapses, such as 14d (default: 30d)")
+	flags.Var(&f.autoLongest, "auto-longest", "what is asked for at most so long is approved by itself")
+	flags.StringSliceVar(&f.autoGroups, "auto-group", nil, "what members ask for themselves is approved by itself; may be repeated")
+	flags.StringSliceVar(&f.autoRoles, "auto-role", nil, "what is asked of this APP/ROLE is approved by itself; may be repeated")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what it would change and whom it touches, and change nothing")
 	flags.BoolVar(&f.self, "self-approval", false, "people may decide on their own requests")
 }
 
@@ -161,6 +190,13 @@ func (f *policyForm) apply(ctx context.Context, s *session, cmd *cobra.Command, 
 	if f.open {
 		p.Steps = nil
 	}
+	if flags.Changed("waits") {
+		p.Waits = wire.Duration(f.waits.length)
+	}
+	p, err := f.auto(ctx, s, cmd, p)
+	if err != nil {
+		return p, err
+	}
 	if flags.Changed(ownersWord) {
 		if f.appOwners && len(p.Steps) == 0 {
 			p.Steps = []wire.PolicyStep{{}}
@@ -182,6 +218,38 @@ func (f *policyForm) apply(ctx context.Context, s *session, cmd *cobra.Command, 
 	return p, nil
 }
 
+// auto returns p with what the flags say of approving by itself. All that they
+// name must hold.
+func (f *policyForm) auto(ctx context.Context, s *session, cmd *cobra.Command, p wire.NewPolicy) (wire.NewPolicy, error) {
+	flags := cmd.Flags()
+	auto := wire.Auto{}
+	if p.Auto != nil && !f.noAuto {
+		auto = *p.Auto
+	}
+	if flags.Changed("auto-longest") {
+		auto.Longest = wire.Duration(f.autoLongest.length)
+	}
+	if flags.Changed("auto-group") {
+		ids, err := s.groupIDs(ctx, cleaned(f.autoGroups))
+		if err != nil {
+			return p, err
+		}
+		auto.GroupIDs = ids
+	}
+	if flags.Changed("auto-role") {
+		auto.RoleIDs = nil
+		for _, ref := range cleaned(f.autoRoles) {
+			r, err := s.role(ctx, ref)
+			if err != nil {
+				return p, err
+			}
+			auto.RoleIDs = append(auto.RoleIDs, r.ID)
+		}
+	}
+	p.Auto = &auto
+	return p, nil
+}
+
 func (s *session) policySteps(ctx context.Context, approvers []string) ([]wire.PolicyStep, error) {
 	var steps []wire.PolicyStep
 	for _, group := range approvers {
@@ -189,6 +257,18 @@ func (s *session) policySteps(ctx context.Context, approvers []string) ([]wire.P
 		for _, ref := range cleaned(strings.Split(group, ",")) {
 			if ref == ownersWord {
 				step.AppOwners = true
+				continue
+			}
+			if ref == managerWord {
+				step.Manager = true
+				continue
+			}
+			if name, ok := strings.CutPrefix(ref, groupWord); ok {
+				g, err := s.group(ctx, name)
+				if err != nil {
+					return nil, err
+				}
+				step.GroupIDs = append(step.GroupIDs, g.ID)
 				continue
 			}
 			p, err := s.person(ctx, ref)
@@ -204,7 +284,9 @@ func (s *session) policySteps(ctx context.Context, approvers []string) ([]wire.P
 
 const policyLong = "Each --approver is one step: with --approver a@x,b@x any one of the two decides, with\n" +
 	"--approver a@x --approver b@x first the one and then the other. app-owners stands for the\n" +
-	"owners of the app. Without a step access is granted at once."
+	"owners of the app, group:NAME for the members of a group, manager for the manager of who asks\n" +
+	"or of whom it is for. Without a step access is granted at once. What --auto-longest,\n" +
+	"--auto-group and --auto-role say together is approved by itself."
 
 func newPolicyAdd(s *session) *cobra.Command {
 	var form policyForm
@@ -221,10 +303,18 @@ func newPolicyAdd(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if form.dryRun {
+				p, err := api.PreviewPolicy(cmd.Context(), "", in)
+				if err != nil {
+					return err
+				}
+				return s.impact(p)
+			}
 			p, err := api.CreatePolicy(cmd.Context(), in)
 			if err != nil {
 				return err
 			}
+			s.cautions(p)
 			longest := "without end"
 			if p.Longest != 0 {
 				longest = "at most " + spell(time.Duration(p.Longest))
@@ -267,14 +357,23 @@ func newPolicyEdit(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if form.dryRun {
+				p, err := api.PreviewPolicy(cmd.Context(), p.ID, in)
+				if err != nil {
+					return err
+				}
+				return s.impact(p)
+			}
 			p, err = api.ChangePolicy(cmd.Context(), p.ID, in)
 			if err != nil {
 				return err
 			}
+			s.cautions(p)
 			return told(s, p, s.policyView(cmd.Context()), "Changed", p.Name, "version "+strconv.Itoa(p.Version))
 		},
 	}
 	cmd.Flags().StringVar(&form.name, "name", "", "another name")
+	cmd.Flags().BoolVar(&form.noAuto, "no-auto", false, "nothing is approved by itself")
 	cmd.Flags().BoolVar(&form.open, "no-approval", false, "no step: granted at once")
 	form.flags(cmd.Flags())
 	return cmd

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -15,7 +16,7 @@ func newRequest(s *session) *cobra.Command {
 	return group("request", "Ask for access", []string{
 		"margay request new tableau/Creator --for 8h --reason \"Quarter end\" --wait",
 		"margay request list --state waiting_for_approval",
-	}, newRequestNew(s), newRequestList(s), newRequestShow(s), newRequestWatch(s), newRequestExtend(s), newRequestWithdraw(s))
+	}, newRequestNew(s), newRequestList(s), newRequestShow(s), newRequestWatch(s), newRequestComment(s), newRequestExtend(s), newRequestWithdraw(s))
 }
 
 // requestView shows requests.
@@ -52,6 +53,16 @@ func (s *session) requestDetails(ctx context.Context, r wire.Request) []detail {
 	}
 	for i, step := range r.Policy.Steps {
 		lines = append(lines, detail{"Step " + strconv.Itoa(i+1), text(s.stepOf(ctx, r, i, step))})
+	}
+	if r.State == "waiting_for_approval" {
+		lines = append(lines, detail{"Can decide", text(cmp.Or(s.personNames(ctx, r.DeciderIDs), "nobody at present: tell an administrator"))},
+			detail{"Lapses", s.exact(at(r.LapsesAt))})
+	}
+	if r.StartsAt != nil {
+		lines = append(lines, detail{"Starts", s.exact(*r.StartsAt)})
+	}
+	for _, c := range r.Comments {
+		lines = append(lines, detail{"Comment", text(s.personName(ctx, c.ByID) + ": " + c.Text)})
 	}
 	lines = append(lines, detail{"Decided", s.exact(at(r.DecidedAt))})
 	if r.Grant == nil {
@@ -129,7 +140,7 @@ func newRequestNew(s *session) *cobra.Command {
 
 func newRequestList(s *session) *cobra.Command {
 	var p paging
-	var state, person string
+	var state, person, app, role string
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the requests that you may see, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -137,10 +148,27 @@ func newRequestList(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return s.listRequests(cmd.Context(), client.RequestFilter{State: state, Person: who}, p)
+			f := client.RequestFilter{State: state, Person: who}
+			if app != "" {
+				a, err := s.app(cmd.Context(), app)
+				if err != nil {
+					return err
+				}
+				f.App = a.ID
+			}
+			if role != "" {
+				r, err := s.role(cmd.Context(), role)
+				if err != nil {
+					return err
+				}
+				f.Role = r.ID
+			}
+			return s.listRequests(cmd.Context(), f, p)
 		},
 	}
-	cmd.Flags().StringVar(&state, "state", "", "waiting_for_approval, approved, denied or withdrawn")
+	cmd.Flags().StringVar(&state, "state", "", "waiting_for_approval, approved, denied, withdrawn or lapsed")
+	cmd.Flags().StringVar(&app, "app", "", "only those of this app")
+	cmd.Flags().StringVar(&role, "role", "", "only those for this APP/ROLE")
 	cmd.Flags().StringVar(&person, "person", "", "whom they are for, by e-mail address, or me")
 	p.flags(cmd.Flags())
 	return cmd

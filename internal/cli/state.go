@@ -17,6 +17,7 @@ func states() map[string]state {
 		"approved":             {"✓", "Approved", good},
 		"denied":               {"✗", "Denied", bad},
 		"withdrawn":            {"↩", "Withdrawn", dim},
+		"lapsed":               {"⌛", "Lapsed", dim},
 		// grants
 		"scheduled":       {"◷", "Scheduled", dim},
 		"setting_up":      {"…", "Setting up", warned},

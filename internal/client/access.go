@@ -83,12 +83,14 @@ func (c *Client) ChangePolicy(ctx context.Context, id string, in wire.NewPolicy)
 type RequestFilter struct {
 	State     string
 	Person    string
+	App       string
+	Role      string
 	Decidable bool // only those that the caller may decide on now
 }
 
 // Requests returns one page of requests, newest first.
 func (c *Client) Requests(ctx context.Context, f RequestFilter, p Page) (wire.List[wire.Request], error) {
-	q := p.query("state", f.State, "person_id", f.Person)
+	q := p.query("state", f.State, "person_id", f.Person, "app_id", f.App, "role_id", f.Role)
 	if f.Decidable {
 		q.Set("decidable", "true")
 	}

@@ -310,11 +310,13 @@ func (r reader) requests(f access.RequestFilter) *bun.SelectQuery {
 		q.Where("asked NOT IN ('[]', 'null')")
 	}
 	if f.Keys != nil {
-		opened := r.q.NewSelect().Model((*keyRow)(nil)).Column("request_id").Where("key_text IN ?", bun.Tuple(f.Keys))
+		opened := func() *bun.SelectQuery {
+			return r.q.NewSelect().Model((*keyRow)(nil)).Where("key_text IN ?", bun.Tuple(f.Keys))
+		}
+		q.Where("id IN (?)", opened().Column("request_id"))
 		if f.Decidable {
-			q.Where("state = ?", access.RequestWaiting).Where("(id, step) IN (?)", opened.Column("step"))
-		} else {
-			q.Where("id IN (?)", opened)
+			q.Where("state = ?", access.RequestWaiting).
+				Where("EXISTS (?)", opened().ColumnExpr("1").Where("key_row.request_id = request_row.id").Where("key_row.step = request_row.step"))
 		}
 	}
 	lapsed(q, f.LapsedBy)
