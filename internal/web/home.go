@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"slices"
 
 	"github.com/margay-access/margay/internal/access"
@@ -15,69 +14,80 @@ func (s *site) homePages() {
 }
 
 // homeRows is how many rows a part of Home shows.
-const homeRows = 20
+const homeRows = 10
 
 // home is what a person sees first.
 type home struct {
-	waiting     []access.Request // for this person's decision
+	dir         directory
+	box         inbox            // for this person's decision
 	grants      []access.Grant   // theirs, live
 	requests    []access.Request // theirs, waiting
-	apps        map[access.AppID]string
-	people      map[identity.PersonID]string
-	connections []connection.Connection
+	tasks       []access.Task    // that wait for them
+	trouble     []access.Grant   // that need a hand
+	connections []connection.Overview
 	admin       bool
 }
 
+// quiet says whether there is nothing to do.
+func (h home) quiet() bool {
+	return len(h.box.requests)+len(h.tasks)+len(h.trouble) == 0 && !slices.ContainsFunc(h.connections, troubled)
+}
+
+func troubled(c connection.Overview) bool {
+	return c.Condition.State == connection.StateDegraded || c.Condition.State == connection.StateNeedsAttention
+}
+
 func (s *site) home(r *Request) error {
-	h, err := s.homeOf(r.Context(), r.Actor)
+	h, err := s.homeOf(r)
 	if err != nil {
 		return err
 	}
 	return r.Page(ui.Head{Title: "Home"}, nil, homeView(h))
 }
 
-func (s *site) homeOf(ctx context.Context, who identity.Actor) (home, error) {
+func (s *site) homeOf(r *Request) (home, error) {
+	ctx, who := r.Context(), r.Actor
 	h := home{admin: who.Administers()}
 	var err error
-	if h.apps, err = s.appNames(ctx); err != nil {
+	if h.box, err = s.inbox(r); err != nil {
 		return h, err
 	}
-	if h.people, err = s.personNames(ctx); err != nil {
+	h.dir = h.box.dir
+	if h.requests, err = s.Access.Requests(ctx, who, access.RequestFilter{Person: who.Person, State: access.RequestWaiting, Limit: homeRows}, false); err != nil {
 		return h, err
 	}
-	if h.waiting, err = s.Access.Requests(ctx, who, access.RequestFilter{State: access.RequestWaiting, Limit: homeRows}, true); err != nil {
+	if h.grants, err = s.Access.Grants(ctx, who, access.GrantFilter{Person: who.Person, States: standingStates()}); err != nil {
 		return h, err
 	}
-	mine, err := s.Access.Requests(ctx, who, access.RequestFilter{Person: who.Person, State: access.RequestWaiting, Limit: homeRows}, false)
-	if err != nil {
+	slices.SortStableFunc(h.grants, soonestFirst)
+	if h.tasks, err = s.Access.Tasks(ctx, who, access.TaskFilter{State: access.TaskOpen, Limit: homeRows}, true); err != nil {
 		return h, err
 	}
-	h.requests = mine
-	grants, err := s.Access.Grants(ctx, who, access.GrantFilter{Person: who.Person, Limit: 200})
-	if err != nil {
-		return h, err
-	}
-	h.grants = slices.DeleteFunc(grants, func(g access.Grant) bool { return g.State == access.GrantEnded })
-	if h.admin {
-		h.connections, err = s.Connections.List(ctx, who)
+	if h.admin || h.dir.ownsSome(who.Person) {
+		err = s.homeTrouble(r, &h)
 	}
 	return h, err
 }
 
-func (s *site) appNames(ctx context.Context) (map[access.AppID]string, error) {
-	apps, err := s.Access.Apps(ctx)
-	names := make(map[access.AppID]string, len(apps))
-	for _, a := range apps {
-		names[a.ID] = a.Name
+// homeTrouble reads what needs the hand of those who own or administer.
+func (s *site) homeTrouble(r *Request, h *home) error {
+	ctx, who := r.Context(), r.Actor
+	f := accessFilter{state: stateHand}.of(r.Now)
+	f.Limit = homeRows
+	var err error
+	if h.trouble, err = s.Access.Grants(ctx, who, f); err != nil || !h.admin {
+		return err
 	}
-	return names, err
+	h.connections, err = s.Connections.Overviews(ctx, who)
+	return err
 }
 
-func (s *site) personNames(ctx context.Context) (map[identity.PersonID]string, error) {
-	people, err := s.Identity.People(ctx)
-	names := make(map[identity.PersonID]string, len(people))
-	for _, p := range people {
-		names[p.ID] = p.Name
+// ownsSome says whether somebody owns an app.
+func (d directory) ownsSome(who identity.PersonID) bool {
+	for _, a := range d.apps {
+		if d.owns(who, a) {
+			return true
+		}
 	}
-	return names, err
+	return false
 }

@@ -20,7 +20,19 @@ type place struct {
 // bottom, at most four.
 var menu = []place{
 	{who: anyone, link: ui.NavLink{Name: "Home", Href: "/", Icon: "house", Key: "h", Phone: true}},
+	{who: anyone, link: ui.NavLink{Name: "Catalogue", Href: "/catalogue", Icon: "layers", Key: "c", Phone: true}, below: []string{"/roles"}},
+	{who: anyone, link: ui.NavLink{Name: "My access", Href: "/my-access", Icon: "key-round", Key: "m"}},
+	{who: anyone, link: ui.NavLink{Name: "Requests", Href: "/requests", Icon: "ticket", Key: "q", Phone: true}},
+	{who: anyone, link: ui.NavLink{Name: "Approvals", Href: "/approvals", Icon: "inbox", Key: "a", Phone: true}},
+	{who: anyone, link: ui.NavLink{Name: "Tasks", Href: "/tasks", Icon: "list-checks", Key: "t"}},
+	{group: "Access", who: anyone, link: ui.NavLink{Name: "Who has access", Href: "/access", Icon: "users", Key: "w"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Integrations", Href: "/integrations", Icon: "plug", Key: "i"}, below: []string{"/connections"}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Apps", Href: "/apps", Icon: "app-window", Key: "s"}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Policies", Href: "/policies", Icon: "shield-check", Key: "y"}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Profiles", Href: "/profiles", Icon: "book-open"}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "People", Href: "/people", Icon: "user", Key: "e"}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Groups", Href: "/groups", Icon: "users", Key: "u"}},
+	{group: "Record", who: administrators, link: ui.NavLink{Name: "Audit log", Href: "/audit", Icon: "scroll-text", Key: "l"}},
 }
 
 // menuFor returns the menu as somebody sees it at an address.

@@ -82,7 +82,7 @@ func (s *site) bare(h handler) http.HandlerFunc {
 
 func (s *site) request(w http.ResponseWriter, hr *http.Request) *Request {
 	r := &Request{Request: hr, ID: requestIDOf(hr.Context()), Now: s.Now(), w: w, site: s}
-	r.env = ui.Env{Now: r.Now, RequestID: r.ID, Path: hr.URL.Path, Version: s.Version, Theme: themeOf(hr), KeysOff: keysOff(hr)}
+	r.env = ui.Env{Now: r.Now, RequestID: r.ID, Path: hr.URL.Path, Address: hr.URL.RequestURI(), Version: s.Version, Theme: themeOf(hr), KeysOff: keysOff(hr)}
 	return r
 }
 

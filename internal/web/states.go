@@ -7,41 +7,43 @@ import (
 	"github.com/margay-access/margay/internal/web/ui"
 )
 
-// requestState is how a request stands, as people see it.
-func requestState(s access.RequestState) ui.State {
-	switch s {
-	case access.RequestWaiting:
-		return ui.State{Word: "Waiting for approval", Icon: "clock", Tone: ui.Wait}
-	case access.RequestApproved:
-		return ui.State{Word: "Approved", Icon: "check", Tone: ui.Good}
-	case access.RequestDenied:
-		return ui.State{Word: "Denied", Icon: "x", Tone: ui.Bad}
-	case access.RequestWithdrawn:
-		return ui.State{Word: "Withdrawn", Icon: "undo-2", Tone: ui.Quiet}
-	}
-	return unknownState(string(s))
+// look is how a state looks; its word comes from the table of its kind.
+type look struct {
+	icon string
+	tone ui.Tone
 }
+
+var requestLooks = map[access.RequestState]look{
+	access.RequestWaiting:   {"clock", ui.Wait},
+	access.RequestApproved:  {"check", ui.Good},
+	access.RequestDenied:    {"x", ui.Bad},
+	access.RequestWithdrawn: {"undo-2", ui.Quiet},
+	access.RequestLapsed:    {"hourglass", ui.Quiet},
+}
+
+var grantLooks = map[access.GrantState]look{
+	access.GrantScheduled: {"calendar-clock", ui.Wait},
+	access.GrantSettingUp: {"loader-circle", ui.Wait},
+	access.GrantActive:    {"circle-check", ui.Good},
+	access.GrantNotSetUp:  {"circle-x", ui.Bad},
+	access.GrantChanged:   {"git-compare", ui.Warn},
+	access.GrantEnding:    {"loader-circle", ui.Wait},
+	access.GrantOverdue:   {"triangle-alert", ui.Alarm},
+	access.GrantEnded:     {"circle-minus", ui.Quiet},
+}
+
+// requestState is how a request stands, as people see it.
+func requestState(s access.RequestState) ui.State { return stateOf(s.Text(), requestLooks[s]) }
 
 // grantState is how access stands, as people see it.
-func grantState(s access.GrantState) ui.State {
-	switch s {
-	case access.GrantSettingUp:
-		return ui.State{Word: "Setting up", Icon: "loader-circle", Tone: ui.Wait}
-	case access.GrantActive:
-		return ui.State{Word: "Active", Icon: "circle-check", Tone: ui.Good}
-	case access.GrantNotSetUp:
-		return ui.State{Word: "Not set up", Icon: "circle-x", Tone: ui.Bad}
-	case access.GrantEnding:
-		return ui.State{Word: "Ending", Icon: "loader-circle", Tone: ui.Wait}
-	case access.GrantOverdue:
-		return ui.State{Word: "Overdue to end", Icon: "triangle-alert", Tone: ui.Alarm}
-	case access.GrantEnded:
-		return ui.State{Word: "Ended", Icon: "circle-minus", Tone: ui.Quiet}
-	}
-	return unknownState(string(s))
-}
+func grantState(s access.GrantState) ui.State { return stateOf(s.Text(), grantLooks[s]) }
 
-func unknownState(s string) ui.State { return ui.State{Word: s, Icon: "circle-help", Tone: ui.Quiet} }
+func stateOf(t access.StateText, l look) ui.State {
+	if l.icon == "" {
+		l = look{"circle-help", ui.Quiet}
+	}
+	return ui.State{Word: t.Word, Icon: l.icon, Tone: l.tone}
+}
 
 // lengthText is for how long somebody asks.
 func lengthText(d time.Duration) string {
@@ -50,3 +52,6 @@ func lengthText(d time.Duration) string {
 	}
 	return ui.Length(d)
 }
+
+// unknownState is one that this version has no words for.
+func unknownState(s string) ui.State { return ui.State{Word: s, Icon: "circle-help", Tone: ui.Quiet} }

@@ -16,6 +16,7 @@ type Env struct {
 	Now       time.Time
 	RequestID string
 	Path      string // of the page, for the menu
+	Address   string // of the page, with its query
 	Theme     Theme
 	KeysOff   bool // single keys do nothing
 	Version   string

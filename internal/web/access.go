@@ -1,0 +1,572 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/web/ui"
+)
+
+func (s *site) accessPages() {
+	s.get("/my-access", anyone, s.myAccess)
+	s.get("/access", anyone, s.accessList)
+	s.get("/access/export", anyone, s.exportAccess)
+	s.get("/access/revoke", anyone, s.askRevokeMany)
+	s.post("/access/revoke", anyone, s.revokeMany)
+	s.get("/access/{id}", anyone, s.grantPage)
+	s.get("/access/{id}/{act}", anyone, s.askGrantAct)
+	s.post("/access/{id}/{act}", anyone, s.grantAct)
+}
+
+// holding is one grant with what its holder may do with it.
+type holding struct {
+	access.Grant
+	acts []access.Possible
+}
+
+// myAccess is what somebody has.
+type holdings struct {
+	dir  directory
+	live []holding
+	past []access.Grant
+}
+
+// pastRows is how much of the past is shown.
+const pastRows = 25
+
+func (s *site) myAccess(r *Request) error {
+	var h holdings
+	var err error
+	if h.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return err
+	}
+	live, err := s.Access.Grants(r.Context(), r.Actor, access.GrantFilter{Person: r.Actor.Person, States: standingStates()})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(live, soonestFirst)
+	for _, g := range live {
+		acts, err := s.Access.GrantActs(r.Context(), r.Actor, g.ID)
+		if err != nil {
+			return err
+		}
+		h.live = append(h.live, holding{g, acts})
+	}
+	h.past, err = s.Access.Grants(r.Context(), r.Actor, access.GrantFilter{Person: r.Actor.Person, States: []access.GrantState{access.GrantEnded}, Limit: pastRows})
+	if err != nil {
+		return err
+	}
+	return r.Page(ui.Head{Title: "My access", Lead: "What you have now, what ends first on top, and what you had."}, nil, holdingsView(h))
+}
+
+// soonestFirst puts what ends first on top; what does not end by itself is last.
+func soonestFirst(a, b access.Grant) int {
+	switch {
+	case a.EndsAt.Equal(b.EndsAt):
+		return strings.Compare(string(b.ID), string(a.ID))
+	case a.EndsAt.IsZero():
+		return 1
+	case b.EndsAt.IsZero():
+		return -1
+	}
+	return a.EndsAt.Compare(b.EndsAt)
+}
+
+// standingStates are all states but the last.
+func standingStates() []access.GrantState {
+	var list []access.GrantState
+	for _, t := range access.GrantStates() {
+		if s := access.GrantState(t.Code); s != access.GrantEnded {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// accessFilter is what the list of access is filtered by, as its address says.
+type accessFilter struct {
+	text, app, role, state, ends, held string
+}
+
+func accessFilterOf(r *Request) accessFilter {
+	return accessFilter{text: r.Value("q"), app: r.Value("app"), role: r.Value("role"), state: r.Value("state"), ends: r.Value("ends"), held: r.Value("on")}
+}
+
+// The groups of states that the list offers beside each single one.
+const (
+	stateStanding = "standing"
+	stateAny      = "any"
+	stateHand     = "needs_a_hand"
+)
+
+// states are those that the filter names.
+func (f accessFilter) states() []access.GrantState {
+	switch f.state {
+	case stateAny:
+		return nil
+	case stateHand:
+		return []access.GrantState{access.GrantNotSetUp, access.GrantOverdue, access.GrantChanged}
+	case "", stateStanding:
+		if f.held != "" {
+			return nil
+		}
+		return standingStates()
+	}
+	return []access.GrantState{access.GrantState(f.state)}
+}
+
+// of returns the filter for the service.
+func (f accessFilter) of(now time.Time) access.GrantFilter {
+	g := access.GrantFilter{Text: f.text, App: access.AppID(f.app), RoleName: f.role, States: f.states()}
+	if d, err := time.ParseDuration(f.ends); err == nil {
+		g.EndsBefore = now.Add(d)
+	}
+	if on, err := time.Parse("2006-01-02", f.held); err == nil {
+		g.HeldFrom, g.HeldUntil = on, on.Add(day)
+	}
+	return g
+}
+
+// accessRows is the list of who has access.
+type accessRows struct {
+	dir    directory
+	filter accessFilter
+	grants []access.Grant
+	roles  []string
+	next   string
+	query  string // of the page, for export and bulk acts
+}
+
+func (s *site) accessList(r *Request) error {
+	list := accessRows{filter: accessFilterOf(r)}
+	var err error
+	if list.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return err
+	}
+	f := list.filter.of(r.Now)
+	f.Limit, f.Before = pageRows+1, access.GrantID(r.Value("before"))
+	if list.grants, err = s.Access.Grants(r.Context(), r.Actor, f); err != nil {
+		return err
+	}
+	if list.roles, err = s.roleNames(r.Context(), list.dir, r.Actor.Person); err != nil {
+		return err
+	}
+	if len(list.grants) > pageRows {
+		list.grants = list.grants[:pageRows]
+		list.next = withQuery(r.URL, "before", string(list.grants[pageRows-1].ID))
+	}
+	q := r.URL.Query()
+	q.Del("before")
+	list.query = q.Encode()
+	return r.Page(ui.Head{Title: "Who has access", Lead: "What was given here. Access given directly in the other system is listed under drift."}, nil, accessView(list))
+}
+
+// roleNames are the names of roles that there are, in order.
+func (s *site) roleNames(ctx context.Context, dir directory, _ identity.PersonID) ([]string, error) {
+	var names []string
+	for _, a := range dir.appsByName() {
+		roles, err := s.Access.Roles(ctx, a.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range roles {
+			names = append(names, o.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
+// mostExported bounds an export; who needs more takes the command.
+const mostExported = 20_000
+
+// historyRow is one grant as an auditor reads it.
+type historyRow struct {
+	Grant      string `json:"grant"`
+	Request    string `json:"request"`
+	Person     string `json:"person"`
+	Email      string `json:"email"`
+	App        string `json:"app"`
+	Role       string `json:"role"`
+	State      string `json:"state"`
+	Began      string `json:"began"`
+	Ends       string `json:"ends"`
+	Ended      string `json:"ended"`
+	EndReason  string `json:"end_reason"`
+	EndedBy    string `json:"ended_by"`
+	EndNote    string `json:"end_note"`
+	AskedBy    string `json:"asked_by"`
+	Reason     string `json:"reason"`
+	AgreedBy   string `json:"agreed_by"`
+	Policy     string `json:"policy"`
+	RoleRead   string `json:"role_read_back"`
+	ReadAt     string `json:"read_back_at"`
+	UserThere  string `json:"user_there"`
+	SetUpNote  string `json:"set_up_note"`
+	ChangedOut string `json:"changed_outside"`
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func (s *site) exportAccess(r *Request) error {
+	dir, err := s.directory(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	f := accessFilterOf(r).of(r.Now)
+	f.Limit = mostExported + 1
+	grants, err := s.Access.Grants(r.Context(), r.Actor, f)
+	if err != nil {
+		return err
+	}
+	if len(grants) > mostExported {
+		return fault.New(fault.Invalid, "More than %d rows match: narrow the filters, or export from the command line.", mostExported).WithCode("too_many_rows").
+			WithHint("margay access export --all")
+	}
+	requests, err := s.requestsOf(r.Context(), r.Actor, grants)
+	if err != nil {
+		return err
+	}
+	rows := make([]historyRow, len(grants))
+	for i, g := range grants {
+		rows[i] = historyOf(dir, g, requests[g.Request])
+	}
+	return r.download("margay-access-"+r.Now.UTC().Format("2006-01-02"), r.Value("format"), rows)
+}
+
+// requestsOf reads the requests of grants; those that who may not see are left out.
+func (s *site) requestsOf(ctx context.Context, who identity.Actor, grants []access.Grant) (map[access.RequestID]access.Request, error) {
+	found := map[access.RequestID]access.Request{}
+	for _, g := range grants {
+		q, err := s.Access.Request(ctx, who, g.Request)
+		if fault.KindOf(err) == fault.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found[q.ID] = q
+	}
+	return found, nil
+}
+
+func historyOf(d directory, g access.Grant, q access.Request) historyRow {
+	var agreed []string
+	for _, a := range q.Approvals {
+		if a.Approved {
+			agreed = append(agreed, d.person(a.By)+" "+stamp(a.At))
+		}
+	}
+	if q.ID != "" && len(agreed) == 0 && q.State == access.RequestApproved {
+		agreed = []string{"by the policy"}
+	}
+	row := historyRow{
+		Grant: string(g.ID), Request: string(g.Request), Person: d.person(g.Person), Email: d.people[g.Person].Email, App: d.app(g.App), Role: g.RoleName,
+		State: g.State.Text().Word, Began: stamp(g.StartsAt), Ends: stamp(g.EndsAt), Ended: stamp(g.EndedAt), EndReason: g.EndReason, EndNote: g.EndNote,
+		Reason: q.Reason, AgreedBy: strings.Join(agreed, "; "), Policy: q.Policy.Name, RoleRead: g.SetUp.Role, ReadAt: stamp(g.SetUp.At), UserThere: g.SetUp.User, SetUpNote: g.SetUp.Note,
+	}
+	if q.Requester != "" {
+		row.AskedBy = d.person(q.Requester)
+	}
+	if g.EndedBy != "" {
+		row.EndedBy = d.person(g.EndedBy)
+	}
+	if !g.Outside.At.IsZero() {
+		row.ChangedOut = "expected " + g.Outside.Expected + ", found " + cmpOr(g.Outside.Found, "nobody")
+	}
+	return row
+}
+
+// download answers with rows as CSV or JSON.
+func (r *Request) download(name, format string, rows []historyRow) error {
+	if format == "json" {
+		b, err := json.MarshalIndent(map[string]any{"items": rows}, "", "  ")
+		if err != nil {
+			return err
+		}
+		return r.Download(name+".json", "application/json", b)
+	}
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	if err := w.Write([]string{
+		"grant", "request", "person", "email", "app", "role", "state", "began", "ends", "ended", "end_reason", "ended_by", "end_note", "asked_by", "reason",
+		"agreed_by", "policy", "role_read_back", "read_back_at", "user_there", "set_up_note", "changed_outside",
+	}); err != nil {
+		return err
+	}
+	for _, o := range rows {
+		cells := []string{
+			o.Grant, o.Request, o.Person, o.Email, o.App, o.Role, o.State, o.Began, o.Ends, o.Ended, o.EndReason, o.EndedBy, o.EndNote, o.AskedBy, o.Reason,
+			o.AgreedBy, o.Policy, o.RoleRead, o.ReadAt, o.UserThere, o.SetUpNote, o.ChangedOut,
+		}
+		for i, c := range cells {
+			cells[i] = plainCell(c)
+		}
+		if err := w.Write(cells); err != nil {
+			return err
+		}
+	}
+	if w.Flush(); w.Error() != nil {
+		return w.Error()
+	}
+	return r.Download(name+".csv", "text/csv", b.Bytes())
+}
+
+// plainCell keeps a spreadsheet from taking what a person wrote as a formula.
+func plainCell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}
+
+// grantPage leads to the page of the request that the access came of: mails and
+// messages name the access.
+func (s *site) grantPage(r *Request) error {
+	g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(r.Thing("id")))
+	if err != nil {
+		return err
+	}
+	r.redirect("/requests/" + url.PathEscape(string(g.Request)))
+	return nil
+}
+
+// grantActSheet is a page that asks before an act on access.
+type grantActSheet struct {
+	dir     directory
+	grant   access.Grant
+	act     access.Act
+	policy  access.Policy   // for more time
+	preview *access.Preview // of an end
+	length  string
+	custom  string
+	note    string
+	errs    ui.Errors
+}
+
+// grantActs are the acts that have a page of their own, and what they do there.
+var grantActs = map[string]struct {
+	act  access.Act
+	done string // what the next page says
+}{
+	access.ActExtend.Code: {access.ActExtend, "Asked for more time."},
+	access.ActReduce.Code: {access.ActReduce, "The access ends earlier now."},
+	access.ActRevoke.Code: {access.ActRevoke, "The access is being ended. This page follows it."},
+	access.ActRetry.Code:  {access.ActRetry, "It is tried again."},
+}
+
+func (s *site) askGrantAct(r *Request) error { return s.showGrantAct(r, http.StatusOK, nil) }
+
+func (s *site) showGrantAct(r *Request, status int, errs ui.Errors) error {
+	known, ok := grantActs[r.Thing("act")]
+	if !ok {
+		return s.nothingHere(r)
+	}
+	v := grantActSheet{act: known.act, errs: errs, length: r.Value("length"), custom: r.Value("length_custom"), note: r.Value("note")}
+	var err error
+	if v.grant, err = s.Access.Grant(r.Context(), r.Actor, access.GrantID(r.Thing("id"))); err != nil {
+		return err
+	}
+	acts, err := s.Access.GrantActs(r.Context(), r.Actor, v.grant.ID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(acts, func(p access.Possible) bool { return p.Act == v.act })
+	switch {
+	case i < 0:
+		return fault.New(fault.Conflict, "This is not possible now: the access is %s.", strings.ToLower(v.grant.State.Text().Word)).WithCode("not_now").
+			WithHint("%s", v.grant.State.Text().Sentence)
+	case acts[i].Refusal != nil:
+		return acts[i].Refusal
+	}
+	if v.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return err
+	}
+	if err := s.fillGrantAct(r, &v); err != nil {
+		return err
+	}
+	head := ui.Head{
+		Title: v.act.Label, Lead: ui.Middle(v.grant.RoleName, longName) + " in " + short(v.dir.app(v.grant.App)) + " for " + short(v.dir.person(v.grant.Person)),
+		Back: []ui.Link{{Name: "Request", Href: "/requests/" + string(v.grant.Request)}},
+	}
+	return r.PageAs(status, head, nil, grantActView(v))
+}
+
+func (s *site) fillGrantAct(r *Request, v *grantActSheet) error {
+	switch v.act {
+	case access.ActExtend:
+		offer, err := s.offerOf(r.Context(), r.Actor, v.grant.Person, v.grant.Role)
+		if err != nil {
+			return err
+		}
+		v.policy = offer.Policy
+		if v.length == "" {
+			v.length = lengthValue(cmpLength(v.policy.Usual, v.policy.Longest))
+		}
+	case access.ActRevoke:
+		p, err := s.Access.Preview(r.Context(), r.Actor, v.grant.ID)
+		if err != nil {
+			return err
+		}
+		v.preview = &p
+	}
+	return nil
+}
+
+func cmpLength(usual, longest time.Duration) time.Duration {
+	if usual == access.Indefinite {
+		return longest
+	}
+	return usual
+}
+
+// shorter offers what may be left of the access.
+func (v grantActSheet) shorter(now time.Time) []lengthOption {
+	left := v.grant.Length
+	if !v.grant.StartsAt.IsZero() && !v.grant.EndsAt.IsZero() {
+		left = v.grant.EndsAt.Sub(now)
+	}
+	var list []lengthOption
+	for _, l := range commonLengths {
+		if (left == access.Indefinite || l < left) && len(list) < mostChips {
+			list = append(list, lengthOption{length: l})
+		}
+	}
+	return list
+}
+
+func (s *site) grantAct(r *Request) error {
+	known, ok := grantActs[r.Thing("act")]
+	if !ok {
+		return s.nothingHere(r)
+	}
+	to, err := s.doGrantAct(r, known.act)
+	if errs, ok := ui.ErrorsOf(err); ok {
+		return s.showGrantAct(r, http.StatusUnprocessableEntity, askFields(errs))
+	}
+	if err != nil {
+		return err
+	}
+	return r.Done("/requests/"+string(to), "%s", known.done)
+}
+
+// doGrantAct does the act, and returns the request whose page shows it.
+func (s *site) doGrantAct(r *Request, act access.Act) (access.RequestID, error) {
+	ctx, id := r.Context(), access.GrantID(r.Thing("id"))
+	var g access.Grant
+	length, err := r.lengthOf()
+	if err != nil && (act == access.ActExtend || act == access.ActReduce) {
+		return "", err
+	}
+	switch act {
+	case access.ActExtend:
+		q, err := s.Access.Extend(ctx, r.Actor, id, length, r.Value("note"))
+		return q.ID, err
+	case access.ActReduce:
+		if length == nil {
+			return "", fault.Field("length", "Choose how long it stays from now.")
+		}
+		g, err = s.Access.Reduce(ctx, r.Actor, id, *length, r.Value("note"))
+	case access.ActRevoke:
+		g, err = s.Access.Revoke(ctx, r.Actor, id, r.Value("note"))
+	case access.ActRetry:
+		g, err = s.Access.Retry(ctx, r.Actor, id)
+	}
+	return g.Request, err
+}
+
+// revokeSheet is the preview of many ends, or what came of them.
+type revokeSheet struct {
+	dir      directory
+	previews []access.Preview
+	refused  []refusedEnd
+	note     string
+	done     bool
+}
+
+// refusedEnd is one that is not ended, and why.
+type refusedEnd struct {
+	grant access.Grant
+	why   string
+}
+
+// mostRevoked is how many are ended in one act.
+const mostRevoked = 200
+
+func (s *site) askRevokeMany(r *Request) error {
+	v, err := s.revokeSheet(r)
+	if err != nil {
+		return err
+	}
+	return r.Page(ui.Head{Title: "End access of " + plural(len(v.previews), "row", "rows"), Back: []ui.Link{{Name: "Who has access", Href: "/access"}}}, nil, revokeView(v))
+}
+
+// revokeSheet previews the ends that the form names.
+func (s *site) revokeSheet(r *Request) (revokeSheet, error) {
+	var v revokeSheet
+	var err error
+	if err = r.parse(); err != nil {
+		return v, err
+	}
+	ids := r.Form["grant"]
+	if len(ids) == 0 {
+		return v, fault.New(fault.Invalid, "No row is chosen.").WithCode("nothing_chosen").WithHint("Go back and mark the rows to end.")
+	}
+	if len(ids) > mostRevoked {
+		return v, fault.New(fault.Invalid, "At most %d rows are ended at a time.", mostRevoked).WithCode("too_many_rows")
+	}
+	if v.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return v, err
+	}
+	v.note = r.Value("note")
+	for _, id := range ids {
+		p, err := s.Access.Preview(r.Context(), r.Actor, access.GrantID(id))
+		switch fault.KindOf(err) {
+		case "":
+			v.previews = append(v.previews, p)
+		case fault.Conflict, fault.Forbidden:
+			g, readErr := s.Access.Grant(r.Context(), r.Actor, access.GrantID(id))
+			if readErr != nil {
+				return v, readErr
+			}
+			v.refused = append(v.refused, refusedEnd{g, fault.Public(err).Message})
+		default:
+			return v, err
+		}
+	}
+	return v, nil
+}
+
+func (s *site) revokeMany(r *Request) error {
+	v, err := s.revokeSheet(r)
+	if err != nil {
+		return err
+	}
+	var ended []access.Preview
+	for _, p := range v.previews {
+		g, err := s.Access.Revoke(r.Context(), r.Actor, p.Grant.ID, v.note)
+		if err != nil {
+			v.refused = append(v.refused, refusedEnd{p.Grant, fault.Public(err).Message})
+			continue
+		}
+		p.Grant = g
+		ended = append(ended, p)
+	}
+	v.previews, v.done = ended, true
+	return r.Page(ui.Head{Title: plural(len(ended), "access is being ended", "accesses are being ended"), Back: []ui.Link{{Name: "Who has access", Href: "/access"}}}, nil, revokeView(v))
+}
