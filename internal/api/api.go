@@ -39,6 +39,7 @@ type Config struct {
 	Access      *access.Service
 	Connections *connection.Service
 	Workflows   *workflow.Service
+	Runs        Runs
 	Registry    *integration.Registry
 	Notices     *notice.Service
 	Audit       Audit
@@ -89,6 +90,7 @@ func New(cfg Config) http.Handler {
 	s.rules()
 	s.workflows()
 	s.authoring()
+	s.runs()
 	s.auditRoutes()
 	s.noticeRoutes()
 	s.tokenRoutes()

@@ -203,6 +203,9 @@ func acts() map[string]act {
 		"POST /grants/{id}/retry":       {path: id("/grants/{id}/retry", grant), requester: forbidden, wrong: forbidden, admin: conflict},
 		"GET /runs":                     {requester: ok, wrong: forbidden, admin: ok},
 		"GET /runs/{id}":                {path: id("/runs/{id}", run), requester: ok, wrong: forbidden, admin: ok},
+		"GET /runs/{id}/watch":          {path: id("/runs/{id}/watch?seconds=0", run), requester: ok, wrong: forbidden, admin: ok},
+		"POST /runs/{id}/cancel":        {path: id("/runs/{id}/cancel", run), requester: forbidden, wrong: forbidden, admin: conflict},
+		"POST /workflows/{id}/test":     {path: func(*node) string { return "/workflows/none/test" }, body: wire.TestRun{}, requester: forbidden, wrong: forbidden, admin: notFound},
 		"POST /runs/{id}/retry":         {path: id("/runs/{id}/retry", run), requester: forbidden, wrong: forbidden, admin: conflict},
 		"GET /audit":                    {requester: forbidden, wrong: ok, admin: ok}, // "wrong" is a token for the audit log
 		"GET /audit/verify":             {requester: forbidden, wrong: ok, admin: ok},

@@ -54,9 +54,15 @@ func (s *server) listBundles(ctx context.Context, who identity.Actor, _ *nothing
 
 type runPage struct {
 	Page
-	State  string `query:"state" enum:",queued,running,done,failed,superseded"`
-	Grant  string `query:"grant_id"`
-	Person string `query:"person_id"`
+	State      string    `query:"state" enum:",queued,retrying,running,waiting,outcome_unknown,done,failed,cancelled,crashed,superseded"`
+	Kind       string    `query:"kind" doc:"provision, deprovision, approve, manual or scheduled"`
+	Grant      string    `query:"grant_id"`
+	Person     string    `query:"person_id"`
+	App        string    `query:"app_id"`
+	Connection string    `query:"connection_id"`
+	Workflow   string    `query:"workflow_id"`
+	Trigger    string    `query:"trigger" doc:"How it begins: schedule, person:"`
+	Since      time.Time `query:"since" doc:"Queued at that time or later"`
 }
 
 func (s *server) listRuns(ctx context.Context, who identity.Actor, in *runPage) (*body[wire.List[wire.Run]], error) {
@@ -67,7 +73,8 @@ func (s *server) listRuns(ctx context.Context, who identity.Actor, in *runPage) 
 		return nil, err
 	}
 	rs, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{
-		State: workflow.RunState(in.State), Grant: in.Grant, Person: in.Person, Limit: in.Limit + 1, Before: in.Cursor,
+		State: workflow.RunState(in.State), Kind: in.Kind, Grant: in.Grant, Person: in.Person, App: in.App, Connection: in.Connection,
+		Workflow: in.Workflow, Trigger: in.Trigger, Since: in.Since, Limit: in.Limit + 1, Before: in.Cursor,
 	})
 	return pageOf(rs, in.Limit, func(r workflow.Run) string { return r.ID }, runOf), err
 }
@@ -80,11 +87,7 @@ func (s *server) getRun(ctx context.Context, who identity.Actor, in *one) (*body
 	if err != nil {
 		return nil, err
 	}
-	out := runOf(r)
-	for _, step := range steps {
-		out.Steps = append(out.Steps, stepOf(step))
-	}
-	return answer(out), nil
+	return answer(runWithSteps(r, steps)), nil
 }
 
 func (s *server) retryRun(ctx context.Context, who identity.Actor, in *one) (*body[wire.Run], error) {
@@ -99,7 +102,13 @@ func (s *server) retryRun(ctx context.Context, who identity.Actor, in *one) (*bo
 	if g.Run != r.ID && g.State != access.GrantOverdue {
 		return nil, fault.New(fault.Conflict, "The run %s came after this one.", g.Run).WithCode("not_the_last_run").WithHint("Look at that one.")
 	}
+	if err := s.oneAtATime(ctx, who, string(g.ID)); err != nil {
+		return nil, err
+	}
 	if g, err = s.Access.Retry(ctx, who, g.ID); err != nil {
+		return nil, err
+	}
+	if err := s.Workflows.LinkRetry(ctx, g.Run, r.ID); err != nil {
 		return nil, err
 	}
 	return s.getRun(ctx, who, &one{ID: g.Run})
@@ -114,7 +123,8 @@ func faultOf(p workflow.Problem) *wire.Fault {
 
 func runOf(r workflow.Run) wire.Run {
 	return wire.Run{
-		ID: r.ID, Kind: r.Kind, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, GrantID: r.Grant,
+		RunFacts: runFacts(r),
+		ID:       r.ID, Kind: r.Kind, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, GrantID: r.Grant,
 		RequestID: r.Request, Input: rawOf(r.Input), PersonID: r.Person, Trigger: r.Trigger, Attempt: r.Attempt, State: string(r.State), Output: rawOf(r.Output), Problem: faultOf(r.Problem), QueuedAt: r.QueuedAt,
 		NotBefore: timeOrNil(r.NotBefore), StartedAt: timeOrNil(r.StartedAt), EndedAt: timeOrNil(r.EndedAt),
 	}
@@ -122,7 +132,8 @@ func runOf(r workflow.Run) wire.Run {
 
 func stepOf(s workflow.Step) wire.Step {
 	out := wire.Step{
-		Seq: s.Seq, Name: s.Name, State: string(s.State), Attempt: s.Attempt, Input: rawOf(s.Input), Output: rawOf(s.Output), Problem: faultOf(s.Problem),
+		StepFacts: stepFacts(s),
+		Seq:       s.Seq, Name: s.Name, State: string(s.State), Attempt: s.Attempt, Input: rawOf(s.Input), Output: rawOf(s.Output), Problem: faultOf(s.Problem),
 		Calls: []wire.StepCall{}, StartedAt: s.StartedAt, EndedAt: timeOrNil(s.EndedAt),
 	}
 	for _, c := range s.Calls {

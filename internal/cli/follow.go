@@ -313,7 +313,7 @@ func (st *runStory) tell(r wire.Run) bool {
 		st.s.tell(sign, step.Name, facts...)
 		st.told++
 	}
-	return r.State != "queued" && r.State != "running"
+	return r.EndedAt != nil
 }
 
 // watchRun follows a run to its end and tells its steps.
@@ -323,7 +323,7 @@ func (s *session) watchRun(ctx context.Context, id string, most time.Duration) e
 		return err
 	}
 	story := &runStory{s: s}
-	r, err := follow(ctx, most, func(ctx context.Context) (wire.Run, error) { return api.Run(ctx, id) }, story.tell)
+	r, err := follow(ctx, most, seen(api, id), story.tell)
 	if err != nil {
 		err = unfinished(err, "the run", "margay run watch "+id)
 	}
@@ -336,10 +336,10 @@ func (s *session) watchRun(ctx context.Context, id string, most time.Duration) e
 		return err
 	}
 	s.tell(runMark(r), states()[r.State].word, r.ID)
-	if r.State != "failed" {
+	if runMark(r) != markFailed {
 		return nil
 	}
-	o := &outcomeError{code: exitFailed, shown: true, message: "The run failed.", hint: "margay run show " + r.ID}
+	o := &outcomeError{code: exitFailed, shown: true, message: states()[r.State].word + ".", hint: "margay run show " + r.ID}
 	if refused(r) {
 		o.code = exitTableau
 	}
@@ -353,10 +353,28 @@ func (s *session) watchRun(ctx context.Context, id string, most time.Duration) e
 }
 
 func runMark(r wire.Run) mark {
-	if r.State == "failed" {
+	switch r.State {
+	case "failed", "outcome_unknown", "crashed", "cancelled":
 		return markFailed
 	}
 	return markDone
+}
+
+// seen reads a run as soon as it has changed.
+func seen(api *client.Client, id string) func(context.Context) (wire.Run, error) {
+	revision := ""
+	return func(ctx context.Context) (wire.Run, error) {
+		if revision == "" {
+			r, err := api.Run(ctx, id)
+			revision = r.Revision
+			return r, err
+		}
+		r, err := api.WatchRun(ctx, id, revision)
+		if err == nil {
+			revision = r.Revision
+		}
+		return r, err
+	}
 }
 
 func statusText(status int) string {

@@ -15,7 +15,7 @@ import (
 
 func newRun(s *session) *cobra.Command {
 	return group("run", "What workflows did", []string{"margay run list --state failed", "margay run show RUN"},
-		newRunList(s), newRunShow(s), newRunWatch(s), newRunRetry(s))
+		newRunList(s), newRunShow(s), newRunWatch(s), newRunRetry(s), newRunCancel(s))
 }
 
 // runView shows runs.
@@ -42,6 +42,8 @@ func (s *session) runView(ctx context.Context) view[wire.Run] {
 			return append([]detail{
 				{"Id", text(r.ID)},
 				{"State", stateCell(r.State)},
+				{"", text(r.StateSentence)},
+				{"Waits for", text(r.WaitsFor)},
 				{"Kind", text(r.Kind)},
 				{"Person", text(s.personName(ctx, r.PersonID))},
 				{"Grant", text(r.GrantID)},
@@ -56,6 +58,9 @@ func (s *session) runView(ctx context.Context) view[wire.Run] {
 				{"Ended", s.exact(at(r.EndedAt))},
 				{"Took", took(r)},
 				{"Output", text(string(r.Output))},
+				{"Retry of", text(r.RetryOf)},
+				{"Cancelled by", text(r.CancelledBy)},
+				{"A retry", text(r.RetryNote)},
 			}, problemLines(r.Problem)...)
 		},
 	}
@@ -76,10 +81,14 @@ func took(r wire.Run) cell {
 func newRunList(s *session) *cobra.Command {
 	var p paging
 	var filter client.RunFilter
+	var since time.Duration
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the runs that you may see, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f := filter
+			if since > 0 {
+				f.Since = s.now().Add(-since).UTC().Format(time.RFC3339)
+			}
 			var err error
 			if f.Person, err = s.personID(cmd.Context(), filter.Person); err != nil {
 				return err
@@ -99,7 +108,13 @@ func newRunList(s *session) *cobra.Command {
 			return list(s, page, v)
 		},
 	}
-	cmd.Flags().StringVar(&filter.State, "state", "", "queued, running, done, failed or superseded")
+	cmd.Flags().StringVar(&filter.State, "state", "", "queued, retrying, running, waiting, outcome_unknown, done, failed, cancelled, crashed or superseded")
+	cmd.Flags().StringVar(&filter.Kind, "kind", "", "provision, deprovision, approve, manual or scheduled")
+	cmd.Flags().StringVar(&filter.App, "app-id", "", "for access to which app, by id")
+	cmd.Flags().StringVar(&filter.Connection, "connection-id", "", "on which connection, by id")
+	cmd.Flags().StringVar(&filter.Workflow, "workflow", "", "of which workflow, by id")
+	cmd.Flags().StringVar(&filter.Trigger, "trigger", "", "how what caused it begins: schedule, person:")
+	cmd.Flags().DurationVar(&since, "since", 0, "queued in the last so long, such as 24h")
 	cmd.Flags().StringVar(&filter.Grant, "grant", "", "of which grant, by id")
 	cmd.Flags().StringVar(&filter.Person, "person", "", "for whom, by e-mail address, or me")
 	p.flags(cmd.Flags())
@@ -204,9 +219,16 @@ func newRunRetry(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			before, err := api.Run(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
 			r, err := api.RetryRun(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if before.RetryNote != "" {
+				s.tell(markWaiting, before.RetryNote)
 			}
 			if !wait.set {
 				return told(s, r, s.runView(cmd.Context()), "Trying again", r.Kind)
@@ -217,4 +239,22 @@ func newRunRetry(s *session) *cobra.Command {
 	}
 	wait.flag(cmd.Flags(), "follow it to its end")
 	return cmd
+}
+
+func newRunCancel(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "cancel RUN", Short: "End a run between two of its steps",
+		Long: "End a run between two of its steps. What was made before stays made. Access that was to be given is then not set up, access that was to be\ntaken back is overdue; both can be tried again.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			r, err := api.CancelRun(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return told(s, r, s.runView(cmd.Context()), states()[r.State].word, r.Kind)
+		},
+	}
 }

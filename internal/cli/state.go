@@ -41,6 +41,12 @@ func states() map[string]state {
 		"open":       {"◷", "To do", warned},
 		"dropped":    {"↷", "Dropped", dim},
 		"superseded": {"↷", "Superseded", dim},
+
+		"retrying":        {"◷", "Retrying", warned},
+		"waiting":         {"◷", "Waiting", dim},
+		"outcome_unknown": {"?", "Outcome unknown", bad},
+		"cancelled":       {"■", "Cancelled", dim},
+		"crashed":         {"✗", "Crashed", bad},
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 func newWorkflow(s *session) *cobra.Command {
 	return group("workflow", "What carries access out and back", []string{"margay workflow install", "margay workflow list"},
-		newWorkflowList(s), newWorkflowInstall(s))
+		newWorkflowList(s), newWorkflowInstall(s), newWorkflowTest(s))
 }
 
 // workflowView shows workflows.

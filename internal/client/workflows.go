@@ -27,20 +27,43 @@ func (c *Client) Workflows(ctx context.Context) (wire.List[wire.Workflow], error
 
 // RunFilter chooses runs; the zero value is all that the caller may see.
 type RunFilter struct {
-	State  string
-	Grant  string
-	Person string
+	State      string
+	Kind       string
+	Grant      string
+	Person     string
+	App        string
+	Connection string
+	Workflow   string
+	Trigger    string
+	Since      string // RFC 3339
 }
 
 // Runs returns one page of runs, newest first.
 func (c *Client) Runs(ctx context.Context, f RunFilter, p Page) (wire.List[wire.Run], error) {
-	q := p.query("state", f.State, "grant_id", f.Grant, "person_id", f.Person)
+	q := p.query("state", f.State, "kind", f.Kind, "grant_id", f.Grant, "person_id", f.Person, "app_id", f.App, "connection_id", f.Connection,
+		"workflow_id", f.Workflow, "trigger", f.Trigger, "since", f.Since)
 	return do[wire.List[wire.Run]](ctx, c, http.MethodGet, "/runs", q, nil)
 }
 
 // Run returns one run with its steps.
 func (c *Client) Run(ctx context.Context, id string) (wire.Run, error) {
 	return do[wire.Run](ctx, c, http.MethodGet, "/runs/"+url.PathEscape(id), nil, nil)
+}
+
+// WatchRun returns the run as soon as it is another one than at the revision, or
+// half a minute has passed.
+func (c *Client) WatchRun(ctx context.Context, id, revision string) (wire.Run, error) {
+	return do[wire.Run](ctx, c, http.MethodGet, "/runs/"+url.PathEscape(id)+"/watch", url.Values{"revision": {revision}}, nil)
+}
+
+// CancelRun ends a run between two of its steps.
+func (c *Client) CancelRun(ctx context.Context, id string) (wire.Run, error) {
+	return do[wire.Run](ctx, c, http.MethodPost, "/runs/"+url.PathEscape(id)+"/cancel", nil, nil)
+}
+
+// TestWorkflow runs a workflow with what it would change held back.
+func (c *Client) TestWorkflow(ctx context.Context, id string, t wire.TestRun) (wire.TestReport, error) {
+	return do[wire.TestReport](ctx, c, http.MethodPost, "/workflows/"+url.PathEscape(id)+"/test", nil, t)
 }
 
 // RetryRun makes a new run for what this one did not carry out.

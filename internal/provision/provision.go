@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/engine"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
@@ -75,6 +76,8 @@ type Workflows interface {
 type Provisioner struct {
 	Access    Access
 	Runs      Runs
+	Trials    Trials
+	Record    func(ctx context.Context, events ...audit.Event) error
 	Executor  Executor
 	Systems   Systems
 	Workflows Workflows
@@ -259,18 +262,13 @@ func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage
 	outcome := access.Outcome{Run: t.Run, Kind: t.Kind, Grant: t.Grant}
 	run.Output, run.EndedAt = string(output), p.Now()
 	f := fault.Public(failed)
-	switch {
-	case failed == nil:
-		run.State = workflow.RunDone
+	run.State = workflow.Ending(failed)
+	if failed == nil {
 		outcome.Proof, err = proofOf(output, p.Now())
 		if err != nil {
 			f = fault.Public(err)
 			run.State = workflow.RunFailed
 		}
-	case f.Code == access.ErrSuperseded.Code:
-		run.State = workflow.RunSuperseded
-	default:
-		run.State = workflow.RunFailed
 	}
 	if run.State != workflow.RunDone {
 		if f.Kind == fault.Internal {

@@ -196,8 +196,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		return installedPair(ctx, who, s.connections, install, id)
 	}}
 	granting := access.NewService(db, rules, cfg.Now, newID)
+	runner := workflow.NewRunner(db, sys, cfg.Now, cfg.Log)
 	s.provisioner = &provision.Provisioner{
-		Access: granting, Runs: db, Executor: workflow.NewRunner(db, sys, cfg.Now, cfg.Log), Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
+		Trials: provision.Trials{Workflow: flows.Workflow, Text: flows.TrialText, Try: runner.Try, Sample: granting.Sample},
+		Access: granting, Runs: db, Executor: runner, Record: db.RecordEvents, Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
 	}
 	s.head = headFile{DB: db, path: cfg.AuditHead, now: cfg.Now, log: cfg.Log}
 	if s.notices, err = cfg.notices(db, sealer); err != nil {
@@ -217,7 +219,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		External: external, TrustedProxies: proxies, Stopping: s.stopping, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
 	})
 	s.handler = s.routes(api.New(api.Config{
-		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: s.head, Install: install,
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Registry: registry, Audit: s.head, Install: install,
 		Notices: s.notices, Calls: db, Now: cfg.Now, Version: cfg.Version, Log: cfg.Log,
 	}), pages)
 	return nil

@@ -426,6 +426,9 @@ func (t *tx) Enqueue(ctx context.Context, job access.Job) error {
 		Attempt: job.Attempt, State: string(workflow.RunQueued), Problem: text(workflow.Problem{}), QueuedMs: now,
 	}
 	if job.Delay > 0 {
+		if job.Attempt > 1 {
+			row.State = string(workflow.RunRetrying)
+		}
 		row.NotBeforeMs = now + job.Delay.Milliseconds()
 	}
 	if _, err := t.sql.NewInsert().Model(&row).Exec(ctx); err != nil {

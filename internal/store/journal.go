@@ -61,6 +61,14 @@ func (db *DB) SleepRun(ctx context.Context, run string, epoch int64, until time.
 	})
 }
 
+// LinkRetry implements [workflow.Store].
+func (db *DB) LinkRetry(ctx context.Context, run, of string) error {
+	return db.grouped(ctx, func(ctx context.Context, tx bun.IDB) error {
+		_, err := tx.NewRaw("UPDATE runs SET retry_of = ? WHERE id = ?", of, run).Exec(ctx)
+		return wrap("link retry", err)
+	})
+}
+
 // Plan implements [workflow.Store].
 func (db *DB) Plan(ctx context.Context, run string) (json.RawMessage, error) {
 	var plan string

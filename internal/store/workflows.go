@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -60,7 +61,7 @@ func (db *DB) Run(ctx context.Context, id string) (workflow.Run, error) {
 
 // Runs implements [workflow.Store].
 func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, error) {
-	if !keepable(string(f.State), f.Grant, f.Person, f.Before) {
+	if !keepable(string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger, f.Before) {
 		return nil, nil
 	}
 	var rows []runRow
@@ -68,11 +69,21 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, e
 	if f.State != "" {
 		q.Where("state = ?", f.State)
 	}
-	if f.Grant != "" {
-		q.Where("grant_id = ?", f.Grant)
+	for column, value := range map[string]string{
+		"kind": f.Kind, "grant_id": f.Grant, "person_id": f.Person, "connection_id": f.Connection, "workflow_id": f.Workflow,
+	} {
+		if value != "" {
+			q.Where("? = ?", bun.Ident(column), value)
+		}
 	}
-	if f.Person != "" {
-		q.Where("person_id = ?", f.Person)
+	if f.App != "" {
+		q.Where("grant_id IN (SELECT id FROM grants WHERE app_id = ?)", f.App)
+	}
+	if f.Trigger != "" {
+		q.Where("substr(trigger_text, 1, ?) = ?", utf8.RuneCountInString(f.Trigger), f.Trigger)
+	}
+	if !f.Since.IsZero() {
+		q.Where("queued_ms >= ?", ms(f.Since))
 	}
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)

@@ -47,6 +47,8 @@ type Store interface {
 	BeginRun(ctx context.Context, b Beginning) (Journal, error)
 	// Plan returns the plan with which the run began, nil before that.
 	Plan(ctx context.Context, run string) (json.RawMessage, error)
+	// LinkRetry notes of which run another is a retry.
+	LinkRetry(ctx context.Context, run, of string) error
 	// SaveStep keeps a step, over the one of the same number as long as that has
 	// not ended. It is ErrLost when the run belongs to another execution.
 	SaveStep(ctx context.Context, epoch int64, s Step) error
@@ -76,11 +78,17 @@ type Tx interface {
 
 // RunFilter picks runs; its zero value picks all. Newest first.
 type RunFilter struct {
-	State  RunState
-	Grant  string
-	Person string
-	Limit  int // 0: no limit
-	Before string
+	State      RunState
+	Kind       string
+	Grant      string
+	Person     string
+	App        string
+	Connection string
+	Workflow   string
+	Trigger    string // how it begins: "schedule", "person:"
+	Since      time.Time
+	Limit      int // 0: no limit
+	Before     string
 }
 
 // Systems reaches the systems behind connections.

@@ -98,9 +98,6 @@ const (
 	RunSuperseded RunState = "superseded" // a later decision has overtaken it
 )
 
-// Ended says whether nothing more will happen in the run.
-func (s RunState) Ended() bool { return s == RunDone || s == RunFailed || s == RunSuperseded }
-
 // Run is one execution of a workflow version.
 type Run struct {
 	ID         string // "run_…"

@@ -425,6 +425,8 @@ type Fault struct {
 
 // Run is one execution of a workflow version.
 type Run struct {
+	RunFacts
+
 	ID           string          `json:"id"`
 	Kind         string          `json:"kind" enum:"provision,deprovision,approve,manual,scheduled"`
 	WorkflowID   string          `json:"workflow_id"`
@@ -436,7 +438,7 @@ type Run struct {
 	Trigger      string          `json:"trigger"`
 	Input        json.RawMessage `json:"input,omitempty" doc:"What its starter gave, or when the clock meant it to run"`
 	Attempt      int             `json:"attempt"`
-	State        string          `json:"state" enum:"queued,running,done,failed,superseded"`
+	State        string          `json:"state" enum:"queued,retrying,running,waiting,outcome_unknown,done,failed,cancelled,crashed,superseded"`
 	Output       json.RawMessage `json:"output,omitempty"`
 	Problem      *Fault          `json:"problem,omitempty"`
 	QueuedAt     time.Time       `json:"queued_at"`
@@ -448,6 +450,8 @@ type Run struct {
 
 // Step is one call that a run's workflow made.
 type Step struct {
+	StepFacts
+
 	Seq       int             `json:"seq"`
 	Name      string          `json:"name"`
 	State     string          `json:"state" enum:"running,done,failed"`

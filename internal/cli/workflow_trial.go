@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/margay-access/margay/internal/api/wire"
+)
+
+func newWorkflowTest(s *session) *cobra.Command {
+	var in wire.TestRun
+	var person, argument string
+	cmd := &cobra.Command{
+		Use: "test WORKFLOW", Short: "Run a draft or a version with what it would change held back",
+		Long: "Run the draft of a workflow, or a version, for a chosen person. What it reads is read from the system; what it would change is\nshown and not sent.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if in.PersonID, err = s.personID(cmd.Context(), person); err != nil {
+				return err
+			}
+			if argument != "" {
+				in.Argument = json.RawMessage(argument)
+			}
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			r, err := api.TestWorkflow(cmd.Context(), args[0], in)
+			if err != nil {
+				return err
+			}
+			return s.tested(r)
+		},
+	}
+	cmd.Flags().StringVar(&person, "person", "", "for whom, by e-mail address, or me")
+	cmd.Flags().StringVar(&in.RoleID, "role-id", "", "which role they would have, by id")
+	cmd.Flags().StringVar(&in.ConnectionID, "connection-id", "", "on which connection, by id; else the workflow's or the role's")
+	cmd.Flags().StringVar(&in.Version, "version", "", "hash of a version; else the draft, else the published one")
+	cmd.Flags().StringVar(&argument, "argument", "", "what it is told, as JSON, instead of what comes of person and role")
+	return cmd
+}
+
+// tested tells what came of a test run.
+func (s *session) tested(r wire.TestReport) error {
+	if s.format != formatTable {
+		if err := show(s, r, view[wire.TestReport]{}); err != nil {
+			return err
+		}
+	} else {
+		for _, line := range r.Log {
+			s.tell(markWaiting, line)
+		}
+		for _, c := range r.Changes {
+			s.tell(markDone, "Would change "+c.What, fmt.Sprintf("%s → %s", orNothing(c.Before), orNothing(c.After)), c.Method+" "+c.Path)
+		}
+		if len(r.Changes) == 0 {
+			s.tell(markDone, "Would change nothing")
+		}
+		if len(r.Output) > 0 {
+			s.tell(markDone, "Returned", string(r.Output))
+		}
+		if err := s.table(stepTable(r.Steps)); err != nil {
+			return err
+		}
+	}
+	if r.Problem == nil {
+		return nil
+	}
+	return &outcomeError{code: exitFailed, shown: true, message: r.Problem.Message, detail: r.Problem.Detail, hint: r.Problem.Hint}
+}
+
+func orNothing(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}

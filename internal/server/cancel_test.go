@@ -1,0 +1,44 @@
+package server_test
+
+import (
+	"testing"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/tableau/tableautest"
+)
+
+// A run that is cancelled ends between two steps, its grant says so, and a
+// retry carries it out after all.
+func TestRunCancelled(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, u *setup) {
+		ann := u.site.AddUser("ann@acme.example", "Viewer")
+		p := call[wire.Person](u.node, "POST", "/people", wire.NewPerson{Email: "ann@acme.example"})
+		request := u.request(p.ID, "Creator", false)
+		reached, release := make(chan struct{}, 1), make(chan struct{})
+		u.site.Fail(tableautest.Fault{Operation: "get-users-on-site", Before: func() { reached <- struct{}{}; <-release }})
+		grant := call[wire.Request](u.as("bo@acme.example"), "POST", "/requests/"+request.ID+"/approve", wire.Decision{}).GrantID
+		<-reached
+		id := call[wire.Grant](u.node, "GET", "/grants/"+grant, nil).RunID
+
+		done := make(chan wire.Run, 1)
+		go func() { done <- call[wire.Run](u.node, "POST", "/runs/"+id+"/cancel", nil) }()
+		close(release)
+		r := <-done
+
+		if r.State != "cancelled" || r.CancelledBy == "" || r.EndedAt == nil || ann.Role() != "Viewer" {
+			t.Fatalf("%+v, the role is %s", r, ann.Role())
+		}
+		if g := call[wire.Grant](u.node, "GET", "/grants/"+grant, nil); g.State != "not_set_up" || g.Problem == nil || g.Problem.Code != "cancelled" {
+			t.Errorf("the grant is %+v", g)
+		}
+		again := call[wire.Run](u.node, "POST", "/runs/"+id+"/retry", nil)
+		if again.RetryOf != id {
+			t.Errorf("the retry is one of %q", again.RetryOf)
+		}
+		u.grantIn(grant, "active")
+		if ann.Role() != "Creator" {
+			t.Errorf("the role is %s", ann.Role())
+		}
+	})
+}
