@@ -9,7 +9,6 @@ import (
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/workflow"
-	"github.com/margay-access/margay/internal/workflow/script"
 )
 
 // WorkflowTested is recorded before a test run.
@@ -18,8 +17,8 @@ const WorkflowTested audit.Kind = "workflow.tested"
 // Trials finds what a test run runs, and runs it.
 type Trials struct {
 	Workflow func(ctx context.Context, id string) (workflow.Workflow, error)
-	Text     func(ctx context.Context, w workflow.Workflow, hash string) (script.Source, error)
-	Try      func(ctx context.Context, text script.Source, connection string, argument json.RawMessage) (workflow.TrialReport, error)
+	// Try runs the version of the hash, else the draft, else the published one.
+	Try func(ctx context.Context, w workflow.Workflow, t workflow.Trial) (workflow.TrialReport, error)
 	// Sample returns the facts of a grant that is not there.
 	Sample func(ctx context.Context, person identity.PersonID, role access.RoleID) (access.Facts, error)
 }
@@ -31,10 +30,6 @@ func (p *Provisioner) Try(ctx context.Context, who identity.Actor, t workflow.Tr
 		return workflow.TrialReport{}, err
 	}
 	w, err := p.Trials.Workflow(ctx, t.Workflow)
-	if err != nil {
-		return workflow.TrialReport{}, err
-	}
-	text, err := p.Trials.Text(ctx, w, t.Version)
 	if err != nil {
 		return workflow.TrialReport{}, err
 	}
@@ -53,7 +48,7 @@ func (p *Provisioner) Try(ctx context.Context, who identity.Actor, t workflow.Tr
 	if err != nil {
 		return workflow.TrialReport{}, err
 	}
-	return p.Trials.Try(ctx, text, t.Connection, t.Argument)
+	return p.Trials.Try(ctx, w, t)
 }
 
 // sample fills in what a workflow of the access types is told.

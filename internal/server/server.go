@@ -198,7 +198,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	granting := access.NewService(db, rules, cfg.Now, newID)
 	runner := workflow.NewRunner(db, sys, cfg.Now, cfg.Log)
 	s.provisioner = &provision.Provisioner{
-		Trials: provision.Trials{Workflow: flows.Workflow, Text: flows.TrialText, Try: runner.Try, Sample: granting.Sample},
+		Trials: provision.Trials{Workflow: flows.Workflow, Try: trial(flows, runner), Sample: granting.Sample},
 		Access: granting, Runs: db, Executor: runner, Record: db.RecordEvents, Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
 	}
 	s.head = headFile{DB: db, path: cfg.AuditHead, now: cfg.Now, log: cfg.Log}

@@ -112,3 +112,14 @@ func installedPair(ctx context.Context, who identity.Actor, connections *connect
 	return pair, fault.New(fault.Conflict, "%s ships no workflows that carry access out and back.", in.Name).WithCode("no_bundle").
 		WithHint("Choose two workflows for the app.")
 }
+
+// trial runs a draft or a version with every change held back.
+func trial(flows *workflow.Service, runner *workflow.Runner) func(context.Context, workflow.Workflow, workflow.Trial) (workflow.TrialReport, error) {
+	return func(ctx context.Context, w workflow.Workflow, t workflow.Trial) (workflow.TrialReport, error) {
+		text, err := flows.TrialText(ctx, w, t.Version)
+		if err != nil {
+			return workflow.TrialReport{}, err
+		}
+		return runner.Try(ctx, text, t.Connection, t.Argument)
+	}
+}
