@@ -86,7 +86,8 @@ func changeOf(c workflow.Change) wire.Change {
 // oneAtATime refuses a retry while another run for the same grant is under way.
 func (s *server) oneAtATime(ctx context.Context, who identity.Actor, grant string) error {
 	rs, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{Grant: grant, Limit: 1})
-	if err != nil || len(rs) == 0 || rs[0].State.Ended() {
+	// One that waits for its time gives way to a person.
+	if err != nil || len(rs) == 0 || rs[0].State.Ended() || rs[0].State == workflow.RunRetrying {
 		return err
 	}
 	return fault.New(fault.Conflict, "The run %s for the same access is under way already.", rs[0].ID).WithCode("run_active").
