@@ -180,7 +180,25 @@ func (x *exchange) lose(g *generation) {
 	if !g.leaseLost() {
 		x.losses = append(x.losses, x.client.cfg.Now())
 	}
-	g.done()
+	x.free(g)
+}
+
+// free ends a former session and gives its lease back, which may take a while
+// and holds nobody up but the next sign-in. The caller holds the lock.
+func (x *exchange) free(g *generation) {
+	g.end(nil)
+	if g.release == nil {
+		return
+	}
+	before, done := x.ending, make(chan struct{})
+	x.ending = done
+	x.busy.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		g.release()
+	})
 }
 
 // drop makes the current session a former one.
@@ -216,7 +234,7 @@ func (x *exchange) join(ctx context.Context) (*generation, error) {
 		x.mu.Lock()
 		if g := x.cur; g != nil && g.settled() && (g.err != nil || g.leaseLost()) {
 			x.drop()
-			g.done()
+			x.free(g)
 		}
 		if x.cur == nil {
 			if n := x.recentLosses(); n > maxLosses {

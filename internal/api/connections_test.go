@@ -132,7 +132,7 @@ func connectionPreview(t *testing.T, n *node) {
 	if !p.Moves || p.LiveGrants != 1 || len(p.Apps) != 1 || p.Apps[0] != "Tableau" || p.Target.Place != "Default site" || !strings.HasPrefix(p.NameAfter, "Tableau – Default site (") {
 		t.Errorf("%+v", p)
 	}
-	if len(p.Warnings) != 3 || !strings.HasPrefix(p.Warnings[1], "1 grant is live: they were given on https://") {
+	if len(p.Warnings) != 3 || !strings.HasPrefix(p.Warnings[1], "1 grant is live: it was given on https://") {
 		t.Errorf("warnings %q", p.Warnings)
 	}
 	if c := get[wire.Connection](n, "GET", "/connections/"+n.connection, nil); c.Settings["site_content_url"] == "" || c.Version != p.Version {

@@ -220,7 +220,7 @@ func (s *Service) warnings(in integration.Integration, p Plan, e Edit) []string 
 	if p.Moves {
 		out = append(out, fmt.Sprintf("Calls go to %s, and no longer to %s.", to, from))
 		if n := p.Use.LiveGrants; n > 0 {
-			out = append(out, fmt.Sprintf("%s live: they were given on %s, and will end, or be set up, on %s.", count(n, "grant is", "grants are"), from, to))
+			out = append(out, fmt.Sprintf("%s on %s, and will end, or be set up, on %s.", count(n, "grant is live: it was given", "grants are live: they were given"), from, to))
 		}
 		if len(p.Use.Apps) > 0 {
 			out = append(out, fmt.Sprintf("%s to it: %s.", count(len(p.Use.Apps), "app is bound", "apps are bound"), strings.Join(p.Use.Apps, ", ")))

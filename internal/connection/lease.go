@@ -63,10 +63,16 @@ type lease struct {
 func (l *lease) Acquire(ctx context.Context) (integration.Held, error) {
 	tick := time.NewTicker(leaseLook) //nolint:forbidigo // waits for another node
 	defer tick.Stop()
+	var failing time.Time // since when the database fails
 	for {
 		asked := time.Now() //nolint:forbidigo // the local trust in a lease is by the local clock
 		fence, taken, err := l.leases.Store.TakeLease(ctx, l.name, l.holder, LeaseTerm)
-		if err != nil {
+		switch {
+		case err == nil:
+			failing = time.Time{}
+		case failing.IsZero(): // a database that is busy for a moment fails no call
+			failing = asked
+		case asked.Sub(failing) > LeaseRenew:
 			return integration.Held{}, err
 		}
 		if taken {

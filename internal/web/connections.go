@@ -69,7 +69,46 @@ func (s *site) integrations(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return r.Page(ui.Head{Title: "Integrations", Lead: "The systems that Margay gives access to, and the sites that are connected."}, nil, integrationsView(s.Registry.All(), all))
+	view := listed(all, strings.TrimSpace(r.URL.Query().Get("q")))
+	return r.Page(ui.Head{Title: "Integrations", Lead: "The systems that Margay gives access to, and the sites that are connected."}, nil, integrationsView(s.Registry.All(), view))
+}
+
+// connectionRows bounds how many connections the list shows at once.
+const connectionRows = 100
+
+// connectionList is the list of connections as it is shown.
+type connectionList struct {
+	search string
+	all    int // there are
+	found  int // hold the words
+	rows   []connection.Overview
+}
+
+// listed returns the connections that hold all words: those that need somebody
+// first, then by name.
+func listed(all []connection.Overview, search string) connectionList {
+	l := connectionList{search: search, all: len(all)}
+	words := strings.Fields(strings.ToLower(search))
+	for _, o := range all {
+		text := strings.ToLower(o.DisplayName + "\n" + o.Target.Host + "\n" + o.Settings["pat_name"] + "\n" + o.Condition.Word)
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
+			l.rows = append(l.rows, o)
+		}
+	}
+	l.found = len(l.rows)
+	slices.SortStableFunc(l.rows, func(a, b connection.Overview) int { return urgency(a) - urgency(b) })
+	l.rows = l.rows[:min(connectionRows, l.found)]
+	return l
+}
+
+func urgency(o connection.Overview) int {
+	switch {
+	case o.Condition.State == connection.StateNeedsAttention:
+		return 0
+	case o.Condition.State == connection.StateDegraded, o.Credential.Warning != "":
+		return 1
+	}
+	return 2
 }
 
 // lastChecked is when a check was run last.

@@ -146,7 +146,7 @@ func TestCheckOutcomes(t *testing.T) {
 			b.Audit("connection-" + strings.ReplaceAll(tt.name, " ", "-"))
 		}
 	}
-	b.Until(`[...document.querySelectorAll("#checks pre")].some((e) => e.textContent.includes("Tableau sign-in failed (HTTP 401, Signin Error): The token is invalid."))`) // S73
+	b.See("Tableau sign-in failed (HTTP 401, Signin Error): The token is invalid.") // S73, in Tableau's own words
 	b.Until(`![...document.querySelectorAll("#checks i")].length`)
 	w.Site.ClearFaults()
 	b.Click("Run api")
@@ -215,7 +215,7 @@ func TestEdit(t *testing.T) {
 	b.Click("Try and switch")
 	b.See("Tableau sign-in failed (HTTP 401, ")
 	b.See("Nothing was changed: the old credentials stay in use.")
-	w.Site.AddPAT(w.Site.User("svc@acme.example"), "next", "bmV4dA==:rotated-in-the-browser-0002")
+	w.Site.AddPAT(w.Site.User("svc-margay@acme.example"), "next", "bmV4dA==:rotated-in-the-browser-0002")
 	b.Fill("Personal Access Token Name", "next")
 	b.Fill("Personal Access Token Secret", "bmV4dA==:rotated-in-the-browser-0002")
 	b.Click("Try and switch")
@@ -225,7 +225,9 @@ func TestEdit(t *testing.T) {
 	b.See("Healthy")
 
 	// A removal needs the name, and is refused while access is live.
+	b.Reload() // nothing moves under the hand
 	b.Click("Delete")
+	b.See("The connection and its sealed secret are removed.")
 	b.Audit("connection-delete")
 	b.Fill("Type Tableau – "+w.Site.ContentURL(), "Tableau – "+w.Site.ContentURL())
 	b.Click("Delete connection")
@@ -266,7 +268,7 @@ func TestConsoleAndBrowse(t *testing.T) {
 	b.See("rita@acme.example")
 	b.Audit("users")
 	b.Choose("Site role", "Viewer")
-	b.Gone("svc@acme.example")
+	b.Gone("svc-margay@acme.example")
 	b.Click("rita@acme.example")
 	b.See("Set the site role by hand")
 	b.Audit("user")
