@@ -252,6 +252,7 @@ type Outcome struct {
 	Kind    JobKind
 	Grant   GrantID
 	Proof   Proof
+	Found   bool     // the role of the proof is as it was found: nothing was changed
 	Problem *Problem // nil: the run did what it should
 }
 
@@ -285,12 +286,34 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		case o.Kind == JobProvision:
 			g, events = g.took(o.Run).confirm(o.Proof, now)
 		default:
+			changed, err := s.changedOutside(ctx, tx, g, o)
+			if err != nil {
+				return err
+			}
 			g, events = g.finish(o.Proof, now)
+			if changed {
+				g, events = g.leftAlone(o.Proof.Role, now, events)
+			}
 		}
 		reported, err = s.putTo(ctx, tx, g, events, job)
 		return err
 	})
 	return reported, wrap("report run", err)
+}
+
+// changedOutside says whether a run that took nothing back found what no grant
+// of the person gives: somebody else set it, and it is theirs.
+func (s *Service) changedOutside(ctx context.Context, tx Reader, g Grant, o Outcome) (bool, error) {
+	if !o.Found || g.SetUp.At.IsZero() || o.Proof.Role == g.RoleName || !g.wants(JobDeprovision) {
+		return false, nil
+	}
+	live, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantSettingUp}})
+	for _, other := range live {
+		if other.RoleName == o.Proof.Role {
+			return false, err
+		}
+	}
+	return true, err
 }
 
 // Facts is all that a workflow is told about the grant it carries out.

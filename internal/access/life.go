@@ -112,6 +112,13 @@ func (g Grant) drift(expected, found string, now time.Time) (Grant, []audit.Even
 	return g, []audit.Event{g.event(GrantDrifted, identity.System(), now, "expected", expected, "found", foundText(found))}
 }
 
+// leftAlone returns the ended g with what somebody else had set in its place,
+// and events with that told.
+func (g Grant) leftAlone(found string, now time.Time, events []audit.Event) (Grant, []audit.Event) {
+	g.Outside = Outside{Expected: g.RoleName, Found: found, At: now}
+	return g, append(events, g.event(GrantDrifted, identity.System(), now, "run", g.Run, "expected", g.RoleName, "found", foundText(found)))
+}
+
 // found returns g active again: what it gives was read where a change had been.
 func (g Grant) found(now time.Time) (Grant, []audit.Event) {
 	if g.State != GrantChanged {

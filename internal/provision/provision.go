@@ -264,7 +264,7 @@ func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage
 	f := fault.Public(failed)
 	run.State = workflow.Ending(failed)
 	if failed == nil {
-		outcome.Proof, err = proofOf(output, p.Now())
+		outcome.Proof, outcome.Found, err = proofOf(output, p.Now())
 		if err != nil {
 			f = fault.Public(err)
 			run.State = workflow.RunFailed
@@ -286,23 +286,24 @@ func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage
 // result is what a workflow of these types returns.
 type result struct {
 	Role           *string `json:"role"`
+	Changed        *bool   `json:"changed"`
 	Note           string  `json:"note"`
 	ExternalUserID string  `json:"externalUserId"`
 }
 
 // proofOf reads the proof in what a workflow returned. A run without it did not
-// show what it did, and is not done.
-func proofOf(output json.RawMessage, now time.Time) (access.Proof, error) {
+// show what it did, and is not done. found: it says that it changed nothing.
+func proofOf(output json.RawMessage, now time.Time) (_ access.Proof, found bool, _ error) {
 	var r result
 	if err := json.Unmarshal(output, &r); err != nil || r.Note == "" {
-		return access.Proof{}, fault.New(fault.Upstream, "The workflow ended without saying what it did.").WithCode("no_proof").
+		return access.Proof{}, false, fault.New(fault.Upstream, "The workflow ended without saying what it did.").WithCode("no_proof").
 			WithHint("It must return { role, note, changed }: see AccessResult in margay.d.ts.")
 	}
 	proof := access.Proof{Note: r.Note, At: now, User: r.ExternalUserID}
 	if r.Role != nil {
 		proof.Role = *r.Role
 	}
-	return proof, nil
+	return proof, r.Changed != nil && !*r.Changed, nil
 }
 
 // Roles checks roles against the workflows that will carry them out. It
