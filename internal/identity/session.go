@@ -204,6 +204,17 @@ func (s *Service) failed(ctx context.Context, account string, p Person, from Fro
 // AuthenticateSession returns who uses the browser that has the value, and
 // notes that they are there.
 func (s *Service) AuthenticateSession(ctx context.Context, value string) (Actor, Session, error) {
+	who, session, err := s.PeekSession(ctx, value)
+	if now := s.now(); err == nil && now.Sub(session.SeenAt) >= seenEvery {
+		session.SeenAt = now
+		err = s.store.SessionSeen(ctx, session.ID, now)
+	}
+	return who, session, err
+}
+
+// PeekSession is [Service.AuthenticateSession] without counting as use: what a
+// page does by itself must not keep somebody signed in.
+func (s *Service) PeekSession(ctx context.Context, value string) (Actor, Session, error) {
 	over := fault.New(fault.Unauthenticated, "You are not signed in any more.").WithCode("session_over").WithHint("Sign in again.")
 	session, p, err := s.store.SessionByHash(ctx, hashSession(value))
 	if fault.KindOf(err) == fault.NotFound {
@@ -212,27 +223,10 @@ func (s *Service) AuthenticateSession(ctx context.Context, value string) (Actor,
 	if err != nil {
 		return Actor{}, Session{}, err
 	}
-	now := s.now()
-	if !session.valid(now) || p.Disabled {
+	if !session.valid(s.now()) || p.Disabled {
 		return Actor{}, Session{}, over
 	}
-	if now.Sub(session.SeenAt) >= seenEvery {
-		session.SeenAt = now
-		if err := s.store.SessionSeen(ctx, session.ID, now); err != nil {
-			return Actor{}, Session{}, err
-		}
-	}
 	return p.inBrowser(session), session, nil
-}
-
-// SessionHolds says whether the session can still be used, without counting as
-// use: what a page does by itself must not keep somebody signed in.
-func (s *Service) SessionHolds(ctx context.Context, value string) (bool, error) {
-	session, p, err := s.store.SessionByHash(ctx, hashSession(value))
-	if fault.KindOf(err) == fault.NotFound {
-		return false, nil
-	}
-	return err == nil && session.valid(s.now()) && !p.Disabled, err
 }
 
 // inBrowser is the person as an actor: in a browser they may do all that they

@@ -106,11 +106,8 @@ func (s *site) eventStream() {
 // the session: nobody stays signed in by an open page.
 func (s *site) events(r *Request) error {
 	value := r.sessionValue()
-	if ok, err := s.Identity.SessionHolds(r.Context(), value); err != nil || !ok {
-		if err != nil {
-			return err
-		}
-		return fault.New(fault.Unauthenticated, "You are not signed in.").WithCode("session_needed")
+	if _, _, err := s.Identity.PeekSession(r.Context(), value); err != nil {
+		return err
 	}
 	out := http.NewResponseController(r.w)
 	if err := out.SetWriteDeadline(time.Time{}); err != nil {
@@ -141,7 +138,7 @@ func (s *site) events(r *Request) error {
 			text = "event: change\ndata: 1\n\n"
 		case <-pulse.C:
 		}
-		if ok, err := s.Identity.SessionHolds(r.Context(), value); err == nil && !ok {
+		if _, _, err := s.Identity.PeekSession(r.Context(), value); fault.KindOf(err) == fault.Unauthenticated {
 			say("event: over\ndata: 1\n\n")
 			return nil
 		}

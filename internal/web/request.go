@@ -111,6 +111,10 @@ func (r *Request) authenticate() (err error) {
 	if value == "" {
 		return fault.New(fault.Unauthenticated, "You are not signed in.").WithCode("session_needed")
 	}
+	if r.Header.Get("Margay-Live") != "" { // a page that looks again by itself
+		r.Actor, r.Session, err = r.site.Identity.PeekSession(r.Context(), value)
+		return err
+	}
 	r.Actor, r.Session, err = r.site.Identity.AuthenticateSession(r.Context(), value)
 	return err
 }
