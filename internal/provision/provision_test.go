@@ -458,11 +458,11 @@ func TestRunThatEndsWithoutAWord(t *testing.T) {
 		wg.Wait()
 
 		g := r.grant(setUp.ID)
-		if run := r.run(setUp.Run); g.State != access.GrantNotSetUp || g.Problem.Code != "crashed" || run.State != workflow.RunFailed || run.Problem.Message == "" {
+		if run := r.run(setUp.Run); g.State != access.GrantNotSetUp || g.Problem.Code != "crashed" || run.State != workflow.RunCrashed || run.Problem.Message == "" {
 			t.Errorf("the set-up: %s, %+v, run %+v", g.State, g.Problem, run)
 		}
 		e := r.grant(end.ID)
-		if e.State != access.GrantOverdue || e.Run == end.Run || r.run(end.Run).State != workflow.RunFailed {
+		if e.State != access.GrantOverdue || e.Run == end.Run || r.run(end.Run).State != workflow.RunCrashed {
 			t.Errorf("the end: %s, run %s", e.State, r.run(end.Run).State)
 		}
 		again, err := r.access.Retry(t.Context(), ana, g.ID)
