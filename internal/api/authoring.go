@@ -15,6 +15,8 @@ import (
 func (s *server) authoring() {
 	register(s, http.MethodPost, "/bundles/{integration}/{slug}/install", "install-bundle",
 		"Install a bundle's workflows as editable copies, and assign them to an app", http.StatusOK, s.installBundle)
+	register(s, http.MethodGet, "/integrations/{id}/declarations", "get-declarations",
+		"Show what an editor checks workflows against: margay.d.ts", http.StatusOK, s.declarations)
 	register(s, http.MethodPost, "/apps/{id}/workflows", "assign-workflows", "Choose the workflows that carry out an app's roles", http.StatusOK, s.assignWorkflows)
 	register(s, http.MethodGet, "/workflows", "list-workflows", "List the workflows", http.StatusOK, s.listWorkflows)
 	register(s, http.MethodPost, "/workflows", "create-workflow", "Make a workflow with a draft", http.StatusCreated, s.createWorkflow)
@@ -375,4 +377,12 @@ func askedOf(a access.Asked) wire.Asked {
 func (s *server) askAgain(ctx context.Context, who identity.Actor, in *one) (*body[wire.Request], error) {
 	r, err := s.Access.AskAgain(ctx, who, access.RequestID(in.ID))
 	return answer(requestOf(r)), err
+}
+
+func (s *server) declarations(_ context.Context, who identity.Actor, in *one) (*body[wire.Declarations], error) {
+	if err := who.Need(identity.ScopeAccessRead); err != nil {
+		return nil, err
+	}
+	i, err := s.Registry.Get(in.ID)
+	return answer(wire.Declarations{File: "margay.d.ts", Text: i.Declarations}), err
 }

@@ -93,9 +93,12 @@ func acts() map[string]act {
 	none := of("")
 	settings := map[string]string{"server_url": "h.example", "pat_name": "margay", "pat_secret": "a-secret-of-some-length"}
 	return map[string]act{
-		"GET /me":                 {requester: ok, wrong: ok, admin: ok},
-		"GET /integrations":       {requester: ok, wrong: ok, admin: ok},
-		"GET /integrations/{id}":  {path: id("/integrations/{id}", func(*node) string { return "tableau" }), requester: ok, wrong: ok, admin: ok},
+		"GET /me":                {requester: ok, wrong: ok, admin: ok},
+		"GET /integrations":      {requester: ok, wrong: ok, admin: ok},
+		"GET /integrations/{id}": {path: id("/integrations/{id}", func(*node) string { return "tableau" }), requester: ok, wrong: ok, admin: ok},
+		"GET /integrations/{id}/declarations": {
+			path: id("/integrations/{id}/declarations", func(*node) string { return "tableau" }), requester: ok, wrong: forbidden, admin: ok,
+		},
 		"GET /people":             {requester: ok, wrong: forbidden, admin: ok},
 		"POST /people":            {body: wire.NewPerson{Email: "new@acme.example"}, requester: forbidden, wrong: forbidden, admin: created},
 		"GET /people/{id}":        {path: id("/people/{id}", person), requester: ok, wrong: forbidden, admin: ok},

@@ -12,7 +12,9 @@ import (
 
 func newWorkflow(s *session) *cobra.Command {
 	return group("workflow", "What carries access out and back", []string{"margay workflow install", "margay workflow list"},
-		newWorkflowList(s), newWorkflowInstall(s), newWorkflowTest(s))
+		newWorkflowList(s), newWorkflowShow(s), newWorkflowNew(s), newWorkflowInstall(s), newWorkflowAssign(s), newWorkflowSet(s), newWorkflowEdit(s),
+		newWorkflowDiff(s), newWorkflowPublish(s), newWorkflowDiscard(s), newWorkflowVersions(s), newWorkflowRestore(s), newWorkflowUpdate(s),
+		newWorkflowDuplicate(s), newWorkflowArchive(s), newWorkflowUnarchive(s), newWorkflowPull(s), newWorkflowPush(s), newWorkflowRun(s), newWorkflowTest(s))
 }
 
 // workflowView shows workflows.
@@ -26,6 +28,18 @@ func (s *session) workflowView() view[wire.Workflow] {
 			{name: "Type", cell: func(w wire.Workflow) cell { return text(strings.ReplaceAll(w.Type, "_", " ")) }},
 			{name: "Bundle", cell: func(w wire.Workflow) cell { return text(w.Bundle) }},
 			{name: "Published", cell: func(w wire.Workflow) cell { return text(w.Version) }},
+			{name: "Tags", cell: func(w wire.Workflow) cell { return text(strings.Join(w.Tags, " ")) }},
+			{name: "Note", cell: func(w wire.Workflow) cell {
+				switch {
+				case w.UpdateAvailable > 0:
+					return text("update available")
+				case w.Paused:
+					return text("paused")
+				case w.NextRunAt != nil:
+					return text("next " + w.NextRunAt.UTC().Format("2006-01-02 15:04"))
+				}
+				return cell{}
+			}},
 			{name: "Created", cell: func(w wire.Workflow) cell { return s.moment(w.CreatedAt) }},
 		},
 	}
@@ -50,6 +64,8 @@ func newWorkflowList(s *session) *cobra.Command {
 
 func newWorkflowInstall(s *session) *cobra.Command {
 	var plan bool
+	var app string
+	var roles []string
 	cmd := &cobra.Command{
 		Use: "install [BUNDLE]", Short: "Install the workflows that an integration ships, as editable copies",
 		Long: "Install the workflows of a bundle (default: the only one) as editable copies. Those that\n" +
@@ -72,7 +88,11 @@ func newWorkflowInstall(s *session) *cobra.Command {
 			if plan {
 				return s.planBundle(b)
 			}
-			page, err := api.InstallBundle(cmd.Context(), b.Integration, b.Slug)
+			in, err := s.assignment(cmd.Context(), app, roles)
+			if err != nil {
+				return err
+			}
+			page, err := api.InstallBundleFor(cmd.Context(), b.Integration, b.Slug, in)
 			if err != nil {
 				return err
 			}
@@ -85,6 +105,8 @@ func newWorkflowInstall(s *session) *cobra.Command {
 			return list(s, page, s.workflowView())
 		},
 	}
+	cmd.Flags().StringVar(&app, "app", "", "they carry out this app's roles from then on")
+	cmd.Flags().StringSliceVar(&roles, "role", nil, "with --app: these roles alone, by name")
 	cmd.Flags().BoolVar(&plan, "plan", false, "change nothing, tell what would be installed")
 	return cmd
 }

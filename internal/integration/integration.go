@@ -96,6 +96,9 @@ type Integration struct {
 	// Modules are the TypeScript modules that its workflows may import, by
 	// import path.
 	Modules map[string]string
+	// Declarations says in TypeScript what the modules do, for editors:
+	// margay.d.ts.
+	Declarations string
 }
 
 // Env is what an integration gets from the machine it runs on.

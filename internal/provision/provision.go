@@ -38,6 +38,10 @@ type Access interface {
 	BeginDue(ctx context.Context, limit int) (int, error)
 	Due(ctx context.Context) (bool, error)
 	Underway(ctx context.Context, after access.GrantID, limit int) ([]access.Grant, error)
+
+	Question(ctx context.Context, run string, request access.RequestID) (access.Question, error)
+	ReportAnswer(ctx context.Context, a access.Answer) (access.Request, error)
+	Unanswered(ctx context.Context, after access.RequestID, limit int) ([]access.Request, error)
 }
 
 // Runs keeps what runs have become.
@@ -70,6 +74,14 @@ type Systems interface {
 // Workflows finds the published version of a workflow.
 type Workflows interface {
 	Published(ctx context.Context, id string) (workflow.Version, error)
+	// Argument returns what a manual or scheduled run's script is told.
+	Argument(ctx context.Context, r workflow.Run) (json.RawMessage, error)
+}
+
+// People finds whom a custom approval workflow names.
+type People interface {
+	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
+	PersonByEmail(ctx context.Context, email string) (identity.Person, error)
 }
 
 // Provisioner carries grants out and back.
@@ -81,6 +93,7 @@ type Provisioner struct {
 	Executor  Executor
 	Systems   Systems
 	Workflows Workflows
+	People    People
 	Now       func() time.Time
 	Log       *slog.Logger
 
@@ -90,7 +103,7 @@ type Provisioner struct {
 // Enqueue records the engine's job for job in tx, the transaction that caused
 // it.
 func Enqueue(ctx context.Context, e *engine.Engine, tx *sql.Tx, job access.Job) error {
-	input, err := json.Marshal(task{Run: job.Run, Kind: job.Kind, Grant: job.Grant})
+	input, err := json.Marshal(task{Run: job.Run, Kind: job.Kind, Grant: job.Grant, Request: job.Request})
 	if err != nil {
 		return err
 	}
@@ -103,13 +116,18 @@ type task struct {
 	Run   string         `json:"run"`
 	Kind  access.JobKind `json:"kind"`
 	Grant access.GrantID `json:"grant"`
+
+	Request access.RequestID `json:"request,omitempty"`
 }
 
-// Handle makes e hand both kinds of job to p.
+// Handle makes e hand all kinds of job to p.
 func (p *Provisioner) Handle(e *engine.Engine) {
 	p.jobs = e
 	e.Handle(string(access.JobProvision), p.carryOut)
 	e.Handle(string(access.JobDeprovision), p.carryOut)
+	e.Handle(string(access.JobApprove), p.carryOut)
+	e.Handle(string(jobManual), p.carryOut)
+	e.Handle(string(jobScheduled), p.carryOut)
 }
 
 // plan is what a run will do, kept when it begins, so that a replay does the
@@ -192,9 +210,7 @@ func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl p
 	}
 	return p.Executor.Execute(ctx, job, workflow.Task{
 		Run: t.Run, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, Argument: pl.Argument, Journal: journal,
-		Guard: func(ctx context.Context) error {
-			return p.insist(ctx, t, "guard", func() error { return p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant) })
-		},
+		Guard: func(ctx context.Context) error { return p.guard(ctx, t) },
 	})
 }
 
@@ -212,6 +228,12 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	run, err := p.Runs.Run(ctx, t.Run)
 	if err != nil {
 		return plan{}, err
+	}
+	switch t.Kind {
+	case access.JobApprove:
+		return p.planAnswer(ctx, t, run)
+	case jobManual, jobScheduled:
+		return p.planStarted(ctx, run)
 	}
 	facts, err := p.Access.Facts(ctx, t.Run, t.Kind, t.Grant)
 	if errors.Is(err, access.ErrSuperseded) {
@@ -259,26 +281,25 @@ func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage
 	if err != nil {
 		return err
 	}
-	outcome := access.Outcome{Run: t.Run, Kind: t.Kind, Grant: t.Grant}
 	run.Output, run.EndedAt = string(output), p.Now()
-	f := fault.Public(failed)
-	run.State = workflow.Ending(failed)
-	if failed == nil {
-		outcome.Proof, outcome.Found, err = proofOf(output, p.Now())
-		if err != nil {
-			f = fault.Public(err)
-			run.State = workflow.RunFailed
-		}
+	var problem *access.Problem
+	if failed != nil {
+		problem = problemOf(failed)
 	}
-	if run.State != workflow.RunDone {
+	refused, err := p.tell(ctx, t, output, problem)
+	if err != nil {
+		return err
+	}
+	if failed == nil {
+		failed = refused
+	}
+	run.State = workflow.Ending(failed)
+	if failed != nil {
+		f := fault.Public(failed)
 		if f.Kind == fault.Internal {
 			p.Log.ErrorContext(ctx, "run failed", "run", t.Run, "grant", string(t.Grant), "error", failed)
 		}
 		run.Problem = workflow.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail, Where: workflow.Where(failed)}
-		outcome.Problem = &access.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
-	}
-	if _, err := p.Access.Report(ctx, outcome); err != nil {
-		return err
 	}
 	return p.Runs.SaveRun(ctx, run)
 }

@@ -90,6 +90,11 @@ func (r *rig) Published(_ context.Context, id string) (workflow.Version, error) 
 	return workflow.Version{Workflow: id, Hash: "hash of " + id}, nil
 }
 
+// Argument implements [provision.Workflows].
+func (r *rig) Argument(context.Context, workflow.Run) (json.RawMessage, error) {
+	return json.RawMessage(`{}`), nil
+}
+
 type anyRole struct{}
 
 func (anyRole) Complete(_ context.Context, _ identity.Actor, a access.App) (access.App, error) {

@@ -97,6 +97,7 @@ type Server struct {
 	connections *connection.Service
 	identity    *identity.Service
 	provisioner *provision.Provisioner
+	flows       *workflow.Service
 	notices     *notice.Service
 	head        headFile
 	handler     http.Handler
@@ -184,6 +185,9 @@ func (s *Server) assemble(ctx context.Context) error {
 	db.Use(auditKey, func(ctx context.Context, tx *sql.Tx, job access.Job) error {
 		return provision.Enqueue(ctx, s.engine, tx, job)
 	})
+	db.UseRuns(func(ctx context.Context, tx *sql.Tx, run workflow.Run) error {
+		return provision.EnqueueRun(ctx, s.engine, tx, run)
+	})
 
 	registry := all.Integrations()
 	s.identity = identity.NewService(db, cfg.Now, newID)
@@ -199,8 +203,10 @@ func (s *Server) assemble(ctx context.Context) error {
 	runner := workflow.NewRunner(db, sys, cfg.Now, cfg.Log)
 	s.provisioner = &provision.Provisioner{
 		Trials: provision.Trials{Workflow: flows.Workflow, Try: trial(flows, runner), Sample: granting.Sample},
-		Access: granting, Runs: db, Executor: runner, Record: db.RecordEvents, Systems: sys, Workflows: flows, Now: cfg.Now, Log: cfg.Log,
+		Access: granting, Runs: db, Executor: runner, Record: db.RecordEvents, Systems: sys, Workflows: flows, People: db,
+		Now: cfg.Now, Log: cfg.Log,
 	}
+	s.flows = flows
 	s.head = headFile{DB: db, path: cfg.AuditHead, now: cfg.Now, log: cfg.Log}
 	if s.notices, err = cfg.notices(db, sealer); err != nil {
 		return errors.Join(err, s.engine.Stop(ctx))
@@ -326,6 +332,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	work, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	var background sync.WaitGroup
 	background.Go(func() { s.provisioner.Expire(work) })
+	background.Go(func() { s.flows.Clock(work) })
 	var telling sync.WaitGroup
 	telling.Go(func() { s.notices.Run(work) })
 	telling.Go(func() { s.head.keep(work) })

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
-	"github.com/margay-access/margay/internal/engine"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 )
@@ -105,23 +104,6 @@ func (s *Service) begin(ctx context.Context, tx Tx, who identity.Actor, w Workfl
 		return r, err
 	}
 	return r, tx.Record(ctx, w.event(Started, who, s.now(), "run", r.ID, "version", v.Hash, "trigger", trigger))
-}
-
-// Job returns the engine's job for a run that is for no grant and no request.
-// Those of one schedule run one at a time.
-func (r Run) Job() (engine.Job, error) {
-	input, err := json.Marshal(errand{Run: r.ID})
-	j := engine.Job{ID: r.ID, Kind: r.Kind, Input: input}
-	if r.Kind == KindScheduled {
-		j.Key = "workflow/" + r.Workflow
-	}
-	return j, err
-}
-
-// errand is the input of such a job. Jobs outlive an upgrade: fields are added,
-// never changed.
-type errand struct {
-	Run string `json:"run"`
 }
 
 // StartDue runs the workflows whose time has come, each once however many times

@@ -214,3 +214,9 @@ type Asked struct {
 	Reason      string     `json:"reason,omitempty"`
 	Problem     *Fault     `json:"problem,omitempty" doc:"Why nothing was decided; it can be asked again"`
 }
+
+// Declarations is what an editor checks workflows against.
+type Declarations struct {
+	File string `json:"file" example:"margay.d.ts"`
+	Text string `json:"text" doc:"TypeScript declarations of the modules that workflows may import"`
+}

@@ -13,6 +13,8 @@ var (
 	deprovisionSource string
 	//go:embed bundle/tableau.ts
 	moduleSource string
+	//go:embed margay.d.ts
+	declarations string
 )
 
 // BundleSlug names the bundle in addresses.

@@ -46,6 +46,8 @@ func New() integration.Integration {
 		Actions:     actions(),
 		Bundles:     bundles(),
 		Modules:     map[string]string{"margay/tableau": moduleSource},
+
+		Declarations: declarations,
 	}
 }
 
