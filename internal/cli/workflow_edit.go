@@ -219,13 +219,13 @@ func (s *session) changed(what string, w wire.WorkflowDetail, err error) error {
 }
 
 func newWorkflowAssign(s *session) *cobra.Command {
-	var app, provision, deprovision string
+	var provision, deprovision string
 	var roles []string
 	cmd := &cobra.Command{
-		Use: "assign --app APP", Short: "Choose the workflows that carry out an app's roles",
-		Example: "margay workflow assign --app tableau --provision \"Provision User to Tableau\"",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.app(cmd.Context(), app)
+		Use: "assign APP", Short: "Choose the workflows that carry out an app's roles",
+		Example: "margay workflow assign tableau --provision \"Provision User to Tableau\"",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := s.app(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -255,11 +255,9 @@ func newWorkflowAssign(s *session) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&app, "app", "", "the app")
 	cmd.Flags().StringVar(&provision, "provision", "", "the workflow that gives access")
 	cmd.Flags().StringVar(&deprovision, "deprovision", "", "the workflow that takes it back")
 	cmd.Flags().StringSliceVar(&roles, "role", nil, "for these roles alone, by name")
-	_ = cmd.MarkFlagRequired("app")
 	return cmd
 }
 
