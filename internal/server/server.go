@@ -221,7 +221,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		return errors.Join(err, s.engine.Stop(ctx))
 	}
 	pages := web.New(web.Config{
-		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Registry: registry, Audit: db, Pulse: db, Install: install,
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Registry: registry, Audit: db, Pulse: db, Install: install,
 		External: external, TrustedProxies: proxies, Stopping: s.stopping, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
 	})
 	s.handler = s.routes(api.New(api.Config{

@@ -66,6 +66,43 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, e
 	}
 	var rows []runRow
 	q := db.read.NewSelect().Model(&rows).Order("id DESC")
+	narrow(q, f)
+	if f.Before != "" {
+		q.Where("id < ?", f.Before)
+	}
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list runs", err)
+	}
+	return each(rows, runFrom)
+}
+
+// Tallies implements [workflow.Store].
+func (db *DB) Tallies(ctx context.Context, f workflow.RunFilter) ([]workflow.Tally, error) {
+	if !keepable(string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger) {
+		return nil, nil
+	}
+	var rows []struct {
+		WorkflowID string
+		State      string
+		N          int
+	}
+	q := db.read.NewSelect().Model((*runRow)(nil)).Column("workflow_id", "state").ColumnExpr("count(*) AS n").Group("workflow_id", "state")
+	narrow(q, f)
+	if err := q.Scan(ctx, &rows); err != nil {
+		return nil, wrap("count runs", err)
+	}
+	tallies := make([]workflow.Tally, len(rows))
+	for i, r := range rows {
+		tallies[i] = workflow.Tally{Workflow: r.WorkflowID, State: workflow.RunState(r.State), Runs: r.N}
+	}
+	return tallies, nil
+}
+
+// narrow keeps the runs that a filter picks.
+func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 	if f.State != "" {
 		q.Where("state = ?", f.State)
 	}
@@ -85,16 +122,6 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, e
 	if !f.Since.IsZero() {
 		q.Where("queued_ms >= ?", ms(f.Since))
 	}
-	if f.Before != "" {
-		q.Where("id < ?", f.Before)
-	}
-	if f.Limit > 0 {
-		q.Limit(int64(f.Limit))
-	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, wrap("list runs", err)
-	}
-	return each(rows, runFrom)
 }
 
 // SaveRun implements [workflow.Store]. What caused the run and what it is for

@@ -247,22 +247,10 @@ func (t trail) driftText(e audit.Event) string {
 	return "Expected " + e.Data["expected"] + ", found " + e.Data["found"] + "."
 }
 
-var runLooks = map[workflow.RunState]look{
-	workflow.RunQueued:     {"clock", ui.Wait},
-	workflow.RunRunning:    {"loader-circle", ui.Wait},
-	workflow.RunDone:       {"check", ui.Good},
-	workflow.RunFailed:     {"x", ui.Bad},
-	workflow.RunSuperseded: {"circle-slash", ui.Quiet},
-}
-
 func (t trail) runMoment(r ranRun) ui.Moment {
 	at := r.StartedAt
 	if at.IsZero() {
 		at = r.QueuedAt
 	}
-	l := runLooks[r.State]
-	if l.icon == "" {
-		l = look{"circle-help", ui.Quiet}
-	}
-	return ui.Moment{State: ui.State{Word: string(r.State), Icon: l.icon, Tone: l.tone}, At: at, Title: r.name, More: runDetails(r)}
+	return ui.Moment{State: runState(r.State), At: at, Title: r.name, More: runDetails(r)}
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Access      *access.Service
 	Connections *connection.Service
 	Workflows   *workflow.Service
+	Runs        Runs
 	Registry    *integration.Registry
 	Audit       Audit
 	Pulse       Pulse
@@ -82,6 +83,7 @@ func New(cfg Config) http.Handler {
 	s.connectionPages()
 	s.browsePages()
 	s.consolePages()
+	s.runPages()
 	s.mux.HandleFunc("/", s.bare(s.nothingHere))
 	return s.secure(s.mux)
 }

@@ -38,6 +38,8 @@ type Store interface {
 
 	Run(ctx context.Context, id string) (Run, error)
 	Runs(ctx context.Context, f RunFilter) ([]Run, error)
+	// Tallies counts the runs of each workflow in each state.
+	Tallies(ctx context.Context, f RunFilter) ([]Tally, error)
 	Steps(ctx context.Context, run string) ([]Step, error)
 	// SaveRun keeps what a run has become.
 	SaveRun(ctx context.Context, r Run) error
@@ -247,4 +249,19 @@ func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) ([]
 		f.Person = string(who.Person)
 	}
 	return s.store.Runs(ctx, f)
+}
+
+// Tally is how many runs of a workflow are in a state.
+type Tally struct {
+	Workflow string
+	State    RunState
+	Runs     int
+}
+
+// Tallies counts the runs that who may see, by workflow and state.
+func (s *Service) Tallies(ctx context.Context, who identity.Actor, f RunFilter) ([]Tally, error) {
+	if !who.Admin {
+		f.Person = string(who.Person)
+	}
+	return s.store.Tallies(ctx, f)
 }

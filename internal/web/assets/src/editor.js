@@ -68,12 +68,49 @@ export function edit(area) {
   const view = new EditorView({ doc: area.value, extensions, root, parent: root });
   area.hidden = true;
   area.after(host);
-  const found = problems(area).map((p) => {
-    const from = place(view.state.doc, p.line, p.column);
-    return { from, to: Math.min(from + 1, view.state.doc.length), severity: p.severity ?? "error", message: p.message };
+  show(view, problems(area));
+  follow(view);
+  const line = Number(area.dataset.line);
+  if (line > 0) go(view, line);
+  return view;
+}
+
+// show marks problems at their places.
+function show(view, list) {
+  const doc = view.state.doc;
+  const found = list.map((p) => {
+    const from = Math.min(place(doc, p.line, p.column), Math.max(doc.length - 1, 0));
+    return { from, to: Math.min(from + Math.max(p.length ?? 1, 1), doc.length), severity: p.severity ?? "error", message: p.message };
   });
   view.dispatch(setDiagnostics(view.state, found));
-  return view;
+}
+
+function go(view, line, column = 1) {
+  const at = place(view.state.doc, line, column);
+  view.dispatch({ selection: { anchor: at }, effects: EditorView.scrollIntoView(at, { y: "center" }) });
+  view.focus();
+}
+
+// follow takes over what the server says of the text as it is typed, and lets the
+// list of problems lead to their lines.
+function follow(view) {
+  const list = document.getElementById("problems");
+  if (!list) return;
+  new MutationObserver(() => {
+    const said = list.querySelector("[data-marks]");
+    if (!said) return;
+    try {
+      show(view, JSON.parse(said.dataset.marks));
+    } catch {
+      // a part of a page that is not ours: what is marked stays
+    }
+  }).observe(list, { childList: true });
+  list.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-line]");
+    if (!link) return;
+    event.preventDefault();
+    go(view, Number(link.dataset.line), Number(link.dataset.column) || 1);
+  });
 }
 
 for (const area of document.querySelectorAll("textarea[data-editor]")) edit(area);

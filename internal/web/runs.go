@@ -1,0 +1,628 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/web/ui"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// Runs does what needs more than the rows of runs.
+type Runs interface {
+	Cancel(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
+	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
+}
+
+func (s *site) runPages() {
+	s.get("/runs", anyone, s.runList)
+	s.get("/runs/{id}", anyone, s.run)
+	s.get("/runs/{id}/retry", anyone, s.askRetryRun)
+	s.post("/runs/{id}/retry", anyone, s.retryRun)
+	s.get("/runs/{id}/cancel", administrators, s.askCancelRun)
+	s.post("/runs/{id}/cancel", administrators, s.cancelRun)
+}
+
+var runLooks = map[workflow.RunState]look{
+	workflow.RunQueued:     {"clock", ui.Wait},
+	workflow.RunRetrying:   {"rotate-cw", ui.Warn},
+	workflow.RunRunning:    {"loader-circle", ui.Wait},
+	workflow.RunWaiting:    {"hourglass", ui.Wait},
+	workflow.RunUnknown:    {"circle-help", ui.Alarm},
+	workflow.RunDone:       {"check", ui.Good},
+	workflow.RunFailed:     {"x", ui.Bad},
+	workflow.RunCancelled:  {"ban", ui.Quiet},
+	workflow.RunCrashed:    {"triangle-alert", ui.Alarm},
+	workflow.RunSuperseded: {"circle-slash", ui.Quiet},
+}
+
+// runState is how a run stands, as people see it.
+func runState(s workflow.RunState) ui.State {
+	l, ok := runLooks[s]
+	if !ok {
+		return unknownState(s.Text().Word)
+	}
+	return ui.State{Word: s.Text().Word, Icon: l.icon, Tone: l.tone}
+}
+
+// runKinds are the kinds of run in words.
+var runKinds = []ui.Option{
+	{Value: "provision", Label: "Give access"},
+	{Value: "deprovision", Label: "Take access back"},
+	{Value: "approve", Label: "Decide a request"},
+	{Value: workflow.KindManual, Label: "Run by a person"},
+	{Value: workflow.KindScheduled, Label: "Run by the clock"},
+}
+
+func kindText(kind string) string {
+	for _, k := range runKinds {
+		if k.Value == kind {
+			return k.Label
+		}
+	}
+	return kind
+}
+
+// triggers are the causes that a list can be narrowed to, as they begin.
+var triggers = []ui.Option{
+	{Value: "request:", Label: "A request"},
+	{Value: "expiry", Label: "The end of access"},
+	{Value: "revoked", Label: "Access ended early"},
+	{Value: "retry", Label: "A retry"},
+	{Value: "person:", Label: "A person"},
+	{Value: "schedule", Label: "The schedule"},
+}
+
+// triggerText says in words what caused a run.
+func (d directory) triggerText(trigger string) string {
+	kind, id, _ := strings.Cut(trigger, ":")
+	switch kind {
+	case "request":
+		return "A request"
+	case "person":
+		return "Run by " + d.person(identity.PersonID(id))
+	case "schedule":
+		return "The schedule"
+	case "expiry":
+		return "Its time was over"
+	case "revoked":
+		return "Ended early"
+	case "retry":
+		return "Tried again"
+	}
+	return strings.ReplaceAll(trigger, "_", " ")
+}
+
+// runFilter is what the address of the list asks for.
+type runFilter struct {
+	state, kind, person, trigger, workflow, app, connection, grant string
+}
+
+func (f runFilter) narrowed() bool { return f != runFilter{} }
+
+// runRow is one run as a list shows it.
+type runRow struct {
+	workflow.Run
+	role string // that the access is of
+}
+
+// runRows is the list of runs.
+type runRows struct {
+	dir       directory
+	filter    runFilter
+	rows      []runRow
+	counts    []stateCount
+	workflows []workflow.Workflow
+	names     map[string]string // of workflows
+	next      string
+	address   *url.URL
+	admin     bool
+	unknown   bool // nobody is called as was searched for
+}
+
+// stateCount is how many runs are in a state.
+type stateCount struct {
+	state workflow.RunState
+	n     int
+}
+
+// countedFor is how far back the counters look.
+const countedFor = 30 * day
+
+func (s *site) runList(r *Request) error {
+	q := r.URL.Query()
+	l := runRows{address: r.URL, admin: r.Actor.Administers(), names: map[string]string{}, filter: runFilter{
+		state: q.Get("state"), kind: q.Get("kind"), person: strings.TrimSpace(q.Get("person")), trigger: q.Get("trigger"), workflow: q.Get("workflow"),
+		app: q.Get("app"), connection: q.Get("connection"), grant: q.Get("grant"),
+	}}
+	var err error
+	if l.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return err
+	}
+	if l.workflows, err = s.Workflows.Workflows(r.Context()); err != nil {
+		return err
+	}
+	for _, w := range l.workflows {
+		l.names[w.ID] = w.Name
+	}
+	f := workflow.RunFilter{
+		State: workflow.RunState(l.filter.state), Kind: l.filter.kind, Trigger: l.filter.trigger, Workflow: l.filter.workflow, App: l.filter.app,
+		Connection: l.filter.connection, Grant: l.filter.grant, Limit: pageRows + 1, Before: r.Value("before"),
+	}
+	if l.filter.person != "" {
+		f.Person = l.dir.find(l.filter.person)
+		l.unknown = f.Person == ""
+	}
+	if !l.unknown {
+		if err := s.readRuns(r, &l, f); err != nil {
+			return err
+		}
+	}
+	return r.Page(ui.Head{Title: "Runs", Lead: "Each execution of a workflow, with every step that it made."}, nil, runsView(l))
+}
+
+func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
+	runs, err := s.Workflows.Runs(r.Context(), r.Actor, f)
+	if err != nil {
+		return err
+	}
+	if len(runs) > pageRows {
+		runs = runs[:pageRows]
+		l.next = withQuery(r.URL, "before", runs[pageRows-1].ID)
+	}
+	for _, run := range runs {
+		row := runRow{Run: run}
+		if run.Grant != "" {
+			g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(run.Grant))
+			if err == nil {
+				row.role = g.RoleName
+			} else if !hiddenFault(err) {
+				return err
+			}
+		}
+		l.rows = append(l.rows, row)
+	}
+	f.State, f.Before, f.Limit, f.Since = "", "", 0, r.Now.Add(-countedFor)
+	tallies, err := s.Workflows.Tallies(r.Context(), r.Actor, f)
+	if err != nil {
+		return err
+	}
+	for _, t := range workflow.RunStates() {
+		n := 0
+		for _, c := range tallies {
+			if string(c.State) == t.Code {
+				n += c.Runs
+			}
+		}
+		if n > 0 || t.Code == l.filter.state {
+			l.counts = append(l.counts, stateCount{workflow.RunState(t.Code), n})
+		}
+	}
+	return nil
+}
+
+// hiddenFault says whether something is not there for who asks: the page then
+// shows its id alone.
+func hiddenFault(err error) bool {
+	k := fault.KindOf(err)
+	return k == fault.NotFound || k == fault.Forbidden
+}
+
+// find returns the id of the person of an id, an e-mail address or a name; "":
+// nobody.
+func (d directory) find(text string) string {
+	for id, p := range d.people {
+		if string(id) == text || strings.EqualFold(p.Email, text) {
+			return string(id)
+		}
+	}
+	found := ""
+	for id, p := range d.people {
+		if strings.Contains(strings.ToLower(p.Name+" "+p.Email), strings.ToLower(text)) {
+			if found != "" && found < string(id) {
+				continue // the same one each time
+			}
+			found = string(id)
+		}
+	}
+	return found
+}
+
+func (l runRows) stateOptions() []ui.Option {
+	options := []ui.Option{{Label: "All"}}
+	for _, t := range workflow.RunStates() {
+		options = append(options, ui.Option{Value: t.Code, Label: t.Word})
+	}
+	return options
+}
+
+func (l runRows) workflowOptions() []ui.Option {
+	options := []ui.Option{{Label: "All"}}
+	for _, w := range l.workflows {
+		options = append(options, ui.Option{Value: w.ID, Label: ui.Middle(w.Name, longName)})
+	}
+	return options
+}
+
+func withAll(options []ui.Option) []ui.Option { return append([]ui.Option{{Label: "All"}}, options...) }
+
+// command is the list as a command.
+func (l runRows) command() string {
+	c := "margay run list"
+	for _, a := range [][2]string{
+		{"state", l.filter.state}, {"kind", l.filter.kind}, {"person", l.filter.person}, {"workflow", l.filter.workflow}, {"trigger", l.filter.trigger},
+	} {
+		if a[1] != "" {
+			c += " --" + a[0] + " " + a[1]
+		}
+	}
+	return c
+}
+
+// inState is the address of the list with the runs of one state; of the state
+// that is shown already it is the whole list.
+func (l runRows) inState(s workflow.RunState) string {
+	u := *l.address
+	q := u.Query()
+	q.Del("before")
+	u.RawQuery = q.Encode()
+	if l.filter.state == string(s) {
+		s = ""
+	}
+	return withQuery(&u, "state", string(s))
+}
+
+// runSheet is one run with all that its page shows.
+type runSheet struct {
+	workflow.Run
+	steps    []workflow.Step
+	dir      directory
+	workflow workflow.Workflow
+	version  workflow.Version // zero: who looks may not see it, or it is not known yet
+	role     string
+	app      access.AppID
+	request  string
+	admin    bool
+	now      time.Time
+	retry    error // why it cannot be retried; nil: it can
+}
+
+func (s *site) run(r *Request) error {
+	v, err := s.runSheet(r)
+	if err != nil {
+		return err
+	}
+	return r.Page(v.head(), runActs(v), runView(v))
+}
+
+func (v runSheet) head() ui.Head {
+	h := ui.Head{Title: kindText(v.Kind), Back: []ui.Link{{Name: "Runs", Href: "/runs"}}}
+	switch {
+	case v.role != "":
+		h.Lead = v.role + " in " + short(v.dir.app(v.app)) + " for " + short(v.dir.person(identity.PersonID(v.Person)))
+	case v.workflow.Name != "" && v.Grant == "" && v.Run.Request == "":
+		h.Title, h.Lead = v.workflow.Name, kindText(v.Kind)
+	}
+	return h
+}
+
+func (s *site) runSheet(r *Request) (runSheet, error) {
+	v := runSheet{admin: r.Actor.Administers(), now: r.Now}
+	var err error
+	if v.Run, v.steps, err = s.Workflows.Run(r.Context(), r.Actor, r.Thing("id")); err != nil {
+		return v, err
+	}
+	if v.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return v, err
+	}
+	if v.Workflow != "" {
+		if v.workflow, err = s.Workflows.Workflow(r.Context(), v.Workflow); err != nil && !hiddenFault(err) {
+			return v, err
+		}
+	}
+	if v.admin && v.Workflow != "" && v.Version != "" {
+		if v.version, err = s.Workflows.Version(r.Context(), r.Actor, v.Workflow, v.Version); err != nil && !hiddenFault(err) {
+			return v, err
+		}
+	}
+	v.request = v.Run.Request
+	if v.Grant != "" {
+		g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(v.Grant))
+		if err != nil && !hiddenFault(err) {
+			return v, err
+		}
+		v.role, v.app, v.request = g.RoleName, g.App, string(g.Request)
+	}
+	v.retry = s.mayRetry(r.Context(), r.Actor, v.Run)
+	return v, nil
+}
+
+// mayRetry says why a run cannot be retried by somebody, or nil.
+func (s *site) mayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error {
+	if run.RetryNote() == "" {
+		return fault.New(fault.Conflict, "There is nothing to retry: the run is %s.", strings.ToLower(run.State.Text().Word)).WithCode("not_retryable")
+	}
+	switch {
+	case run.Kind == workflow.KindManual || run.Kind == workflow.KindScheduled:
+		w, err := s.Workflows.Workflow(ctx, run.Workflow)
+		if err != nil {
+			return err
+		}
+		return s.Workflows.MayStart(ctx, who, w)
+	case run.Grant == "":
+		return fault.New(fault.Conflict, "A run that decides a request is asked again on the page of the request.").WithCode("not_retryable")
+	}
+	g, err := s.Access.Grant(ctx, who, access.GrantID(run.Grant))
+	if err != nil {
+		return err
+	}
+	if g.Run != run.ID && g.State != access.GrantOverdue {
+		return fault.New(fault.Conflict, "The run %s came after this one.", g.Run).WithCode("not_the_last_run").WithHint("Look at that one.")
+	}
+	later, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{Grant: run.Grant, Limit: 1})
+	// One that waits for its time gives way to a person.
+	if err != nil || len(later) == 0 || later[0].State.Ended() || later[0].State == workflow.RunRetrying {
+		return err
+	}
+	return fault.New(fault.Conflict, "The run %s for the same access is under way already.", later[0].ID).WithCode("run_active").WithHint("Look at that one.")
+}
+
+func (v runSheet) retryQuestion() ui.Question {
+	return ui.Question{
+		ID: "retry", Title: "Retry this run?", Effect: v.RetryNote(), Action: "/runs/" + v.ID + "/retry", Button: "Retry", Busy: "Retrying…", Back: "/runs/" + v.ID,
+	}
+}
+
+func (v runSheet) cancelQuestion() ui.Question {
+	effect := "It ends between two of its steps. What was made before stays made, and the run can be retried."
+	switch v.Kind {
+	case "provision":
+		effect += " The access is not set up then."
+	case "deprovision":
+		effect += " The access is overdue to end then."
+	}
+	return ui.Question{
+		ID: "cancel", Title: "Cancel this run?", Effect: effect, Action: "/runs/" + v.ID + "/cancel", Button: "Cancel run", Busy: "Cancelling…", Back: "/runs/" + v.ID,
+	}
+}
+
+func (s *site) askRetryRun(r *Request) error {
+	v, err := s.runSheet(r)
+	if err != nil {
+		return err
+	}
+	if v.retry != nil {
+		return v.retry
+	}
+	q := v.retryQuestion()
+	return r.Page(ui.Head{Title: q.Title, Back: []ui.Link{{Name: "Runs", Href: "/runs"}, {Name: v.head().Title, Href: q.Back}}}, nil, ui.AskPage(q))
+}
+
+func (s *site) retryRun(r *Request) error {
+	old, _, err := s.Workflows.Run(r.Context(), r.Actor, r.Thing("id"))
+	if err != nil {
+		return err
+	}
+	if err := s.mayRetry(r.Context(), r.Actor, old); err != nil {
+		return err
+	}
+	id := ""
+	if old.Grant != "" {
+		g, err := s.Access.Retry(r.Context(), r.Actor, access.GrantID(old.Grant))
+		if err != nil {
+			return err
+		}
+		id = g.Run
+	} else {
+		run, err := s.Workflows.Start(r.Context(), r.Actor, old.Workflow, inputsOf(old))
+		if err != nil {
+			return err
+		}
+		id = run.ID
+	}
+	if err := s.Workflows.LinkRetry(r.Context(), id, old.ID); err != nil {
+		return err
+	}
+	return r.Done("/runs/"+id, "This is the new run. What is so already is read first.")
+}
+
+// inputsOf are the inputs that a person gave to a manual run.
+func inputsOf(run workflow.Run) json.RawMessage {
+	var told struct {
+		Inputs json.RawMessage `json:"inputs"`
+	}
+	if json.Unmarshal([]byte(run.Input), &told) != nil {
+		return nil
+	}
+	return told.Inputs
+}
+
+func (s *site) askCancelRun(r *Request) error {
+	v, err := s.runSheet(r)
+	if err != nil {
+		return err
+	}
+	q := v.cancelQuestion()
+	return r.Page(ui.Head{Title: q.Title, Back: []ui.Link{{Name: "Runs", Href: "/runs"}, {Name: v.head().Title, Href: q.Back}}}, nil, ui.AskPage(q))
+}
+
+func (s *site) cancelRun(r *Request) error {
+	run, err := s.Runs.Cancel(r.Context(), r.Actor, r.Thing("id"))
+	if err != nil {
+		return err
+	}
+	if run.State != workflow.RunCancelled {
+		return r.DoneAs(ui.Warn, "/runs/"+run.ID, "The run was over before it could be cancelled.")
+	}
+	return r.Done("/runs/"+run.ID, "The run is cancelled.")
+}
+
+// codeLine is one line of a text with its number.
+type codeLine struct {
+	number int
+	text   string
+	here   bool
+}
+
+// aroundLine is how many lines are shown before and after the one that failed.
+const aroundLine = 3
+
+// excerpt returns the lines around the place where the run failed.
+func (v runSheet) excerpt() []codeLine {
+	line := v.failedLine()
+	if line == 0 || v.version.Source == "" {
+		return nil
+	}
+	lines := strings.Split(strings.TrimSuffix(v.version.Source, "\n"), "\n")
+	var out []codeLine
+	for n := max(1, line-aroundLine); n <= min(len(lines), line+aroundLine); n++ {
+		out = append(out, codeLine{n, lines[n-1], n == line})
+	}
+	return out
+}
+
+// failedLine is the line of the workflow's own text where the run failed; 0: it
+// failed elsewhere.
+func (v runSheet) failedLine() int {
+	parts := strings.Split(v.Problem.Where, ":")
+	if len(parts) < 2 || v.version.File == "" || parts[0] != v.version.File {
+		return 0
+	}
+	n, err := strconv.Atoi(parts[1])
+	if err != nil || n < 1 {
+		return 0
+	}
+	return n
+}
+
+// maxShown bounds what a page shows of an input or output.
+const maxShown = 20 << 10
+
+// shownJSON is JSON for people, not more than a page can carry.
+func shownJSON(text string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(text), "", "  ") == nil {
+		text = b.String()
+	}
+	if len(text) > maxShown {
+		text = strings.ToValidUTF8(text[:maxShown], "") + "\n… " + strconv.Itoa((len(text)-maxShown)>>10+1) + " kB more: margay run show -o json"
+	}
+	return text
+}
+
+// noteOf is what a run says of itself in its output.
+func (v runSheet) noteOf() string {
+	var out struct {
+		Note   string `json:"note"`
+		Reason string `json:"reason"`
+	}
+	if json.Unmarshal([]byte(v.Output), &out) != nil {
+		return ""
+	}
+	if out.Note == "" {
+		return out.Reason
+	}
+	return out.Note
+}
+
+// queued is how long the run waited for its turn.
+func (v runSheet) queuedFor() string {
+	from := v.QueuedAt
+	if v.NotBefore.After(from) {
+		from = v.NotBefore
+	}
+	if v.StartedAt.Before(from) {
+		return ""
+	}
+	return took(from, v.StartedAt)
+}
+
+// end is where the run's time line ends.
+func (v runSheet) end() time.Time {
+	if !v.EndedAt.IsZero() {
+		return v.EndedAt
+	}
+	return v.now
+}
+
+// bar is a length of a drawing that is 1000 wide.
+type bar struct {
+	x, width int
+	class    string
+}
+
+const (
+	drawingWidth = 1000
+	leastBar     = 4
+)
+
+// bars are the parts of a step on the time line of the run.
+func (v runSheet) bars(st workflow.Step) []bar {
+	whole := v.end().Sub(v.StartedAt)
+	if v.StartedAt.IsZero() || whole <= 0 {
+		return nil
+	}
+	place := func(d time.Duration) int { return min(drawingWidth, max(0, int(int64(d)*drawingWidth/int64(whole)))) }
+	ended := st.EndedAt
+	if ended.IsZero() {
+		ended = v.now
+	}
+	from := place(st.StartedAt.Sub(v.StartedAt))
+	width := max(leastBar, place(ended.Sub(v.StartedAt))-from)
+	from = min(from, drawingWidth-width)
+	list := []bar{{from, width, "bar-waited"}}
+	lastWrite := -1
+	for i, c := range st.Calls {
+		if c.Kind == "call" && c.Method != http.MethodGet && c.Method != http.MethodHead {
+			lastWrite = i
+		}
+	}
+	for i, c := range st.Calls {
+		class := "bar-call"
+		switch {
+		case c.Kind != "call":
+			class = "bar-exchange"
+		case lastWrite >= 0 && i > lastWrite:
+			class = "bar-read-back"
+		}
+		x := place(c.Started.Sub(v.StartedAt))
+		w := max(leastBar, place(c.Duration))
+		list = append(list, bar{min(x, drawingWidth-w), w, class})
+	}
+	return list
+}
+
+// timingText says how long the parts of a step took.
+func timingText(st workflow.Step) string {
+	t := st.Timing()
+	var parts []string
+	for _, p := range []struct {
+		name string
+		d    time.Duration
+	}{{"sign-in", t.Exchange}, {"calls", t.Call}, {"read-back", t.ReadBack}, {"waited", t.Waited}} {
+		if p.d >= time.Millisecond {
+			parts = append(parts, p.name+" "+durationText(p.d))
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+func durationText(d time.Duration) string {
+	start := time.Unix(1, 0)
+	return took(start, start.Add(d))
+}
+
+// mayCancel says whether the run can be cancelled by who looks.
+func (v runSheet) mayCancel() bool {
+	return v.admin && v.Kind != "approve" && slices.Contains(v.State.Text().Next, workflow.ActCancel)
+}

@@ -1,0 +1,68 @@
+package web_test
+
+import (
+	"testing"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/web/webtest"
+	"github.com/margay-access/margay/tableau/tableautest"
+)
+
+// A run that failed says why, in the other system's words and at which line of
+// the workflow; it is retried from its page, and the list finds both.
+func TestRunPages(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	b := w.SignIn(webtest.Admin)
+	b.Open("/runs")
+	b.See("Nothing has run yet")
+	b.Audit("runs-empty")
+
+	w.Story() // an active grant of Rita's
+	w.Site.Fail(tableautest.Fault{Method: "PUT", Path: "/api/3.24/sites/*/users/*", Status: 403, Code: "403004", Summary: "Forbidden", Detail: "<i>in Tableau's words</i>", Times: 1})
+	asked := w.Ask(webtest.Requester, "Explorer", "A report")
+	decided, err := w.Client(webtest.Approver).Approve(t.Context(), asked.ID, wire.Decision{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := w.GrantIn(decided.GrantID, "not_set_up")
+	b.Open("/runs")
+	b.See("Provision User to Tableau")
+	b.See("to Explorer")
+	b.See("in the last 30 days")
+	b.Audit("runs")
+	b.Choose("State", "Failed")
+	b.At("/runs?person=&state=failed&kind=&workflow=&trigger=")
+	b.Gone("to Viewer")
+	b.Open("/runs?person=nobody-of-this-name")
+	b.See("Nobody is called nobody-of-this-name")
+	b.Open("/runs?kind=scheduled")
+	b.See("No run matches")
+
+	b.Open("/runs/" + g.RunID)
+	b.See("A step was refused or the workflow gave up.")
+	b.See("Where it ended: provision.ts:")
+	b.Until(`document.querySelectorAll(".code > li[data-here]").length === 1`)
+	b.Click("Details")
+	b.See("in Tableau's words")
+	b.Audit("run-failed")
+	b.Click("Retry")
+	b.See("What is so already is read and not sent again.")
+	b.Until(`document.querySelector("dialog[open] button[type=submit]")`)
+	b.Click("Retry")
+	b.See("This is the new run. What is so already is read first.")
+	b.See("All its steps were made, and what they changed was read back.") // by itself
+	b.See("The run before")
+	b.Until(`document.querySelectorAll(".bars rect").length > 0`)
+	b.Audit("run-done")
+	w.GrantIn(decided.GrantID, "active")
+
+	b.NoScript()
+	b.Open("/runs/" + g.RunID)
+	b.See("It cannot be retried here: The run")
+
+	theirs := w.SignIn(webtest.Requester)
+	theirs.Open("/runs/" + g.RunID)
+	theirs.See("A step was refused or the workflow gave up.")
+	theirs.Until(`!document.querySelector(".code") && !document.querySelector("a[href^='/workflows/']")`)
+}
