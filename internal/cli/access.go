@@ -199,6 +199,9 @@ func newAccessRevoke(s *session) *cobra.Command {
 			}
 			for _, id := range args {
 				g, err := api.PreviewRevoke(cmd.Context(), id)
+				if err != nil { // one that cannot be ended does not keep the others
+					g, err = api.Grant(cmd.Context(), id)
+				}
 				if err != nil {
 					return err
 				}
