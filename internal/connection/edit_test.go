@@ -86,11 +86,13 @@ func TestPreview(t *testing.T) {
 		}{
 			"nothing": {integration.Settings{"site_content_url": "acme-analytics"}, "", false, "Tableau – acme-analytics", nil},
 			"the Default site": {
-				integration.Settings{}, "site_content_url", true, "Tableau – Default site (10ax.online.tableau.com)",
+				integration.Settings{},
+				"site_content_url", true, "Tableau – Default site (10ax.online.tableau.com)",
 				[]string{"Calls go to https://10ax.online.tableau.com · Default site, and no longer to https://10ax.online.tableau.com · site acme-analytics."},
 			},
 			"another server": {
-				integration.Settings{"site_content_url": "acme-analytics", "server_url": "h.example"}, "server_url", true, "Tableau – acme-analytics",
+				integration.Settings{"site_content_url": "acme-analytics", "server_url": "h.example"},
+				"server_url", true, "Tableau – acme-analytics",
 				[]string{
 					"Calls go to https://h.example · site acme-analytics, and no longer to https://10ax.online.tableau.com · site acme-analytics.",
 					"The stored secret will be sent to h.example.",

@@ -61,7 +61,7 @@ func Health(c Connection, in integration.Integration, last []CheckReport) Condit
 		}
 	case !way:
 		return Condition{
-			StateNeedsAttention, "Needs attention", fmt.Sprintf("%s cannot be reached with these settings.", in.Name),
+			StateNeedsAttention, "Needs attention", in.Name + " cannot be reached with these settings.",
 			[]string{"Look at the details of the first check.", "Edit the connection or rotate its credentials, then run the checks again."},
 		}
 	case fail > 0:

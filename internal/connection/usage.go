@@ -149,7 +149,7 @@ func (k *usageKeeper) add(id string, u Usage) {
 	defer k.mu.Unlock()
 	k.pending[id] = k.pending[id].Add(u)
 	if k.timer == nil && !k.closed {
-		k.timer = time.AfterFunc(flushAfter, k.flushed) //nolint:forbidigo // writes a little later
+		k.timer = time.AfterFunc(flushAfter, k.flushed)
 	}
 }
 

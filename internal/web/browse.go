@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -118,9 +119,7 @@ func (s *site) readWhole(r *Request, v *shelf) error {
 // filters.
 func (s *site) readItems(r *Request, v *shelf) error {
 	query := url.Values{}
-	for k, values := range v.query {
-		query[k] = values
-	}
+	maps.Copy(query, v.query)
 	if v.key == "users" && v.role != "" {
 		query.Set("filter", "siteRole:eq:"+v.role)
 	}

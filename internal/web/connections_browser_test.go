@@ -132,8 +132,11 @@ func TestCheckOutcomes(t *testing.T) {
 		{"content", fail(http.MethodGet, "/api/-/collections", 403, "403004"), []string{apiPass, site, contentFail, "PAT can list site users ("}},                                        // S65
 		{"session", fail(http.MethodGet, "/api/3.24/sessions/current", 404, "404000"), []string{apiPass, siteFail, contentPass, usersNoSite, "Fix Check Tableau Session & Site first."}}, // S55, S64, S70, S71
 		{"info", fail(http.MethodGet, "/api/3.24/serverinfo", 403, "403004"), []string{apiFail, site, contentPass, "Needs attention"}},                                                   // S63
-		{"sign-in", tableautest.Fault{Operation: "sign-in", Status: 401, Code: "401001", Summary: "Signin Error", Detail: "The token is invalid.", Times: -1},
-			[]string{apiFail, siteFail, contentFail, usersNoSite, "the token’s name does not match Tableau exactly"}}, // S79
+		{
+			"sign-in",
+			tableautest.Fault{Operation: "sign-in", Status: 401, Code: "401001", Summary: "Signin Error", Detail: "The token is invalid.", Times: -1},
+			[]string{apiFail, siteFail, contentFail, usersNoSite, "the token’s name does not match Tableau exactly"},
+		}, // S79
 	} {
 		w.Site.ClearFaults()
 		w.Site.Fail(tt.fault)

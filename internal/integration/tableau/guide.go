@@ -8,7 +8,7 @@ import (
 
 // Where Tableau documents what this integration builds on. S120.
 const (
-	linkTokens   = "https://help.tableau.com/current/server/en-us/security_personal_access_tokens.htm"
+	linkTokens   = "https://help.tableau.com/current/server/en-us/security_personal_access_tokens.htm" //nolint:gosec // an address
 	linkVersions = "https://help.tableau.com/current/api/rest_api/en-us/REST/rest_api_concepts_versions.htm"
 )
 
