@@ -164,21 +164,21 @@ func (s *Service) throttled(ctx context.Context, account string, now time.Time) 
 	if left <= 0 {
 		return nil
 	}
-	return &Throttled{Again: now.Add(left), Err: fault.New(fault.Forbidden, "Signing in failed several times. Try again in %s.", roughly(left)).
+	return &ThrottledError{Again: now.Add(left), Err: fault.New(fault.Forbidden, "Signing in failed several times. Try again in %s.", roughly(left)).
 		WithCode("sign_in_throttled").WithHint("The wait grows with each failure, up to %s.", roughly(longestWait))}
 }
 
-// Throttled is a refusal that ends by itself.
-type Throttled struct {
+// ThrottledError is a refusal that ends by itself.
+type ThrottledError struct {
 	Again time.Time
 	Err   *fault.Error
 }
 
 // Error implements error.
-func (t *Throttled) Error() string { return t.Err.Message }
+func (t *ThrottledError) Error() string { return t.Err.Message }
 
 // Unwrap gives the fault.
-func (t *Throttled) Unwrap() error { return t.Err }
+func (t *ThrottledError) Unwrap() error { return t.Err }
 
 // roughly is a length of time in words, rounded up.
 func roughly(d time.Duration) string {

@@ -38,7 +38,7 @@ func (r *Request) setCookie(name, value string, life time.Duration) {
 	if life < 0 {
 		age = -1
 	}
-	http.SetCookie(r.w, &http.Cookie{
+	http.SetCookie(r.w, &http.Cookie{ //nolint:gosec // Secure over TLS; on this machine there is none
 		Name: r.site.cookieName(r.Request, name), Value: value, Path: "/", MaxAge: age, Secure: r.site.overTLS(r.Request),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
@@ -85,6 +85,7 @@ func themeOf(r *http.Request) ui.Theme {
 		switch t := ui.Theme(c.Value); t {
 		case ui.Light, ui.Dark:
 			return t
+		case ui.System:
 		}
 	}
 	return ui.System
@@ -99,7 +100,7 @@ func keysOff(r *http.Request) bool {
 const aYear = 365 * 24 * time.Hour
 
 func (r *Request) setLook(name, value string) {
-	http.SetCookie(r.w, &http.Cookie{
+	http.SetCookie(r.w, &http.Cookie{ //nolint:gosec // as setCookie
 		Name: name, Value: value, Path: "/", MaxAge: int(aYear / time.Second), Secure: r.site.overTLS(r.Request), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

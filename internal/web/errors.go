@@ -14,7 +14,7 @@ import (
 
 // statusOf returns the HTTP status of a fault.
 func statusOf(err error) int {
-	if _, ok := errors.AsType[*identity.Throttled](err); ok {
+	if _, ok := errors.AsType[*identity.ThrottledError](err); ok {
 		return http.StatusTooManyRequests
 	}
 	switch fault.KindOf(err) {
@@ -69,7 +69,7 @@ func (r *Request) fail(err error) {
 	status := statusOf(err)
 	trouble := Trouble(err)
 	trouble.RequestID = r.ID
-	if t, ok := errors.AsType[*identity.Throttled](err); ok {
+	if t, ok := errors.AsType[*identity.ThrottledError](err); ok {
 		r.w.Header().Set("Retry-After", retryAfter(t.Again, r.Now))
 	}
 	var shown error

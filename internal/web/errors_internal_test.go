@@ -22,7 +22,7 @@ func TestStatusOf(t *testing.T) {
 		http.StatusForbidden:             fault.New(fault.Forbidden, "No."),
 		http.StatusNotFound:              fault.New(fault.NotFound, "Nothing."),
 		http.StatusConflict:              fault.New(fault.Conflict, "Not now."),
-		http.StatusTooManyRequests:       &identity.Throttled{Err: fault.New(fault.Forbidden, "Wait.")},
+		http.StatusTooManyRequests:       &identity.ThrottledError{Err: fault.New(fault.Forbidden, "Wait.")},
 		http.StatusBadGateway:            fault.New(fault.Upstream, "Tableau refused."),
 		http.StatusServiceUnavailable:    fault.New(fault.Unavailable, "Tableau is away."),
 		http.StatusInternalServerError:   errors.New("dial tcp 10.0.0.1: secret insides"),

@@ -55,7 +55,7 @@ func (h *hub) look() {
 		now, err := h.pulse.Pulse(ctx)
 		cancel()
 		if err != nil {
-			h.log.Warn("looking for changes", "error", err) //nolint:sloglint // it belongs to no request
+			h.log.Warn("looking for changes", "error", err)
 		}
 		if !h.tell(err == nil && last != "" && now != last) {
 			return

@@ -134,7 +134,7 @@ func (r *Request) toSignIn() error {
 	if next != "/" {
 		target += "?next=" + safeNextQuery(next)
 	}
-	http.Redirect(r.w, r.Request, target, http.StatusSeeOther)
+	http.Redirect(r.w, r.Request, target, http.StatusSeeOther) //nolint:gosec // safeNext keeps it here
 	return nil
 }
 
@@ -186,14 +186,14 @@ func (r *Request) redirect(to string) {
 		r.w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	http.Redirect(r.w, r.Request, to, http.StatusSeeOther)
+	http.Redirect(r.w, r.Request, to, http.StatusSeeOther) //nolint:gosec // handlers name paths of ours; safeNext keeps what a browser sent here
 }
 
 // Value returns what a form's field holds, without the blanks around it. Of a
 // secret take FormValue: its blanks count.
 func (r *Request) Value(field string) string { return strings.TrimSpace(r.FormValue(field)) }
 
-// ID of the thing that the address names: r.Thing("id").
+// Thing returns a part of the address: r.Thing("id").
 func (r *Request) Thing(name string) string { return r.PathValue(name) }
 
 // Confirmed says whether the name that a [ui.Question] asks for was typed.
@@ -284,7 +284,7 @@ func (w *redirectSeen) to() string {
 func (r *Request) parse() error {
 	err := r.ParseForm()
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/form-data") {
-		err = r.ParseMultipartForm(maxBody)
+		err = r.ParseMultipartForm(maxBody) //nolint:gosec // secure bounds the body
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.New(fault.Invalid, "What was sent is larger than 1 MiB.").WithCode("too_large")

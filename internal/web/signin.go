@@ -75,7 +75,7 @@ func (s *site) signIn(r *Request) error {
 	trouble := Trouble(err)
 	form.trouble = &trouble
 	status := http.StatusUnauthorized
-	if t, ok := errors.AsType[*identity.Throttled](err); ok {
+	if t, ok := errors.AsType[*identity.ThrottledError](err); ok {
 		status = http.StatusTooManyRequests
 		r.w.Header().Set("Retry-After", retryAfter(t.Again, r.Now))
 	}
@@ -167,6 +167,6 @@ func (a *addressThrottle) take(address string) error {
 	if a.tries[address] <= perMinute {
 		return nil
 	}
-	return &identity.Throttled{Again: minute.Add(time.Minute), Err: fault.New(fault.Forbidden, "Too many sign-ins were tried from your network. Try again in a minute.").
+	return &identity.ThrottledError{Again: minute.Add(time.Minute), Err: fault.New(fault.Forbidden, "Too many sign-ins were tried from your network. Try again in a minute.").
 		WithCode("sign_in_throttled")}
 }

@@ -47,7 +47,10 @@ func gallery(errs ui.Errors) templ.Component {
 		}),
 		with(ui.Panel("Facts", ui.ButtonLink("outline", "pencil", "Edit", "/edit")), all(
 			ui.Facts([]ui.Fact{
-				{Name: "Name", Value: ui.Text(long)}, {Name: "Id", Value: ui.ID("req_0123456789abcdef")}, {Name: "None", Value: ui.Text("")}, {Name: "Change", Value: ui.Diff("Creator", "Unlicensed")},
+				{Name: "Name", Value: ui.Text(long)},
+				{Name: "Id", Value: ui.ID("req_0123456789abcdef")},
+				{Name: "None", Value: ui.Text("")},
+				{Name: "Change", Value: ui.Diff("Creator", "Unlicensed")},
 				{Name: "When", Value: ui.FullTime(galleryNow)},
 			}),
 			ui.Progress("Users read", 1400, 2000),

@@ -51,7 +51,7 @@ func Length(d time.Duration) string {
 				text += " "
 			}
 			text += strconv.FormatInt(int64(n), 10) + " " + u.name
-			d -= n * u.size
+			d %= u.size
 		}
 	}
 	if text == "" {

@@ -90,11 +90,13 @@ func (b *Browser) overflow(where string) {
 
 // violation is a fault that axe found.
 type violation struct {
-	ID, Impact, Help string
-	Nodes            []struct {
+	ID     string `json:"id"`
+	Impact string `json:"impact"`
+	Help   string `json:"help"`
+	Nodes  []struct {
 		HTML           string `json:"html"`
 		FailureSummary string `json:"failureSummary"`
-	}
+	} `json:"nodes"`
 }
 
 func (b *Browser) axe(where string) {
