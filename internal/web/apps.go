@@ -485,7 +485,7 @@ func (s *site) saveRole(r *Request) error {
 	}
 	if err = fault.Join(faults...); err == nil {
 		if _, err = s.Access.SaveRole(r.Context(), r.Actor, role); err == nil {
-			_, err = s.Access.SaveProvisioning(r.Context(), r.Actor, role.App, role.ID, f.method)
+			err = s.saveRoleMethod(r, role, f.method)
 		}
 	}
 	if errs, ok := ui.ErrorsOf(err); ok {
@@ -501,4 +501,15 @@ func (s *site) saveRole(r *Request) error {
 		return err
 	}
 	return r.Done("/apps/"+string(role.App), "%s is saved.", ui.Middle(role.Name, longName))
+}
+
+// saveRoleMethod says how a role is carried out, when that is something else
+// than before.
+func (s *site) saveRoleMethod(r *Request, role access.Role, p access.Provisioning) error {
+	before, err := s.Access.Provisioning(r.Context(), role.App, role.ID)
+	if err != nil || before.Method == p.Method && p.Method != access.MethodManual {
+		return err
+	}
+	_, err = s.Access.SaveProvisioning(r.Context(), r.Actor, role.App, role.ID, p)
+	return err
 }

@@ -252,5 +252,11 @@ func (t trail) runMoment(r ranRun) ui.Moment {
 	if at.IsZero() {
 		at = r.QueuedAt
 	}
+	if r.name == "" { // it has not begun: which workflow it is, is decided then
+		r.name = "Set it up"
+		if r.Kind == string(access.JobDeprovision) {
+			r.name = "Take it back"
+		}
+	}
 	return ui.Moment{State: runState(r.State), At: at, Title: r.name, More: runDetails(r)}
 }
