@@ -405,6 +405,8 @@ func TestPaging(t *testing.T) {
 			"before":         {grants(access.GrantFilter{Before: "grt_a2"}), "a1 a0 1"},
 			"state":          {grants(access.GrantFilter{States: active}), "a7 a5 a3 a1"},
 			"two states":     {grants(access.GrantFilter{States: []access.GrantState{access.GrantActive, access.GrantOverdue}}), "a7 a5 a3 a1 1"},
+			"two, limited":   {grants(access.GrantFilter{States: []access.GrantState{access.GrantActive, access.GrantOverdue}, Limit: 3}), "a7 a5 a3"},
+			"two, before":    {grants(access.GrantFilter{States: []access.GrantState{access.GrantActive, access.GrantOverdue}, Limit: 3, Before: "grt_a3"}), "a1 1"},
 			"empty states":   {grants(access.GrantFilter{States: []access.GrantState{}, Limit: 1}), "a8"},
 			"nobody's":       {grants(access.GrantFilter{Person: "usr_x"}), ""},
 			"person and app": {grants(access.GrantFilter{Person: "usr_1", App: "app_1", Limit: 1}), "a8"},

@@ -236,7 +236,7 @@ func (s *site) exportAccess(r *Request) error {
 	}
 	if len(grants) > mostExported {
 		return fault.New(fault.Invalid, "More than %d rows match: narrow the filters, or export from the command line.", mostExported).WithCode("too_many_rows").
-			WithHint("margay access export --all")
+			WithHint("Such as: margay access list --all -o csv")
 	}
 	requests, err := s.requestsOf(r.Context(), r.Actor, grants)
 	if err != nil {

@@ -144,7 +144,7 @@ func catalogueView(c catalogueList) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = ui.CLI("margay role list").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = ui.CLI("margay catalogue list").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
