@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/identity"
@@ -22,14 +23,36 @@ type auditList struct {
 	dir     directory
 	events  []audit.Event
 	subject string
+	text    string
+	kind    string
+	who     string // an e-mail address
+	since   string
+	until   string
+	query   string // for the export
 	next    string
 }
 
 // mayReadAudit refuses who may not read the audit log.
 func (r *Request) mayReadAudit() error { return r.Actor.NeedAdmin(identity.ScopeAuditRead) }
 
-func (s *site) auditFilter(r *Request) audit.Filter {
-	f := audit.Filter{Subject: r.Value("subject")}
+// auditFilter reads the filter of the page's address.
+func (s *site) auditFilter(r *Request, dir directory) audit.Filter {
+	f := audit.Filter{Subject: r.Value("subject"), Text: r.Value("q")}
+	if kind := r.Value("kind"); kind != "" {
+		f.Kinds = []string{kind + "."}
+	}
+	if email := r.Value("who"); email != "" {
+		f.Actor = "nobody" // unless there is somebody with the address
+		if p, ok := dir.byEmail(email); ok {
+			f.Actor = string(p.ID)
+		}
+	}
+	if at, err := time.Parse("2006-01-02", r.Value("since")); err == nil {
+		f.Since = at
+	}
+	if at, err := time.Parse("2006-01-02", r.Value("until")); err == nil {
+		f.Until = at.Add(day)
+	}
 	f.Before, _ = strconv.ParseInt(r.Value("before"), 10, 64) //nolint:errcheck // 0 is the newest
 	return f
 }
@@ -38,12 +61,15 @@ func (s *site) auditLog(r *Request) error {
 	if err := r.mayReadAudit(); err != nil {
 		return err
 	}
-	list := auditList{subject: r.Value("subject")}
+	list := auditList{subject: r.Value("subject"), text: r.Value("q"), kind: r.Value("kind"), who: r.Value("who"), since: r.Value("since"), until: r.Value("until")}
 	var err error
 	if list.dir, err = s.directory(r.Context(), r.Actor); err != nil {
 		return err
 	}
-	f := s.auditFilter(r)
+	query := r.URL.Query()
+	query.Del("before")
+	list.query = query.Encode()
+	f := s.auditFilter(r, list.dir)
 	f.Limit = pageRows + 1
 	if list.events, err = s.Audit.Events(r.Context(), f); err != nil {
 		return err
@@ -74,13 +100,13 @@ func (s *site) exportAudit(r *Request) error {
 	if err := r.mayReadAudit(); err != nil {
 		return err
 	}
-	f := s.auditFilter(r)
-	f.Limit = mostExported
-	events, err := s.Audit.Events(r.Context(), f)
+	dir, err := s.directory(r.Context(), r.Actor)
 	if err != nil {
 		return err
 	}
-	dir, err := s.directory(r.Context(), r.Actor)
+	f := s.auditFilter(r, dir)
+	f.Limit = mostExported
+	events, err := s.Audit.Events(r.Context(), f)
 	if err != nil {
 		return err
 	}
