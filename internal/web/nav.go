@@ -29,6 +29,7 @@ var menu = []place{
 	{group: "Access", who: anyone, link: ui.NavLink{Name: "Runs", Href: "/runs", Icon: "activity", Key: "r"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Integrations", Href: "/integrations", Icon: "plug", Key: "i"}, below: []string{"/connections"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Apps", Href: "/apps", Icon: "app-window", Key: "s"}},
+	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Workflows", Href: "/workflows", Icon: "workflow", Key: "f"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Policies", Href: "/policies", Icon: "shield-check", Key: "y"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Profiles", Href: "/profiles", Icon: "book-open"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "People", Href: "/people", Icon: "user", Key: "e"}},

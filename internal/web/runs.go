@@ -258,15 +258,15 @@ func withAll(options []ui.Option) []ui.Option { return append([]ui.Option{{Label
 
 // command is the list as a command.
 func (l runRows) command() string {
-	c := "margay run list"
+	c := []string{"margay run list"}
 	for _, a := range [][2]string{
 		{"state", l.filter.state}, {"kind", l.filter.kind}, {"person", l.filter.person}, {"workflow", l.filter.workflow}, {"trigger", l.filter.trigger},
 	} {
 		if a[1] != "" {
-			c += " --" + a[0] + " " + a[1]
+			c = append(c, "--"+a[0], a[1])
 		}
 	}
-	return c
+	return strings.Join(c, " ")
 }
 
 // inState is the address of the list with the runs of one state; of the state

@@ -84,6 +84,7 @@ func New(cfg Config) http.Handler {
 	s.browsePages()
 	s.consolePages()
 	s.runPages()
+	s.workflowPages()
 	s.mux.HandleFunc("/", s.bare(s.nothingHere))
 	return s.secure(s.mux)
 }

@@ -39,7 +39,7 @@ export function edit(area) {
     basicSetup,
     javascript({ typescript: true }),
     lintGutter(),
-    EditorView.contentAttributes.of({ "aria-label": area.getAttribute("aria-label") ?? area.labels?.[0]?.textContent ?? "Code" }),
+    EditorView.contentAttributes.of({ tabindex: "0", "aria-label": area.getAttribute("aria-label") ?? area.labels?.[0]?.textContent ?? "Code" }),
     EditorState.readOnly.of(area.readOnly),
     EditorView.updateListener.of((update) => {
       if (!update.docChanged) return;
