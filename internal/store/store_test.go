@@ -421,7 +421,11 @@ func TestPaging(t *testing.T) {
 				t.Errorf("%s: %q, want %q", name, tt.got, tt.want)
 			}
 		}
-		runs, err := db.Runs(ctx, workflow.RunFilter{State: workflow.RunQueued, Person: "usr_1", Before: "run_a8", Limit: 3})
+		tallies, err := db.Tallies(ctx, workflow.RunFilter{State: workflow.RunRetrying, Person: "usr_1"})
+		if err != nil || len(tallies) != 1 || tallies[0].State != workflow.RunRetrying || tallies[0].Runs < 3 {
+			t.Errorf("tallies %+v, %v", tallies, err)
+		}
+		runs, err := db.Runs(ctx, workflow.RunFilter{State: workflow.RunRetrying, Person: "usr_1", Before: "run_a8", Limit: 3})
 		if err != nil || len(runs) != 3 || runs[0].ID != "run_a7" {
 			t.Errorf("%d runs, %v", len(runs), err)
 		}
