@@ -108,7 +108,7 @@ func (g Grant) refusesMore(ctx context.Context, tx Reader, who identity.Actor) (
 	}
 	about, err := subjectOf(ctx, tx, g.Role, g.Person)
 	if err != nil {
-		return refusalOf(err), nil //nolint:nilerr // no policy: that is why
+		return refusalOf(err), nil // no policy: that is why
 	}
 	if about.role.Closed {
 		return fault.New(fault.Conflict, "%s cannot be asked for at present.", about.role.Name).WithCode("role_closed"), nil

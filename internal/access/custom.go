@@ -453,11 +453,11 @@ func (s *Service) assigned(ctx context.Context, id AppID, roles []RoleID, w Work
 			return app, nil, fault.Field("role_ids", "%s has no role %s.", app.Name, r)
 		}
 	}
-	set := func(to *string, from string, clear bool) {
+	set := func(to *string, from string, empty bool) {
 		if from == "" {
 			return
 		}
-		if *to = from; clear {
+		if *to = from; empty {
 			*to = ""
 		}
 	}

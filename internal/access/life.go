@@ -102,30 +102,11 @@ func (g Grant) reduce(who identity.Actor, app App, left time.Duration, note stri
 		"length", lengthText(g.Length), "note", note)}, nil
 }
 
-// drift returns g changed outside: where it gives expected, found was read.
-// "" is nobody there. The same change is told once.
-func (g Grant) drift(expected, found string, now time.Time) (Grant, []audit.Event) {
-	if g.State != GrantActive && g.State != GrantChanged || g.State == GrantChanged && g.Outside.Found == found {
-		return g, nil
-	}
-	g.State, g.Outside = GrantChanged, Outside{Expected: expected, Found: found, At: now}
-	return g, []audit.Event{g.event(GrantDrifted, identity.System(), now, "expected", expected, "found", foundText(found))}
-}
-
 // leftAlone returns the ended g with what somebody else had set in its place,
 // and events with that told.
 func (g Grant) leftAlone(found string, now time.Time, events []audit.Event) (Grant, []audit.Event) {
 	g.Outside = Outside{Expected: g.RoleName, Found: found, At: now}
 	return g, append(events, g.event(GrantDrifted, identity.System(), now, "run", g.Run, "expected", g.RoleName, "found", foundText(found)))
-}
-
-// found returns g active again: what it gives was read where a change had been.
-func (g Grant) found(now time.Time) (Grant, []audit.Event) {
-	if g.State != GrantChanged {
-		return g, nil
-	}
-	g.State, g.Outside = GrantActive, Outside{}
-	return g, []audit.Event{g.event(GrantFound, identity.System(), now, "role", g.RoleName)}
 }
 
 // foundText is a role that was found, or that nobody was.
@@ -134,18 +115,6 @@ func foundText(role string) string {
 		return "not on the site"
 	}
 	return role
-}
-
-// accept returns g ended, because somebody changed it in the other system and
-// who takes that as its end. Nothing is written there.
-func (g Grant) accept(who identity.Actor, note string, now time.Time) (Grant, []audit.Event, error) {
-	if g.State != GrantChanged {
-		return g, nil, errNotChanged
-	}
-	role := g.Outside.Found
-	g = g.end(ReasonChanged, "", now)
-	g.State, g.Attempts, g.EndedAt, g.EndedBy, g.EndNote = GrantEnded, 0, now, who.Person, note
-	return g, []audit.Event{g.event(GrantAccepted, who, now, "expected", g.Outside.Expected, "found", foundText(role), "note", note)}, nil
 }
 
 // restore returns g being set up once more, because somebody changed it in the

@@ -85,16 +85,6 @@ func (m *model) file(t *rapid.T) {
 	}
 }
 
-// waits says whether the person has asked for the role already.
-func (m *model) waits(who identity.PersonID, role access.RoleID) bool {
-	for id, state := range m.requests {
-		if r := m.w.request(id); state == access.RequestWaiting && r.Person == who && r.Role == role {
-			return true
-		}
-	}
-	return false
-}
-
 func (m *model) granted(r access.Request) {
 	g := m.w.grant(r.Grant)
 	m.requests[r.ID] = access.RequestApproved

@@ -12,7 +12,7 @@ import (
 // ProfileID names a profile: "prf_…".
 type ProfileID string
 
-// Everybody, on a role, opens it to everybody although its app has a profile.
+// Everybody is the profile that, on a role, opens it to everybody although its app has a profile.
 const Everybody ProfileID = "everybody"
 
 // Profile says who may ask: the members of groups.

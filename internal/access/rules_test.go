@@ -520,8 +520,11 @@ func TestPolicyPreviewAndVersions(t *testing.T) {
 			t.Errorf("looking made version %d, %v", kept.Version, err)
 		}
 		want := []access.PolicyChange{
-			{"Longest", "1 h", "8 h"}, {"Usual", "1 h", "8 h"}, {"Reason", "not needed", "needed"},
-			{"Step 1", "usr_bo", "usr_bo or usr_cy"}, {"Step 2", "", "the requester's manager"},
+			{"Longest", "1 h", "8 h"},
+			{"Usual", "1 h", "8 h"},
+			{"Reason", "not needed", "needed"},
+			{"Step 1", "usr_bo", "usr_bo or usr_cy"},
+			{"Step 2", "", "the requester's manager"},
 		}
 		if !slices.Equal(i.Changes, want) {
 			t.Errorf("changes %q", i.Changes)

@@ -243,7 +243,7 @@ func (w *world) inState(who identity.PersonID, role access.RoleID, state access.
 		return w.failed(g)
 	case access.GrantActive:
 		return w.done(g)
-	case access.GrantEnding, access.GrantOverdue, access.GrantEnded:
+	case access.GrantEnding, access.GrantOverdue, access.GrantEnded, access.GrantScheduled, access.GrantChanged:
 	}
 	g = w.done(g)
 	g, err := w.svc.Revoke(w.t.Context(), as(ana), g.ID, "")
@@ -253,7 +253,7 @@ func (w *world) inState(who identity.PersonID, role access.RoleID, state access.
 		return w.failed(g)
 	case access.GrantEnded:
 		return w.done(g)
-	case access.GrantEnding, access.GrantActive, access.GrantNotSetUp, access.GrantSettingUp:
+	case access.GrantEnding, access.GrantActive, access.GrantNotSetUp, access.GrantSettingUp, access.GrantScheduled, access.GrantChanged:
 	}
 	return g
 }

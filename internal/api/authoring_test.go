@@ -129,9 +129,8 @@ func TestCustomApproval(t *testing.T) {
 func TestInstallAssigns(t *testing.T) {
 	t.Parallel()
 	n := start(t).ready()
-	app := get[wire.App](n, "GET", "/apps/"+n.app, nil)
 	own := n.published(wire.NewWorkflow{Name: "Ours", Type: "access_provisioning"})
-	app = get[wire.App](n, "POST", "/apps/"+n.app+"/workflows", wire.AssignedWorkflows{ProvisionWorkflowID: own.ID})
+	app := get[wire.App](n, "POST", "/apps/"+n.app+"/workflows", wire.AssignedWorkflows{ProvisionWorkflowID: own.ID})
 	if app.ProvisionWorkflowID != own.ID {
 		t.Errorf("%+v", app)
 	}

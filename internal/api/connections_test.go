@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -181,10 +182,7 @@ func connectionBadInput(t *testing.T, n *node) {
 		"the mask":            {"pat_secret", "••••••••9c31", "That is the masked secret, not a secret. Leave it out to keep the one that is stored."},
 		"a path as a site":    {"site_content_url", "../acme", "This is not a site's content URL: it is the part of the site's address between /site/ and the next slash."},
 	} {
-		settings := map[string]string{}
-		for k, v := range good {
-			settings[k] = v
-		}
+		settings := maps.Clone(good)
 		settings[tt.key] = tt.value
 		for _, path := range []string{"/connections", "/connections/test"} {
 			a := n.do(n.admin, "POST", path, map[string]any{"integration": "tableau", "settings": settings})

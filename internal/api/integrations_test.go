@@ -65,10 +65,11 @@ func TestIntegrationAsData(t *testing.T) {
 	}, steps); d != "" {
 		t.Error(d)
 	}
-	said := in.Guide.Intro
+	texts := []string{in.Guide.Intro}
 	for _, s := range append(in.Guide.Steps, in.Guide.Notes...) {
-		said += "\n" + s.Title + "\n" + s.Text
+		texts = append(texts, s.Title, s.Text)
 	}
+	said := strings.Join(texts, "\n")
 	for promise, words := range map[string]string{
 		"S17": "need a PAT that a site or server administrator created", "S21": "inherits the permissions of the account that creates it", "S22": "still works for content",
 		"S84": "Tableau Cloud always supports 3.24", "S85": "the first Tableau Server release that does is 2025.1", "S86": "over HTTPS (port 443)",

@@ -57,8 +57,12 @@ func (s *session) accessFacts(g wire.Grant) []detail {
 		lines = append(lines, detail{"Ended", s.exact(at(g.EndedAt))}, detail{"Why", text(g.EndReason)}, detail{"Note", text(g.EndNote)})
 	}
 	for _, more := range []detail{
-		{"Begins", s.exact(at(g.BeginsAt))}, {"Tried again", s.exact(at(g.NextTryAt))}, {"Overdue since", s.exact(at(g.OverdueSince))},
-		{"Waiting for", text(g.WaitingFor)}, {"Task", text(g.TaskID)}, {"Changed outside", changedOutside(g)},
+		{"Begins", s.exact(at(g.BeginsAt))},
+		{"Tried again", s.exact(at(g.NextTryAt))},
+		{"Overdue since", s.exact(at(g.OverdueSince))},
+		{"Waiting for", text(g.WaitingFor)},
+		{"Task", text(g.TaskID)},
+		{"Changed outside", changedOutside(g)},
 	} {
 		if more.cell.text != "" {
 			lines = append(lines, more)

@@ -258,7 +258,7 @@ func newPolicyDiff(s *session) *cobra.Command {
 				return err
 			}
 			if s.format != formatTable {
-				return show(s, d, view[wire.PolicyDiff]{id: func(d wire.PolicyDiff) string { return p.ID }})
+				return show(s, d, view[wire.PolicyDiff]{id: func(wire.PolicyDiff) string { return p.ID }})
 			}
 			return list(s, wire.List[wire.PolicyChange]{Items: d.Changes}, changeView("Versions "+strconv.Itoa(d.From)+" and "+strconv.Itoa(d.To)+" say the same."))
 		},

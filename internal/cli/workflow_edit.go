@@ -65,8 +65,13 @@ func (s *session) detailView() view[wire.WorkflowDetail] {
 		id: func(w wire.WorkflowDetail) string { return w.ID },
 		details: func(w wire.WorkflowDetail) []detail {
 			d := []detail{
-				{"Id", text(w.ID)}, {"Name", text(w.Name)}, {"Type", text(strings.ReplaceAll(w.Type, "_", " "))}, {"Description", text(w.Description)},
-				{"Tags", text(strings.Join(w.Tags, " "))}, {"Connection", text(w.ConnectionID)}, {"Published", text(w.Version)},
+				{"Id", text(w.ID)},
+				{"Name", text(w.Name)},
+				{"Type", text(strings.ReplaceAll(w.Type, "_", " "))},
+				{"Description", text(w.Description)},
+				{"Tags", text(strings.Join(w.Tags, " "))},
+				{"Connection", text(w.ConnectionID)},
+				{"Published", text(w.Version)},
 				{"Revision", text(strconv.Itoa(w.Revision))},
 			}
 			if w.Bundle != "" {

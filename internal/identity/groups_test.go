@@ -95,10 +95,12 @@ func TestImportPeople(t *testing.T) {
 		{name: "changed", file: "email,name,manager\nBO@acme.example,Bo B.,ana@acme.example", want: "0 1 0", changes: "name: bo → Bo B. manager: ana@acme.example"},
 		{name: "nothing new", file: "email,name\nbo@acme.example,\nana@acme.example,ana\n\n", want: "0 0 2"},
 		{name: "groups", file: "email,groups\nbo@acme.example,Finance; new group\n", want: "0 1 0", changes: "joins Finance joins new group"},
-		{name: "each bad line is named", file: "email,name,manager\neve,Eve,\nok@acme.example,,\nbo@acme.example,,nobody@acme.example\nok@acme.example,,\n,x,\nana@acme.example,,ana@acme.example\n",
+		{
+			name: "each bad line is named", file: "email,name,manager\neve,Eve,\nok@acme.example,,\nbo@acme.example,,nobody@acme.example\nok@acme.example,,\n,x,\nana@acme.example,,ana@acme.example\n",
 			wrong: []string{"Line 6: email is empty."},
 		},
-		{name: "each bad row is named", file: "email,name,manager\neve,Eve,\nok@acme.example,,\nbo@acme.example,,nobody@acme.example\nok@acme.example,,\nana@acme.example,,ana@acme.example\n",
+		{
+			name: "each bad row is named", file: "email,name,manager\neve,Eve,\nok@acme.example,,\nbo@acme.example,,nobody@acme.example\nok@acme.example,,\nana@acme.example,,ana@acme.example\n",
 			wrong: []string{"Line 2: ", "Line 4: ", "Line 5: ", "Line 6: "},
 		},
 		{name: "too many cells", file: "email\neve@acme.example,Eve\n", wrong: []string{"Line 2: there are more cells"}},

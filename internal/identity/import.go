@@ -298,10 +298,10 @@ func (im *importing) manager(r row) {
 		return
 	}
 	m := im.people[strings.ToLower(email)]
-	switch {
-	case m == nil:
+	switch m {
+	case nil:
 		im.faults = append(im.faults, lineFault(r.line, "there is nobody with the e-mail address "+email+" to be the manager."))
-	case m == p:
+	case p:
 		im.faults = append(im.faults, lineFault(r.line, "nobody is their own manager."))
 	default:
 		p.now.Manager = m.now.ID

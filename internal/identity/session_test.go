@@ -128,13 +128,13 @@ func TestThrottle(t *testing.T) {
 		if err := try(wrong); fault.Public(err).Code != "sign_in_failed" {
 			t.Fatalf("the fifth: %v", err)
 		}
-		for _, wait := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
-			free := d.now.Add(time.Duration(wait) * time.Second)
+		for _, seconds := range []int{1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+			free := d.now.Add(time.Duration(seconds) * time.Second)
 			d.now = free.Add(-time.Millisecond)
 			err := try(password)
 			throttled, ok := errors.AsType[*identity.ThrottledError](err)
 			if !ok || fault.Public(err).Code != "sign_in_throttled" || !throttled.Again.Equal(free) {
-				t.Fatalf("the wait of %d s: %v", wait, err)
+				t.Fatalf("the wait of %d s: %v", seconds, err)
 			}
 			fail(1)
 		}

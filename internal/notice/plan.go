@@ -97,18 +97,18 @@ func (s *Service) receivers(ctx context.Context, r Reader) (Cursor, []Webhook, e
 	if err != nil {
 		return c, nil, err
 	}
-	first, any := c.MailSince, c.MailSince >= 0
+	first, told := c.MailSince, c.MailSince >= 0
 	var hooks []Webhook
 	for _, w := range all {
 		if w.State != Enabled {
 			continue
 		}
 		hooks = append(hooks, w)
-		if !any || w.Since < first {
-			first, any = w.Since, true
+		if !told || w.Since < first {
+			first, told = w.Since, true
 		}
 	}
-	if any {
+	if told {
 		c.Seq = max(c.Seq, first)
 	}
 	return c, hooks, nil

@@ -11,7 +11,7 @@ import (
 )
 
 // SecretPrefix begins the secret of a webhook (Standard Webhooks).
-const SecretPrefix = "whsec_" //nolint:gosec // how secrets begin, not one
+const SecretPrefix = "whsec_"
 
 // newSecret returns 256 random bits behind the prefix.
 func newSecret() string {

@@ -169,22 +169,23 @@ func TestMailGoesEncryptedAndWithCredentials(t *testing.T) {
 func TestMailThatDoesNotGoOut(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		server    mailServer
+		noTLS     bool
+		says      map[string]string
 		untrusted bool
 		code      string
 		kind      fault.Kind
 	}{
-		"no STARTTLS":          {server: mailServer{noTLS: true}, code: "mail_unreachable", kind: fault.Unavailable},
+		"no STARTTLS":          {noTLS: true, code: "mail_unreachable", kind: fault.Unavailable},
 		"unknown authority":    {untrusted: true, code: "mail_unreachable", kind: fault.Unavailable},
-		"wrong password":       {server: mailServer{says: map[string]string{"AUTH": "535 who are you"}}, code: "mail_unreachable", kind: fault.Unavailable},
-		"no such reader":       {server: mailServer{says: map[string]string{"RCPT": "550 no such mailbox"}}, code: "mail_refused", kind: fault.Invalid},
-		"busy":                 {server: mailServer{says: map[string]string{"RCPT": "451 come back later"}}, code: "mail_later", kind: fault.Unavailable},
-		"refused as a message": {server: mailServer{says: map[string]string{"DATA": "554 not here"}}, code: "mail_refused", kind: fault.Invalid},
+		"wrong password":       {says: map[string]string{"AUTH": "535 who are you"}, code: "mail_unreachable", kind: fault.Unavailable},
+		"no such reader":       {says: map[string]string{"RCPT": "550 no such mailbox"}, code: "mail_refused", kind: fault.Invalid},
+		"busy":                 {says: map[string]string{"RCPT": "451 come back later"}, code: "mail_later", kind: fault.Unavailable},
+		"refused as a message": {says: map[string]string{"DATA": "554 not here"}, code: "mail_refused", kind: fault.Invalid},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := (&mailServer{noTLS: tt.server.noTLS, says: tt.server.says}).start(t)
+			m := (&mailServer{noTLS: tt.noTLS, says: tt.says}).start(t)
 			roots := m.roots
 			if tt.untrusted {
 				roots = x509.NewCertPool()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -113,7 +114,7 @@ func (w *world) must(err error) {
 // once.
 func (w *world) role(approvers ...identity.PersonID) access.RoleID {
 	w.t.Helper()
-	p := access.Policy{Name: fmt.Sprint(w.next.Add(1)), Longest: 30 * 24 * time.Hour, Usual: 8 * time.Hour}
+	p := access.Policy{Name: strconv.FormatInt(w.next.Add(1), 10), Longest: 30 * 24 * time.Hour, Usual: 8 * time.Hour}
 	if len(approvers) > 0 {
 		p.Steps = []access.Step{{}}
 		for _, a := range approvers {

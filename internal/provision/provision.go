@@ -187,7 +187,7 @@ func (p *Provisioner) begin(ctx context.Context, t task) (pl plan, j *workflow.J
 		return pl, nil, err
 	}
 	if kept == nil {
-		if kept, err = json.Marshal(pl); err != nil {
+		if kept, err = json.Marshal(pl); err != nil { //nolint:musttag // a fault is kept by the names of its fields
 			return pl, nil, err
 		}
 	}
@@ -198,7 +198,7 @@ func (p *Provisioner) begin(ctx context.Context, t task) (pl plan, j *workflow.J
 		return pl, nil, err
 	}
 	pl = plan{}
-	return pl, j, json.Unmarshal(j.Plan, &pl)
+	return pl, j, json.Unmarshal(j.Plan, &pl) //nolint:musttag // a fault is kept by the names of its fields
 }
 
 func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl plan, journal *workflow.Journal) (json.RawMessage, error) {
@@ -234,6 +234,7 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 		return p.planAnswer(ctx, t, run)
 	case jobManual, jobScheduled:
 		return p.planStarted(ctx, run)
+	case access.JobProvision, access.JobDeprovision:
 	}
 	facts, err := p.Access.Facts(ctx, t.Run, t.Kind, t.Grant)
 	if errors.Is(err, access.ErrSuperseded) {

@@ -29,7 +29,7 @@ const socketName = "admin.sock"
 type adminRequest struct {
 	Email    string           `json:"email"`
 	Scopes   []identity.Scope `json:"scopes,omitempty"`
-	Password string           `json:"password,omitempty"` //nolint:gosec // it goes through a socket that only the owner may open
+	Password string           `json:"password,omitempty"`
 }
 
 type adminAnswer struct {
@@ -127,7 +127,7 @@ func bySocket(ctx context.Context, data, act string, in adminRequest) (out admin
 		DisableKeepAlives: true,
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return conn, nil },
 	}}
-	text, err := json.Marshal(in)
+	text, err := json.Marshal(in) //nolint:gosec // it goes through a socket that only the owner may open
 	if err != nil {
 		return out, true, err
 	}
@@ -204,7 +204,7 @@ func (s *Server) adminAct(w http.ResponseWriter, r *http.Request, act func(conte
 		s.cfg.Log.WarnContext(r.Context(), "margay admin was refused", "error", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(out); err != nil { //nolint:gosec // the token is what was asked for
+	if err := json.NewEncoder(w).Encode(out); err != nil {
 		s.cfg.Log.WarnContext(r.Context(), "the answer to margay admin was not delivered", "error", err)
 	}
 }

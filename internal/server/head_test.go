@@ -79,7 +79,7 @@ func TestRolledBackDatabase(t *testing.T) {
 	if v.OK || !strings.Contains(v.Reason, "rolled back") {
 		t.Errorf("rolled back: %+v", v)
 	}
-	for _, name := range strings.Fields("d e f g h i") { // it goes on, beyond the number that is kept
+	for name := range strings.FieldsSeq("d e f g h i") { // it goes on, beyond the number that is kept
 		add(n, name+"@acme.example")
 	}
 	if v := call[wire.Verification](n, "GET", "/audit/verify", nil); v.OK || !strings.Contains(v.Reason, "was another") {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/margay-access/margay/internal/api/wire"
@@ -29,7 +30,7 @@ func TestWorkflowTestedWithoutHarm(t *testing.T) {
 			t.Errorf("the role is %s", ann.Role())
 		}
 		for _, e := range u.site.Journal() {
-			if e.Method == "PUT" || e.Method == "DELETE" || e.Method == "POST" && e.Operation != "sign-in" && e.Operation != "sign-out" {
+			if e.Method == http.MethodPut || e.Method == http.MethodDelete || e.Method == http.MethodPost && e.Operation != "sign-in" && e.Operation != "sign-out" {
 				t.Errorf("sent: %s %s", e.Method, e.Path)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -195,7 +196,7 @@ func TestDraftConflict(t *testing.T) {
 		var saved atomic.Int64
 		for i := range 6 {
 			wg.Go(func() {
-				_, err := d.svc.SaveDraft(t.Context(), ana(), w.ID, w.Revision, workflow.Content{Source: text(fmt.Sprint(i))})
+				_, err := d.svc.SaveDraft(t.Context(), ana(), w.ID, w.Revision, workflow.Content{Source: text(strconv.Itoa(i))})
 				if err == nil {
 					saved.Add(1)
 				} else if fault.Public(err).Code != "changed_meanwhile" {

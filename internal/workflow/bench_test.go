@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -144,7 +145,7 @@ func BenchmarkSleepingRun(b *testing.B) {
 		round("warm", 50)
 		before, n := heap(), 0
 		for b.Loop() {
-			round(fmt.Sprint(n), 100)
+			round(strconv.Itoa(n), 100)
 			n += 100
 		}
 		b.ReportMetric(0, "ns/op")

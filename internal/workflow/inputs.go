@@ -70,7 +70,7 @@ type items struct {
 
 var inputName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
-// Inputs returns the fields that the version's schema declares, in the order in
+// InputFields returns the fields that the version's schema declares, in the order in
 // which they are written.
 func (v Version) InputFields() []Input { return v.Content().InputFields() }
 

@@ -154,7 +154,7 @@ const showAfter = 500 * time.Millisecond
 // what the call itself came to is in the step.
 func (x *execution) step(ctx context.Context, s Step, args json.RawMessage) (Step, error) {
 	g := &stepGuard{x: x, step: s}
-	show := time.AfterFunc(showAfter, func() { g.show(ctx) }) //nolint:forbidigo // it is for people to see, nothing hangs on it
+	show := time.AfterFunc(showAfter, func() { g.show(ctx) }) // for people to see: nothing hangs on it
 	value, err := x.act(ctx, s.Name, args, g)
 	show.Stop()
 	s = g.end(value, err)
@@ -185,7 +185,7 @@ func (x *execution) act(ctx context.Context, name string, args json.RawMessage, 
 	err = insist(ctx, x.runner.log, x.task.Run, name, patience, func() error {
 		value, failed = x.runner.systems.Act(ctx, x.task.Connection, name, args, g, func(c Call) { sent.Store(true); g.trace(c) })
 		if sent.Load() || g.failed != nil {
-			return nil
+			return nil //nolint:nilerr // it is not to be tried again: failed keeps why
 		}
 		return failed
 	})

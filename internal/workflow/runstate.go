@@ -120,7 +120,7 @@ func (s Step) Timing() Timing {
 	var t Timing
 	last := -1
 	for i, c := range s.Calls {
-		if c.Kind == "call" && c.Method != "GET" && c.Method != "HEAD" {
+		if c.Kind == "call" && c.Method != "GET" && c.Method != "HEAD" { //nolint:usestdlibvars // runs know no HTTP
 			last = i
 		}
 	}

@@ -34,7 +34,7 @@ type occasion struct {
 // MayStart says why who may not run the workflow now, or nil.
 func (s *Service) MayStart(ctx context.Context, who identity.Actor, w Workflow) error {
 	switch {
-	case w.Type != Manual && !(w.Type == Scheduled && who.Administers()):
+	case w.Type != Manual && (w.Type != Scheduled || !who.Administers()):
 		return fault.New(fault.Conflict, "The workflow %s is not one that people run: it is of the type %s.", w.Name, w.Type).WithCode("not_manual")
 	case w.Archived():
 		return archived(w)

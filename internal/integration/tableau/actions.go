@@ -165,10 +165,10 @@ func request(ctx context.Context, c integration.Client, in requestIn, guard inte
 	}
 	// What Tableau says to a change is most often what was sent.
 	held := requestOut{Status: http.StatusOK, Headers: map[string]string{}, Body: call.Body, Held: true}
-	switch {
-	case call.Method == http.MethodPost:
+	switch call.Method {
+	case http.MethodPost:
 		held.Status = http.StatusCreated
-	case call.Method == http.MethodDelete:
+	case http.MethodDelete:
 		held.Status, held.Body = http.StatusNoContent, nil
 	}
 	if held.Body == nil {

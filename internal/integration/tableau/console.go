@@ -86,7 +86,7 @@ func quoted(word string) string {
 // removes the account that owns the token, or sets that account's site role.
 func (c *client) guardOwner(ctx context.Context, call integration.Call) error {
 	id, ok := userOfPath(call.Path)
-	if !ok || call.Method != http.MethodDelete && !(call.Writes() && bytes.Contains(call.Body, []byte("siteRole"))) {
+	if !ok || call.Method != http.MethodDelete && (!call.Writes() || !bytes.Contains(call.Body, []byte("siteRole"))) {
 		return nil
 	}
 	defer c.t.Hold(ctx)()
