@@ -159,7 +159,7 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 	if ctx.Err() != nil || errors.Is(err, engine.ErrLost) {
 		return nil, cmp.Or(ctx.Err(), err) // this execution does not count: the job is taken up again
 	}
-	if asleep, ok := errors.AsType[*workflow.Asleep](err); ok {
+	if asleep, ok := errors.AsType[*workflow.AsleepError](err); ok {
 		return nil, p.insist(ctx, t, "sleep", func() error { return p.sleep(ctx, job, t, journal.Epoch, asleep.Until) })
 	}
 	if failed := p.insist(ctx, t, "report", func() error { return p.report(ctx, t, output, err) }); failed != nil {

@@ -219,6 +219,7 @@ func (p *Provisioner) tell(ctx context.Context, t task, output json.RawMessage, 
 			return failed, err
 		}
 		return refusedAnswer(r, t.Run), nil
+	case access.JobProvision, access.JobDeprovision:
 	}
 	o := access.Outcome{Run: t.Run, Kind: t.Kind, Grant: t.Grant, Problem: problem}
 	if problem == nil {

@@ -220,7 +220,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.engine.Stop(ctx))
 	}
-	pages := web.New(web.Config{
+	pages := web.New(web.Config{ //nolint:contextcheck // each page has the context of its request
 		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Registry: registry, Audit: db, Pulse: db, Install: install,
 		External: external, TrustedProxies: proxies, Stopping: s.stopping, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
 	})

@@ -3,10 +3,8 @@ package web
 import (
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/margay-access/margay/internal/access"
-	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
 )
 
@@ -22,7 +20,6 @@ type inbox struct {
 	dir      directory
 	requests []access.Request // the oldest first
 	more     bool
-	live     map[identity.PersonID]int
 }
 
 // mostWaiting is how many requests an inbox shows.
@@ -61,8 +58,6 @@ type reviewSheet struct {
 	length  string
 	custom  string
 	reason  string
-	text    string // of a comment
-	ahead   int    // that wait behind this one
 }
 
 func (s *site) reviewPage(r *Request) error { return s.showReview(r, http.StatusOK, nil) }
@@ -155,8 +150,6 @@ func marks(q access.Request) []string {
 	}
 	return list
 }
-
-func waitsSince(q access.Request, now time.Time) string { return ui.Span(now.Sub(q.CreatedAt)) }
 
 // stepMoments are the steps of the policy and how they stand.
 func (v reviewSheet) stepMoments() []ui.Moment {

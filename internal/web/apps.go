@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/connection"
@@ -262,14 +263,11 @@ func (s *site) editApp(r *Request) error {
 }
 
 func (d directory) emails(ids []identity.PersonID) string {
-	text := ""
+	list := make([]string, len(ids))
 	for i, id := range ids {
-		if i > 0 {
-			text += ", "
-		}
-		text += d.people[id].Email
+		list[i] = d.people[id].Email
 	}
-	return text
+	return strings.Join(list, ", ")
 }
 
 func (s *site) saveApp(r *Request) error {

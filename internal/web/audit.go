@@ -53,7 +53,7 @@ func (s *site) auditFilter(r *Request, dir directory) audit.Filter {
 	if at, err := time.Parse("2006-01-02", r.Value("until")); err == nil {
 		f.Until = at.Add(day)
 	}
-	f.Before, _ = strconv.ParseInt(r.Value("before"), 10, 64) //nolint:errcheck // 0 is the newest
+	f.Before, _ = strconv.ParseInt(r.Value("before"), 10, 64) // 0 is the newest
 	return f
 }
 

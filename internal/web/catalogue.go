@@ -297,7 +297,7 @@ func cliLength(d time.Duration) string {
 // shellWord quotes a word for a shell, if it needs that.
 func shellWord(text string) string {
 	if text != "" && !strings.ContainsFunc(text, func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./@:=,+", c))
+		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("-_./@:=,+", c)
 	}) {
 		return text
 	}

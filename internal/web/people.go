@@ -380,7 +380,7 @@ func (s *site) showImport(r *Request, status int, v importSheet) error {
 func (s *site) importPeople(r *Request) error {
 	v := importSheet{csv: r.FormValue("csv"), kind: cmpOr(r.Value("kind"), "people"), replace: r.Value("replace") == "true"}
 	if file, _, err := r.FormFile("file"); err == nil {
-		defer file.Close() //nolint:errcheck // it was only read
+		defer file.Close()
 		text, err := readAll(file)
 		if err != nil {
 			return err

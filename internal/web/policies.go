@@ -182,7 +182,7 @@ func (r *Request) policyForm() policyForm {
 		id: access.PolicyID(r.Thing("id")), name: r.Value("name"), longest: r.Value("longest"), usual: r.Value("usual"), reason: r.Value("reason") == "true",
 		onBehalf: r.Value("on_behalf"), waits: r.Value("waits"), auto: r.Value("auto") == "true", autoLongest: r.Value("auto_longest"),
 	}
-	f.version, _ = strconv.Atoi(r.Value("version")) //nolint:errcheck // shown, decides nothing
+	f.version, _ = strconv.Atoi(r.Value("version")) // shown, decides nothing
 	for _, g := range r.Form["auto_group"] {
 		f.autoGroups = append(f.autoGroups, identity.GroupID(g))
 	}

@@ -32,7 +32,6 @@ type requestList struct {
 	requests []access.Request
 	state    access.RequestState
 	mine     bool
-	more     bool // the reader may see other people's too
 	next     string
 	filtered bool
 }

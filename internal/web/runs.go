@@ -310,7 +310,7 @@ func (v runSheet) head() ui.Head {
 	switch {
 	case v.role != "":
 		h.Lead = v.role + " in " + short(v.dir.app(v.app)) + " for " + short(v.dir.person(identity.PersonID(v.Person)))
-	case v.workflow.Name != "" && v.Grant == "" && v.Run.Request == "":
+	case v.workflow.Name != "" && v.Grant == "" && v.Request == "":
 		h.Title, h.Lead = v.workflow.Name, kindText(v.Kind)
 	}
 	return h
@@ -335,7 +335,7 @@ func (s *site) runSheet(r *Request) (runSheet, error) {
 			return v, err
 		}
 	}
-	v.request = v.Run.Request
+	v.request = v.Request
 	if v.Grant != "" {
 		g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(v.Grant))
 		if err != nil && !hiddenFault(err) {
@@ -416,7 +416,7 @@ func (s *site) retryRun(r *Request) error {
 	if err := s.mayRetry(r.Context(), r.Actor, old); err != nil {
 		return err
 	}
-	id := ""
+	var id string
 	if old.Grant != "" {
 		g, err := s.Access.Retry(r.Context(), r.Actor, access.GrantID(old.Grant))
 		if err != nil {

@@ -15,11 +15,10 @@ func (s *site) taskPages() {
 
 // taskList is what people do by hand.
 type taskList struct {
-	dir      directory
-	tasks    []access.Task
-	requests map[access.GrantID]access.RequestID
-	state    access.TaskState
-	next     string
+	dir   directory
+	tasks []access.Task
+	state access.TaskState
+	next  string
 }
 
 func (s *site) tasks(r *Request) error {
@@ -64,7 +63,6 @@ type taskSheet struct {
 	dir   directory
 	task  access.Task
 	grant *access.Grant
-	why   string // who looks may not say what became of it
 	note  string
 	errs  ui.Errors
 }

@@ -71,6 +71,7 @@ func lengthsOf(p access.Policy) []lengthOption {
 			o.note = "usual"
 		case p.Longest:
 			o.note = "longest"
+		default:
 		}
 		options = append(options, o)
 	}

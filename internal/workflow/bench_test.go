@@ -52,7 +52,7 @@ func benchEach(b *testing.B, source string, bench func(b *testing.B, enqueue fun
 			e.Handle("provision", func(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
 				began := time.Now()
 				out, err := r.Execute(ctx, job, workflow.Task{Run: job.ID(), Workflow: ws[0].ID, Version: ws[0].Published, Connection: "con_1"})
-				if asleep := (*workflow.Asleep)(nil); err != nil && !errors.As(err, &asleep) {
+				if asleep := (*workflow.AsleepError)(nil); err != nil && !errors.As(err, &asleep) {
 					b.Error(err)
 				}
 				done <- began

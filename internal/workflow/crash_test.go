@@ -164,7 +164,7 @@ func TestSleepHoldsNothing(t *testing.T) {
 
 		steps, err := b.run(e, "run_1")
 
-		asleep, ok := errors.AsType[*workflow.Asleep](err)
+		asleep, ok := errors.AsType[*workflow.AsleepError](err)
 		if !ok || len(steps) != 2 || steps[1].State != workflow.StepRunning || b.systems.held.Load() != 0 {
 			t.Fatalf("%v, %+v", err, steps)
 		}

@@ -52,7 +52,7 @@ type Task struct {
 // did not: for people when it is a *fault.Error, else a fault of ours. When ctx
 // has ended, or the error is ErrLost, this execution does not count: the engine
 // will take the job up again, or has. A script that sleeps long ends it with a
-// *Asleep.
+// *AsleepError.
 func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.RawMessage, error) {
 	var program *script.Program
 	err := Insist(ctx, r.log, t.Run, "version", func() (err error) {

@@ -23,12 +23,14 @@ const (
 // WaitsForTime is what a run that sleeps waits for.
 const WaitsForTime = "Sleeps, as the workflow asked."
 
-// Asleep ends an execution whose script sleeps: the run goes on at Until, by
+// AsleepError ends an execution whose script sleeps: the run goes on at Until, by
 // another execution.
-type Asleep struct{ Until time.Time }
+type AsleepError struct{ Until time.Time }
 
 // Error implements error.
-func (a *Asleep) Error() string { return "the run sleeps until " + a.Until.UTC().Format(time.RFC3339) }
+func (a *AsleepError) Error() string {
+	return "the run sleeps until " + a.Until.UTC().Format(time.RFC3339)
+}
 
 type sleepIn struct {
 	MS float64 `json:"ms"`
@@ -64,7 +66,7 @@ func (x *execution) sleep(ctx context.Context, s, kept Step) script.Answer {
 		s.Attempt, s.StartedAt = kept.Attempt, kept.StartedAt // to wake is not to begin again
 	}
 	if left := until.Sub(r.now()); left > shortSleep {
-		x.stop(&Asleep{Until: until})
+		x.stop(&AsleepError{Until: until})
 		return stopped
 	} else if left > 0 {
 		select {
