@@ -87,7 +87,7 @@ func TestMaybeForever(t *testing.T) {
 func TestReplacing(t *testing.T) {
 	t.Parallel()
 	text, err := json.Marshal(wire.Replacing(wire.NewPolicy{Name: "Open"}))
-	want := `{"name":"Open","longest":null,"usual":null,"reason_needed":false,"on_behalf":false,"steps":[]}`
+	want := `{"name":"Open","longest":null,"usual":null,"reason_needed":false,"on_behalf":"nobody","steps":[],"auto":{},"waits":null}`
 	if err != nil || string(text) != want {
 		t.Errorf("%s, %v", text, err)
 	}

@@ -319,6 +319,9 @@ func Replacing(p NewPolicy) ChangedPolicy {
 	if p.Auto == nil {
 		p.Auto = &Auto{}
 	}
+	if p.OnBehalf == "" {
+		p.OnBehalf = "nobody"
+	}
 	return ChangedPolicy{
 		Name: &p.Name, Longest: For(time.Duration(p.Longest)), Usual: For(time.Duration(p.Usual)), ReasonNeeded: &p.ReasonNeeded, OnBehalf: &p.OnBehalf,
 		Steps: &p.Steps, Auto: p.Auto, Waits: For(time.Duration(p.Waits)),
