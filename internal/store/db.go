@@ -9,8 +9,10 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -38,6 +40,17 @@ import (
 
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// Schema names the tables that this program wants: a hash of all migrations.
+func Schema() string {
+	sum := sha256.New()
+	names, _ := fs.Glob(migrations, "migrations/*.sql") // the pattern is right
+	for _, name := range names {
+		text, _ := migrations.ReadFile(name) // it is embedded
+		_, _ = fmt.Fprintf(sum, "%s %d\n%s", name, len(text), text)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
 
 // writerLock is the PostgreSQL advisory lock that writers take, "mrgy" in ASCII.
 const writerLock = 0x6d726779
