@@ -204,7 +204,7 @@ func TestCompileIsBounded(t *testing.T) {
 
 			_, err := script.Compile(source(text))
 
-			if took := time.Since(begin); took > 5*time.Second { // near 1 s on an idle machine
+			if took := time.Since(begin); took > slow*30*time.Second { // near 1 s on an idle machine; without bounds, minutes and more
 				t.Errorf("took %v", took)
 			}
 			if e, ok := errors.AsType[*script.CompileError](err); err != nil && (!ok || len(e.Faults) == 0) {
