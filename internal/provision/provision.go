@@ -287,7 +287,7 @@ func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage
 	if failed != nil {
 		problem = problemOf(failed)
 	}
-	refused, err := p.tell(ctx, t, output, problem)
+	refused, err := p.tell(ctx, t, run.Connection, output, problem)
 	if err != nil {
 		return err
 	}

@@ -199,7 +199,7 @@ func (p *Provisioner) approver(ctx context.Context, name string) (identity.Perso
 
 // tell takes what came of a run into what it was for. What it returns first is
 // why the run did not do what it should after all.
-func (p *Provisioner) tell(ctx context.Context, t task, output json.RawMessage, problem *access.Problem) (failed, err error) {
+func (p *Provisioner) tell(ctx context.Context, t task, connection string, output json.RawMessage, problem *access.Problem) (failed, err error) {
 	switch t.Kind {
 	case jobManual, jobScheduled:
 		return nil, nil
@@ -226,6 +226,15 @@ func (p *Provisioner) tell(ctx context.Context, t task, output json.RawMessage, 
 		if o.Proof, o.Found, failed = proofOf(output, p.Now()); failed != nil {
 			o.Problem = problemOf(failed)
 		}
+	}
+	if o.Found {
+		// Who may do nothing there has lost what the grant gave, whoever took it:
+		// most often this run did, before it was cut off.
+		none, err := p.Systems.NoRole(ctx, connection)
+		if err != nil {
+			return failed, err
+		}
+		o.Found = o.Proof.Role != none
 	}
 	_, err = p.Access.Report(ctx, o)
 	return failed, err

@@ -320,7 +320,7 @@ func TestOverdue(t *testing.T) {
 			t.Errorf("problem %+v, attempt %d, %s", g.Problem, g.Attempts, rita.Role())
 		}
 		next := call[wire.Run](u.node, "GET", "/runs/"+g.RunID, nil)
-		if next.State != "queued" || next.NotBefore == nil {
+		if next.State != "retrying" || next.NotBefore == nil {
 			t.Errorf("the next attempt is %+v", next)
 		}
 
@@ -486,7 +486,7 @@ func TestOutcomeUnknown(t *testing.T) {
 	if grant.State != "setting_up" || grant.Problem == nil || grant.Problem.Code != "outcome_unknown" || grant.Attempts != 2 {
 		t.Fatalf("grant %s, attempt %d, problem %+v", grant.State, grant.Attempts, grant.Problem)
 	}
-	if next := call[wire.Run](u.node, "GET", "/runs/"+grant.RunID, nil); next.State != "queued" || next.NotBefore == nil {
+	if next := call[wire.Run](u.node, "GET", "/runs/"+grant.RunID, nil); next.State != "retrying" || next.NotBefore == nil {
 		t.Errorf("the next attempt is %+v", next)
 	}
 
