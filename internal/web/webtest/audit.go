@@ -38,8 +38,8 @@ var axe = sync.OnceValues(func() (string, error) {
 var widths = []int{360, 768, 1280}
 
 // Audit looks at the page at each width in light and dark: axe finds nothing
-// serious, nothing is wider than the window, and a picture is written for a
-// person to look at. name is the page's: "connections-empty".
+// serious, nothing is wider than the window, and a picture is written if a person may
+// look at it. name is the page's: "connections-empty".
 func (b *Browser) Audit(name string) {
 	b.t.Helper()
 	before := b.width
@@ -53,12 +53,18 @@ func (b *Browser) Audit(name string) {
 			if width != 768 {
 				b.axe(where)
 			}
-			b.Shot(where)
+			if looked() {
+				b.Shot(where)
+			}
 		}
 	}
 	b.Theme("light")
 	b.Size(before)
 }
+
+// looked says whether a person may look at the pictures of audits: in CI only
+// where MARGAY_SCREENSHOTS asks for them, since they take longer than the rest.
+func looked() bool { return os.Getenv("CI") == "" || os.Getenv("MARGAY_SCREENSHOTS") != "" }
 
 // settle waits for two frames: what a size or theme changed is drawn.
 func (b *Browser) settle() {
