@@ -154,8 +154,9 @@ func (s *Service) TryEdit(ctx context.Context, who identity.Actor, id string, e 
 	if err != nil {
 		return nil, err
 	}
+	// The stored secret would go to whatever host was typed.
 	clean, err := s.edited(c, in, e.Settings)
-	if err != nil {
+	if err = also(err, who.NeedProof(s.now())); err != nil {
 		return nil, err
 	}
 	return s.try(ctx, in, clean)

@@ -52,7 +52,7 @@ func (s *Service) Update(ctx context.Context, who identity.Actor, id string, e E
 		return Connection{}, err
 	}
 	clean, err := s.edited(c, in, e.Settings)
-	if err != nil {
+	if err = also(err, who.NeedProof(s.now())); err != nil {
 		return Connection{}, err
 	}
 	return s.save(ctx, who, c, in, clean, e, "")
@@ -71,6 +71,21 @@ func (s *Service) toEdit(ctx context.Context, who identity.Actor, id string, e E
 		return Connection{}, integration.Integration{}, s.meanwhile(c, in, e)
 	}
 	return c, in, checkKnown(in, e.Settings)
+}
+
+// also adds what is wrong besides: people are told of everything at once.
+func also(err, besides error) error {
+	f, isFault := errors.AsType[*fault.Error](err)
+	g, another := errors.AsType[*fault.Error](besides)
+	switch {
+	case besides == nil:
+		return err
+	case err == nil:
+		return besides
+	case isFault && another && f.Kind == fault.Invalid && len(f.Fields()) > 0:
+		return fault.Join(append(f.Fields(), g)...)
+	}
+	return err
 }
 
 // edited returns the settings of c after an edit, secrets included.
@@ -262,7 +277,7 @@ func (s *Service) Rotate(ctx context.Context, who identity.Actor, id string, e E
 			faults = append(faults, fault.Field("settings."+f.Key, "%s", f.Missing).WithCode("required"))
 		}
 	}
-	if err := fault.Join(faults...); err != nil {
+	if err := also(fault.Join(faults...), who.NeedProof(s.now())); err != nil {
 		return Connection{}, err
 	}
 	clean, err := s.edited(c, in, all)

@@ -113,7 +113,10 @@ type Actor struct {
 	Name   string
 	Admin  bool
 	Scopes []Scope
-	Via    string // how: "token:tok_…", "system"
+	Via    string // how: "token:tok_…", "session:ses_…", "system"
+	// ProvenAt is when they last gave their password in this browser; zero for
+	// what is no browser.
+	ProvenAt time.Time
 	// What the directory says of them at the moment; filled in by the rules that
 	// need it, inside the transaction that decides, never by the caller.
 	Groups  []GroupID

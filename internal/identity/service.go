@@ -77,6 +77,9 @@ func (s *Service) AddReport(ctx context.Context, who Actor, email, name string, 
 		return Person{}, err
 	}
 	p, err := NewPerson(PersonID(s.newID("usr")), email, name, admin, s.now())
+	if err == nil && admin {
+		err = who.NeedProof(s.now())
+	}
 	if err != nil {
 		return Person{}, err
 	}
@@ -105,7 +108,11 @@ func (s *Service) ChangePerson(ctx context.Context, who Actor, id PersonID, c Ch
 		if !who.IsSystem() && !slices.ContainsFunc(all, func(o Person) bool { return o.ID == who.Person && o.isAdmin() }) {
 			return p, nil, errAdminNoMore
 		}
+		was := p.Admin
 		p, err := c.of(p, all)
+		if err == nil && p.Admin != was {
+			err = who.NeedProof(s.now())
+		}
 		return p, []audit.Event{s.event(PersonChanged, who, p)}, err
 	})
 }

@@ -32,6 +32,7 @@ type Session struct {
 	Address   string // where the sign-in came from
 	CreatedAt time.Time
 	SeenAt    time.Time // the last page, to about a minute
+	ProvenAt  time.Time // when the person last gave their password: at the sign-in or later
 }
 
 // EndsAt is when the session ends if no page is asked for.
@@ -61,6 +62,9 @@ type SignInStore interface {
 	SessionByHash(ctx context.Context, hash string) (Session, Person, error)
 	// SessionSeen notes that a page was asked for.
 	SessionSeen(ctx context.Context, id string, at time.Time) error
+	// ProveSession notes that the person of a session gave their password again,
+	// and forgets the account's failures.
+	ProveSession(ctx context.Context, id, account string, at time.Time, events ...audit.Event) error
 	// Sessions returns a person's sessions, newest first.
 	Sessions(ctx context.Context, id PersonID) ([]Session, error)
 	// EndSessions removes those sessions of the person that drop picks.
@@ -83,6 +87,7 @@ const (
 	PasswordSet    audit.Kind = "password.set"
 	SessionStarted audit.Kind = "session.started"
 	SessionEnded   audit.Kind = "session.ended"
+	SessionProven  audit.Kind = "session.proven"
 	SignInFailed   audit.Kind = "sign_in.failed"
 )
 
@@ -127,7 +132,7 @@ func (s *Service) SignIn(ctx context.Context, email, password string, from From)
 	value := newSessionValue()
 	session := Session{
 		ID: s.newID("ses"), Person: p.ID, Hash: hashSession(value), Agent: cut(from.Agent, 255), Address: cut(from.Address, 64),
-		CreatedAt: now, SeenAt: now,
+		CreatedAt: now, SeenAt: now, ProvenAt: now,
 	}
 	e := s.sessionEvent(SessionStarted, string(p.ID), session)
 	if err := s.store.AddSession(ctx, session, account, now.Add(-SessionLongest), e); err != nil {
@@ -236,7 +241,7 @@ func (p Person) inBrowser(session Session) Actor {
 	if p.Admin {
 		scopes = []Scope{ScopeAdmin}
 	}
-	return Actor{Person: p.ID, Name: p.Name, Admin: p.Admin, Scopes: scopes, Via: "session:" + session.ID}
+	return Actor{Person: p.ID, Name: p.Name, Admin: p.Admin, Scopes: scopes, Via: "session:" + session.ID, ProvenAt: session.ProvenAt}
 }
 
 // SignOut ends the actor's own session.

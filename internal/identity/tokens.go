@@ -63,6 +63,9 @@ func (s *Service) CreateToken(ctx context.Context, who Actor, ask NewTokenAsk) (
 		return Token{}, "", err
 	}
 	now := s.now()
+	if err := who.NeedProof(now); err != nil {
+		return Token{}, "", err
+	}
 	usual := ask.Life == 0
 	ask, err := ask.check(who)
 	if err != nil {

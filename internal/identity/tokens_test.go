@@ -77,7 +77,7 @@ func TestRevokeToken(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		ctx := t.Context()
 		svc := newService(t, db, identity.Person{ID: "ana", Admin: true}, identity.Person{ID: "bo"}, identity.Person{ID: "cy"})
-		root := identity.Actor{Person: "bo", Scopes: identity.PersonalScopes(), Via: "session:x"}
+		root := identity.Actor{Person: "bo", Scopes: identity.PersonalScopes(), Via: "session:x", ProvenAt: time.Now()}
 		read := []identity.Scope{identity.ScopeAccessRead}
 		parent, value, err := svc.CreateToken(ctx, root, identity.NewTokenAsk{Name: "parent", Scopes: read, Life: time.Hour})
 		if err != nil {

@@ -28,11 +28,13 @@ type sessionRow struct {
 	Address       string
 	CreatedMs     int64
 	SeenMs        int64
+	ProvenMs      int64
 }
 
 func sessionFrom(r sessionRow) (identity.Session, error) {
 	return identity.Session{
 		ID: r.ID, Person: identity.PersonID(r.PersonID), Hash: r.Hash, Agent: r.Agent, Address: r.Address, CreatedAt: at(r.CreatedMs), SeenAt: at(r.SeenMs),
+		ProvenAt: at(max(r.CreatedMs, r.ProvenMs)),
 	}, nil
 }
 
@@ -86,6 +88,7 @@ func (t *tx) forgetFailures(ctx context.Context, account string) error {
 func (db *DB) AddSession(ctx context.Context, s identity.Session, account string, old time.Time, events ...audit.Event) error {
 	row := sessionRow{
 		ID: s.ID, PersonID: string(s.Person), Hash: s.Hash, Agent: s.Agent, Address: s.Address, CreatedMs: ms(s.CreatedAt), SeenMs: ms(s.SeenAt),
+		ProvenMs: ms(s.ProvenAt),
 	}
 	return db.change(ctx, func(tx *tx) error {
 		if _, err := tx.sql.NewDelete().Model((*sessionRow)(nil)).Where("created_ms < ?", ms(old)).Exec(ctx); err != nil {
@@ -120,6 +123,19 @@ func (db *DB) SessionSeen(ctx context.Context, id string, seen time.Time) error 
 	return db.change(ctx, func(tx *tx) error {
 		_, err := tx.sql.NewUpdate().Model((*sessionRow)(nil)).Set("seen_ms = ?", ms(seen)).Where("id = ?", id).Exec(ctx)
 		return wrap("note a session's use", err)
+	})
+}
+
+// ProveSession implements [identity.SignInStore].
+func (db *DB) ProveSession(ctx context.Context, id, account string, proven time.Time, events ...audit.Event) error {
+	return db.change(ctx, func(tx *tx) error {
+		if _, err := tx.sql.NewUpdate().Model((*sessionRow)(nil)).Set("proven_ms = ?", ms(proven)).Where("id = ?", id).Exec(ctx); err != nil {
+			return wrap("note a session's proof", err)
+		}
+		if err := tx.forgetFailures(ctx, account); err != nil {
+			return err
+		}
+		return tx.Record(ctx, events...)
 	})
 }
 

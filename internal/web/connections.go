@@ -221,7 +221,11 @@ func (s *site) lookAtAddress(r *Request) error {
 // tested shows how checks with settings that are not stored went.
 func tested(r *Request, reports []connection.CheckReport, err error) error {
 	if errs, ok := formErrors(err); ok {
-		return r.Render(http.StatusOK, testView(nil, errs))
+		p := r.proof(errs)
+		if p.wrong == "" {
+			return r.Render(http.StatusOK, testView(nil, errs))
+		}
+		return r.Render(http.StatusOK, templ.Join(testView(nil, errs), proofAsked(p)))
 	}
 	if err != nil {
 		f := fault.Public(err)
@@ -341,6 +345,7 @@ type edits struct {
 	o     connection.Overview
 	plan  *connection.Plan
 	agree bool         // what it meets must be agreed to
+	proof proof
 	clash *fault.Error // somebody saved it meanwhile
 }
 
@@ -379,6 +384,7 @@ func (s *site) editForm(r *Request) error {
 }
 
 func (s *site) showEdit(r *Request, status int, e edits) error {
+	e.proof = r.proof(e.errs)
 	return r.PageAs(status, ui.Head{Title: "Edit connection", Beta: e.in.Beta, Back: back(e.o)}, nil, editView(e))
 }
 
@@ -392,7 +398,10 @@ func (s *site) edit(r *Request) error {
 	if len(errs) > 0 {
 		return s.showEdit(r, http.StatusUnprocessableEntity, view)
 	}
-	plan, err := s.Connections.Preview(r.Context(), r.Actor, o.ID, e)
+	var plan connection.Plan
+	if err = s.prove(r); err == nil {
+		plan, err = s.Connections.Preview(r.Context(), r.Actor, o.ID, e)
+	}
 	if err == nil && plan.Moves && plan.Use.LiveGrants > 0 && r.Value("agree") != "true" {
 		view.plan, view.agree = &plan, true
 		return s.showEdit(r, http.StatusUnprocessableEntity, view)
@@ -443,7 +452,10 @@ func (s *site) testEdit(r *Request) error {
 	if len(errs) > 0 {
 		return r.Render(http.StatusOK, testView(nil, errs))
 	}
-	reports, err := s.Connections.TryEdit(r.Context(), r.Actor, o.ID, e)
+	var reports []connection.CheckReport
+	if err = s.prove(r); err == nil {
+		reports, err = s.Connections.TryEdit(r.Context(), r.Actor, o.ID, e)
+	}
 	return tested(r, reports, err)
 }
 
@@ -456,6 +468,7 @@ func (s *site) rotateForm(r *Request) error {
 }
 
 func (s *site) showRotate(r *Request, status int, e edits, trouble *fault.Error) error {
+	e.proof = r.proof(e.errs)
 	head := ui.Head{Title: "Rotate the token", Lead: "The new token is tried before the old one is dropped: when " + e.in.Name + " refuses it, nothing changes.", Back: back(e.o)}
 	return r.PageAs(status, head, nil, rotateView(e, trouble))
 }
@@ -472,7 +485,10 @@ func (s *site) rotate(r *Request) error {
 			e.Settings[f.Key] = r.PostFormValue(f.Key)
 		}
 	}
-	c, err := s.Connections.Rotate(r.Context(), r.Actor, o.ID, e)
+	var c connection.Connection
+	if err = s.prove(r); err == nil {
+		c, err = s.Connections.Rotate(r.Context(), r.Actor, o.ID, e)
+	}
 	view := edits{form: typed(o.Integration, e.Settings, nil), o: o}
 	if errs, ok := formErrors(err); ok {
 		view.errs = errs
@@ -544,6 +560,9 @@ func inputOf(f integration.Field, form form, note string) ui.Field {
 	out := ui.Field{Name: f.Key, Label: f.Label, Help: f.Help, Value: form.values[f.Key], Optional: !f.Required, Error: form.errs.Of(f.Key)}
 	if note != "" {
 		out.Help, out.Optional = note, true
+	}
+	if f.Secret && form.lost && out.Error == "" {
+		out.Error = "Type the secret again: it is never sent back to the browser."
 	}
 	out.Attrs = templ.Attributes{"spellcheck": "false", "autocapitalize": "none"}
 	if f.Example != "" {

@@ -74,14 +74,22 @@ func TestConnect(t *testing.T) {
 	b.See("Personal Access Token name is required")
 	b.See("Personal Access Token secret is required")
 	b.Audit("connect-errors")
+	b.Fill("Personal Access Token Secret", webtest.PATSecret)
+	b.Click("Submit")
+	b.See("Type the secret again: it is never sent back to the browser.")
 	b.n = before // a slip is no part of the way
 
-	// Decision 7: a whole address, pasted.
+	// Decision 7: a whole address, pasted. What the page sends by itself holds no
+	// secret, whatever was typed when.
+	b.Until(`(globalThis.sent = [], globalThis.reallyFetch = fetch, globalThis.fetch = (at, o) => { sent.push(at + " " + new URLSearchParams(o?.body).toString()); return reallyFetch(at, o); }, true)`)
+	b.Fill("Personal Access Token Secret", webtest.PATSecret)
 	b.Fill("Server URL", "https://"+w.Site.Host+"/#/site/"+w.Site.ContentURL()+"/home")
 	b.See("Calls will go to https://" + w.Site.Host + " · site " + w.Site.ContentURL())
 	b.See("Site Content URL is taken from the address that was pasted: " + w.Site.ContentURL())
 	b.Fill("Personal Access Token Name", "margay")
 	b.Fill("Personal Access Token Secret", webtest.PATSecret)
+	b.Until(`sent.some((s) => s.includes("server_url=")) && !sent.some((s) => s.includes("pat_") || s.includes("canary"))`)
+	b.n-- // the secret was typed twice
 	b.Click("Submit") // S40
 	b.See("Run its checks to see that it works.")
 	b.See("Never checked")

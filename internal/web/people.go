@@ -102,6 +102,7 @@ type personForm struct {
 	admin   bool
 	dir     directory
 	errs    ui.Errors
+	proof   proof
 }
 
 func (s *site) newPerson(r *Request) error {
@@ -110,6 +111,8 @@ func (s *site) newPerson(r *Request) error {
 
 func (s *site) showPersonForm(r *Request, status int, f personForm) error {
 	var err error
+	f.proof = r.proof(f.errs)
+	f.proof.needed = f.proof.wrong != "" // only who administers needs it
 	if f.dir, err = s.directory(r.Context(), r.Actor); err != nil {
 		return err
 	}
@@ -140,6 +143,9 @@ func (s *site) managerOf(r *Request) (identity.PersonID, error) {
 func (s *site) addPerson(r *Request) error {
 	f := r.personForm(identity.Person{})
 	manager, err := s.managerOf(r)
+	if err == nil {
+		err = s.prove(r)
+	}
 	if err == nil {
 		var p identity.Person
 		if p, err = s.Identity.AddReport(r.Context(), r.Actor, f.email, f.name, f.admin, manager); err == nil {
@@ -186,6 +192,9 @@ func (s *site) savePerson(r *Request) error {
 	f := r.personForm(p)
 	f.email = p.Email
 	manager, err := s.managerOf(r)
+	if err == nil {
+		err = s.prove(r)
+	}
 	if err == nil {
 		if _, err = s.Identity.ChangePerson(r.Context(), r.Actor, p.ID, identity.Change{Name: &f.name, Admin: &f.admin, Manager: &manager}); err == nil {
 			return r.Done("/people/"+string(p.ID), "Saved.")
