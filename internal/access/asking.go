@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 )
@@ -274,66 +273,4 @@ func (s *Service) LapseDue(ctx context.Context, limit int) (int, error) {
 		return err
 	})
 	return n, wrap("lapse requests", err)
-}
-
-// Leaving is what becomes of what somebody has when they are disabled.
-type Leaving struct {
-	Withdrawn []RequestID // waiting requests that were taken back
-	Grants    []Grant     // access that they hold still
-}
-
-// Holds returns what waits for a person and what they hold: what disabling them
-// would touch.
-func (s *Service) Holds(ctx context.Context, who identity.Actor, person identity.PersonID) (l Leaving, err error) {
-	if err := s.needAdmin(ctx, who, "person:"+string(person), "disable"); err != nil {
-		return l, err
-	}
-	err = s.store.View(ctx, func(tx Reader) error {
-		waiting, err := tx.Requests(ctx, RequestFilter{State: RequestWaiting, For: person})
-		if err != nil {
-			return err
-		}
-		l = Leaving{}
-		for _, r := range waiting {
-			l.Withdrawn = append(l.Withdrawn, r.ID)
-		}
-		l.Grants, err = tx.Grants(ctx, GrantFilter{Person: person, States: liveStates()})
-		return err
-	})
-	return l, wrap("read what a person has", err)
-}
-
-// Leave takes back what waits for somebody who has been disabled: nobody may be
-// given access who cannot sign in. Access that they hold stays until it is
-// ended. It may be asked again.
-func (s *Service) Leave(ctx context.Context, who identity.Actor, person identity.PersonID) (Leaving, error) {
-	var l Leaving
-	if err := s.needAdmin(ctx, who, "person:"+string(person), "disable"); err != nil {
-		return l, err
-	}
-	err := s.store.Change(ctx, func(tx Tx) error {
-		l = Leaving{}
-		p, err := tx.Person(ctx, person)
-		if err != nil {
-			return err
-		}
-		if !p.Disabled {
-			return fault.New(fault.Conflict, "%s is not disabled.", p.Name).WithCode("not_disabled")
-		}
-		waiting, err := tx.Requests(ctx, RequestFilter{State: RequestWaiting, For: person})
-		if err != nil {
-			return err
-		}
-		for _, r := range waiting {
-			r.State, r.DecidedAt = RequestWithdrawn, s.now()
-			events := []audit.Event{r.event(RequestWasWithdrawn, who, r.DecidedAt, "why", "disabled", "person", string(person))}
-			if err := errors.Join(tx.Record(ctx, events...), tx.SaveRequest(ctx, r)); err != nil {
-				return err
-			}
-			l.Withdrawn = append(l.Withdrawn, r.ID)
-		}
-		l.Grants, err = tx.Grants(ctx, GrantFilter{Person: person, States: liveStates()})
-		return err
-	})
-	return l, wrap("take back what waits for a person", err)
 }

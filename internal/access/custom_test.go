@@ -162,8 +162,7 @@ func TestWorkflowsInARow(t *testing.T) {
 		}
 		req, err := w.svc.Approve(t.Context(), as(bo), req.ID, nil, "")
 		w.must(err)
-		_, err = w.ids.ChangePerson(t.Context(), as(ana), rita, identity.Change{Disabled: new(true)})
-		w.must(err)
+		w.disable(rita)
 
 		got, err := w.svc.ReportAnswer(t.Context(), access.Answer{Run: req.WaitingRun(), Request: req.ID, Verdict: access.VerdictApprove, Reason: "Yes."})
 

@@ -12,7 +12,6 @@ import (
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/fault"
-	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
 )
@@ -471,10 +470,9 @@ func TestDisabledWhileUnderway(t *testing.T) {
 		role := w.role(access.Policy{Longest: time.Hour})
 		underway, failed := w.inState(rita, role, access.GrantSettingUp), w.inState(rita, role, access.GrantNotSetUp)
 		active := w.inState(rita, role, access.GrantActive)
-		_, err := w.ids.ChangePerson(t.Context(), as(ana), rita, identity.Change{Disabled: new(true)})
-		w.must(err)
+		w.disable(rita)
 
-		_, err = w.svc.Facts(t.Context(), underway.Run, access.JobProvision, underway.ID)
+		_, err := w.svc.Facts(t.Context(), underway.Run, access.JobProvision, underway.ID)
 		wantFault(t, err, fault.Conflict, "person_disabled")
 		_, err = w.svc.Retry(t.Context(), as(ana), failed.ID)
 		wantFault(t, err, fault.Conflict, "person_disabled")

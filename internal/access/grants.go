@@ -125,11 +125,7 @@ func (s *Service) putTo(ctx context.Context, tx Tx, g Grant, events []audit.Even
 // Revoke ends a grant before its time.
 func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
 	return s.change(ctx, who, id, "revoke", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
-		g, events, err := g.revoke(who, app, note, s.newID("run"), s.now())
-		if err != nil || g.State == GrantEnded {
-			return g, events, nil, err
-		}
-		return g, events, new(g.job(JobDeprovision, ReasonRevoked, 0)), nil
+		return s.revocation(g, who, app, note)
 	})
 }
 
@@ -162,8 +158,8 @@ func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, wrap("expire grants", err)
 	}
-	if sorted, err := s.strongestFirst(ctx, due); err == nil { // without the order they end all the same
-		due = sorted
+	if scales, err := s.scales(ctx, due); err == nil { // without the order they end all the same
+		strongestFirst(due, scales)
 	}
 	due = due[:min(limit, len(due))]
 	n := 0

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -188,75 +187,6 @@ func previewOf(g Grant, app App, live []Grant, scale Scale) Preview {
 		p.Because = "Another grant still gives " + strongest.RoleName + "."
 	}
 	return p
-}
-
-// Revoked is what became of one grant of somebody whose access all ends.
-type Revoked struct {
-	Preview Preview
-	Err     error // nil: it is ending, or would be
-}
-
-// RevokeAll ends everything that a person holds or is about to: one run for
-// each grant, the strongest first. With dry, it only says what would happen.
-func (s *Service) RevokeAll(ctx context.Context, who identity.Actor, person identity.PersonID, note string, dry bool) ([]Revoked, error) {
-	if err := s.needAdmin(ctx, who, "person:"+string(person), "revoke_all"); err != nil {
-		return nil, err
-	}
-	if _, err := cleanReason(note); err != nil {
-		return nil, err
-	}
-	live, err := s.endable(ctx, person)
-	if err != nil {
-		return nil, err
-	}
-	previews, err := s.previews(ctx, who, live)
-	rows := make([]Revoked, len(previews))
-	for i, p := range previews {
-		rows[i].Preview = p
-		if dry {
-			continue
-		}
-		rows[i].Preview.Grant, rows[i].Err = s.Revoke(ctx, who, p.Grant.ID, note)
-		if rows[i].Err != nil {
-			rows[i].Preview.Grant = p.Grant
-		}
-	}
-	return rows, err
-}
-
-// endable returns what a person holds that can be ended, the strongest first.
-func (s *Service) endable(ctx context.Context, person identity.PersonID) ([]Grant, error) {
-	var live []Grant
-	err := s.store.View(ctx, func(tx Reader) (err error) {
-		if _, err := tx.Person(ctx, person); err != nil {
-			return err
-		}
-		live, err = tx.Grants(ctx, GrantFilter{Person: person, States: []GrantState{GrantScheduled, GrantSettingUp, GrantActive, GrantNotSetUp, GrantChanged}})
-		return err
-	})
-	if err != nil {
-		return nil, wrap("list grants", err)
-	}
-	return s.strongestFirst(ctx, live)
-}
-
-// strongestFirst sorts grants by how strong their role is.
-func (s *Service) strongestFirst(ctx context.Context, grants []Grant) ([]Grant, error) {
-	scales := map[string]Scale{}
-	for _, g := range grants {
-		if _, ok := scales[g.Connection]; ok {
-			continue
-		}
-		scale, err := s.rules.Scale(ctx, g.Connection)
-		if err != nil {
-			return nil, err
-		}
-		scales[g.Connection] = scale
-	}
-	slices.SortStableFunc(grants, func(a, b Grant) int {
-		return cmp.Compare(scales[b.Connection].Rank(b.RoleName), scales[a.Connection].Rank(a.RoleName))
-	})
-	return grants, nil
 }
 
 // BeginDue begins the scheduled grants whose time has come, at most limit of

@@ -2,7 +2,6 @@ package access_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +40,7 @@ func (w *world) manages(boss identity.PersonID, people ...identity.PersonID) {
 
 func (w *world) disable(p identity.PersonID) {
 	w.t.Helper()
-	_, err := w.ids.ChangePerson(w.t.Context(), as(ana), p, identity.Change{Disabled: new(true)})
+	_, err := w.db.ChangePerson(w.t.Context(), p, identity.Change{Disabled: new(true)}.By(as(ana), w.clock()))
 	w.must(err)
 }
 
@@ -606,44 +605,6 @@ func TestReview(t *testing.T) {
 		}
 		if _, err := w.svc.Review(ctx, as(dan), r.ID); !errors.Is(err, fault.NotFound) {
 			t.Errorf("a stranger: %v", err)
-		}
-	})
-}
-
-// What waits for somebody who is disabled is taken back, with an event; what
-// they hold is named.
-func TestLeave(t *testing.T) {
-	t.Parallel()
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		ctx := t.Context()
-		waiting := w.file(rita, access.Ask{Role: w.role(access.Policy{Longest: time.Hour, Steps: []access.Step{by(bo)}})})
-		other := w.file(sam, access.Ask{Role: w.role(access.Policy{Longest: time.Hour, Steps: []access.Step{by(bo)}})})
-		held := w.inState(rita, w.role(access.Policy{Longest: time.Hour}), access.GrantActive)
-		if _, err := w.svc.Leave(ctx, as(ana), rita); code(err) != "not_disabled" {
-			t.Errorf("somebody who is there: %v", err)
-		}
-		would, err := w.svc.Holds(ctx, as(ana), rita)
-		if err != nil || len(would.Withdrawn) != 1 || len(would.Grants) != 1 || w.request(waiting.ID).State != access.RequestWaiting {
-			t.Errorf("%+v, %v", would, err)
-		}
-		w.disable(rita)
-
-		for range 2 { // asking again does nothing more
-			left, err := w.svc.Leave(ctx, as(ana), rita)
-			if err != nil || len(left.Grants) != 1 || left.Grants[0].ID != held.ID {
-				t.Errorf("%+v, %v", left, err)
-			}
-		}
-		kinds := w.kinds("request:" + string(waiting.ID))
-		if w.request(waiting.ID).State != access.RequestWithdrawn || fmt.Sprint(kinds[1:]) != "["+string(access.RequestWasWithdrawn)+"]" {
-			t.Errorf("%s, %v", w.request(waiting.ID).State, kinds)
-		}
-		if w.request(other.ID).State != access.RequestWaiting {
-			t.Error("somebody else's was taken back too")
-		}
-		if _, err := w.svc.Leave(ctx, as(olga), rita); !errors.Is(err, fault.Forbidden) {
-			t.Errorf("by somebody who is no administrator: %v", err)
 		}
 	})
 }

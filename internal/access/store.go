@@ -57,6 +57,9 @@ type Reader interface {
 // Tx reads and writes in one transaction.
 type Tx interface {
 	Reader
+	// ChangePerson runs change on the person and on everybody, and keeps its
+	// result.
+	ChangePerson(ctx context.Context, id identity.PersonID, change identity.ChangeFunc) (identity.Person, error)
 	SaveApp(ctx context.Context, a App) error
 	SaveRole(ctx context.Context, r Role) error
 	SavePolicy(ctx context.Context, p Policy) error // and keeps the version, for ever

@@ -48,12 +48,15 @@ func (s *server) getPerson(ctx context.Context, who identity.Actor, in *one) (*b
 }
 
 func (s *server) changePerson(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedPerson]) (*body[wire.Person], error) {
-	p, err := s.Identity.ChangePerson(ctx, who, identity.PersonID(in.ID), identity.Change{
+	c := identity.Change{
 		Name: in.Body.Name, Admin: in.Body.Admin, Disabled: in.Body.Disabled,
 		Manager: (*identity.PersonID)(in.Body.ManagerID),
-	})
-	if err == nil && in.Body.Disabled != nil && *in.Body.Disabled {
-		_, err = s.Access.Leave(ctx, who, p.ID)
 	}
+	id := identity.PersonID(in.ID)
+	if c.Disabled != nil && *c.Disabled {
+		left, err := s.Access.Disable(ctx, who, id, c, false)
+		return answer(personOf(left.Person)), err
+	}
+	p, err := s.Identity.ChangePerson(ctx, who, id, c)
 	return answer(personOf(p)), err
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/api/wire"
-	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 )
 
@@ -90,45 +90,44 @@ type disabling struct {
 	Body *wire.Disabling
 }
 
-// disablePerson disables somebody first: from then on they can do nothing. What
-// waits for them is taken back, and access is ended when that is asked for; if
-// one of these fails, asking again goes on where it stopped.
+// disablePerson disables somebody, takes back what waits for them and, when that
+// is asked for, ends their access: all in one change.
 func (s *server) disablePerson(ctx context.Context, who identity.Actor, in *disabling) (*body[wire.Disabled], error) {
 	id, end := identity.PersonID(in.ID), in.Body != nil && in.Body.EndAccess
 	tokens, err := s.Identity.CountTokens(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	change, leave := s.Identity.ChangePerson, s.Access.Leave
-	if in.Dry {
-		change, leave = s.Identity.CheckChange, s.Access.Holds
-	}
-	p, err := change(ctx, who, id, identity.Change{Disabled: new(true)})
-	if err != nil {
-		return nil, err
-	}
-	left, err := leave(ctx, who, id)
+	left, err := s.disable(ctx, who, id, end, in.Dry)
 	if err != nil {
 		return nil, err
 	}
 	out := wire.Disabled{
-		DryRun: in.Dry, Person: personOf(p), Tokens: tokens, RequestIDs: texts(left.Withdrawn), EndedIDs: []string{}, RemainingIDs: []string{},
-	}
-	for _, g := range left.Grants {
-		if !end {
-			out.RemainingIDs = append(out.RemainingIDs, string(g.ID))
-			continue
-		}
-		if !in.Dry {
-			// One that ended by itself meanwhile is as it should be.
-			if _, err := s.Access.Revoke(ctx, who, g.ID, p.Name+" was disabled."); err != nil && fault.KindOf(err) != fault.Conflict {
-				return nil, err
-			}
-		}
-		out.EndedIDs = append(out.EndedIDs, string(g.ID))
+		DryRun: in.Dry, Person: personOf(left.Person), Tokens: tokens, RequestIDs: texts(left.Withdrawn), EndedIDs: grantIDs(left.Ended), RemainingIDs: grantIDs(left.Grants),
 	}
 	out.Sentence = disabledSentence(out)
 	return answer(out), nil
+}
+
+func (s *server) disable(ctx context.Context, who identity.Actor, id identity.PersonID, end, dry bool) (access.Leaving, error) {
+	if !dry {
+		return s.Access.Disable(ctx, who, id, identity.Change{}, end)
+	}
+	p, err := s.Identity.CheckChange(ctx, who, id, identity.Change{Disabled: new(true)})
+	if err != nil {
+		return access.Leaving{}, err
+	}
+	left, err := s.Access.Holds(ctx, who, id, end)
+	left.Person = p
+	return left, err
+}
+
+func grantIDs(grants []access.Grant) []string {
+	list := make([]string, len(grants))
+	for i, g := range grants {
+		list[i] = string(g.ID)
+	}
+	return list
 }
 
 // disabledSentence says what disabling somebody does.

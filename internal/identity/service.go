@@ -26,7 +26,7 @@ type Store interface {
 	// ChangePerson runs change on the person and on everybody, and keeps its
 	// result and events, in one transaction in the writers' turn: what change saw
 	// is still true when its result is kept. It may run change more than once.
-	ChangePerson(ctx context.Context, id PersonID, change func(p Person, all []Person) (Person, []audit.Event, error)) (Person, error)
+	ChangePerson(ctx context.Context, id PersonID, change ChangeFunc) (Person, error)
 	// Directory returns everybody and every group.
 	Directory(ctx context.Context) (Directory, error)
 	// ChangeDirectory runs change on the whole directory and keeps the people and
@@ -104,17 +104,33 @@ func (s *Service) ChangePerson(ctx context.Context, who Actor, id PersonID, c Ch
 	if err := s.needAdmin(ctx, who, "person", "change"); err != nil {
 		return Person{}, err
 	}
-	return s.store.ChangePerson(ctx, id, func(p Person, all []Person) (Person, []audit.Event, error) {
+	if c.Disabled != nil && *c.Disabled {
+		return Person{}, errDisables
+	}
+	return s.store.ChangePerson(ctx, id, c.By(who, s.now()))
+}
+
+// errDisables: what somebody has is settled in the change that disables them,
+// and only access knows what that is.
+var errDisables = errors.New("change person: who is disabled is disabled with what they have, see access.Service.Disable")
+
+// ChangeFunc makes of a person, as everybody is now, another one, or says why
+// not.
+type ChangeFunc func(p Person, all []Person) (Person, []audit.Event, error)
+
+// By is c made by an administrator.
+func (c Change) By(who Actor, now time.Time) ChangeFunc {
+	return func(p Person, all []Person) (Person, []audit.Event, error) {
 		if !who.IsSystem() && !slices.ContainsFunc(all, func(o Person) bool { return o.ID == who.Person && o.isAdmin() }) {
 			return p, nil, errAdminNoMore
 		}
 		was := p.Admin
 		p, err := c.of(p, all)
 		if err == nil && p.Admin != was {
-			err = who.NeedProof(s.now())
+			err = who.NeedProof(now)
 		}
-		return p, []audit.Event{s.event(PersonChanged, who, p)}, err
-	})
+		return p, []audit.Event{eventOf(PersonChanged, who, p, now)}, err
+	}
 }
 
 // CheckChange says why ChangePerson would refuse a change, and changes nothing.
@@ -301,6 +317,10 @@ func scopeText(scopes []Scope) string {
 }
 
 func (s *Service) event(kind audit.Kind, who Actor, p Person) audit.Event {
+	return eventOf(kind, who, p, s.now())
+}
+
+func eventOf(kind audit.Kind, who Actor, p Person, now time.Time) audit.Event {
 	data := map[string]string{"email": p.Email, "name": p.Name}
 	if p.Admin {
 		data["admin"] = "true"
@@ -311,5 +331,5 @@ func (s *Service) event(kind audit.Kind, who Actor, p Person) audit.Event {
 	if p.Manager != "" {
 		data["manager"] = string(p.Manager)
 	}
-	return audit.Event{At: s.now(), Kind: kind, Actor: who.String(), Subject: "person:" + string(p.ID), Data: data}
+	return audit.Event{At: now, Kind: kind, Actor: who.String(), Subject: "person:" + string(p.ID), Data: data}
 }

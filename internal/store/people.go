@@ -100,25 +100,29 @@ func (t *tx) savePerson(ctx context.Context, p identity.Person, events []audit.E
 }
 
 // ChangePerson implements [identity.Store].
-func (db *DB) ChangePerson(ctx context.Context, id identity.PersonID, change func(identity.Person, []identity.Person) (identity.Person, []audit.Event, error)) (identity.Person, error) {
-	var changed identity.Person
-	err := db.change(ctx, func(tx *tx) error {
-		p, err := tx.Person(ctx, id)
-		if err != nil {
-			return err
-		}
-		all, err := tx.people(ctx)
-		if err != nil {
-			return err
-		}
-		p, events, err := change(p, all)
-		if err != nil {
-			return err
-		}
-		changed = p
-		return tx.savePerson(ctx, p, events)
+func (db *DB) ChangePerson(ctx context.Context, id identity.PersonID, change identity.ChangeFunc) (changed identity.Person, err error) {
+	err = db.change(ctx, func(tx *tx) (err error) {
+		changed, err = tx.ChangePerson(ctx, id, change)
+		return err
 	})
 	return changed, err
+}
+
+// ChangePerson implements [access.Tx].
+func (t *tx) ChangePerson(ctx context.Context, id identity.PersonID, change identity.ChangeFunc) (identity.Person, error) {
+	p, err := t.Person(ctx, id)
+	if err != nil {
+		return p, err
+	}
+	all, err := t.people(ctx)
+	if err != nil {
+		return p, err
+	}
+	p, events, err := change(p, all)
+	if err != nil {
+		return p, err
+	}
+	return p, t.savePerson(ctx, p, events)
 }
 
 // AddToken implements [identity.Store].

@@ -293,15 +293,11 @@ func (s *site) askDisable(r *Request) error {
 
 func (s *site) disable(r *Request) error {
 	id := identity.PersonID(r.Thing("id"))
-	p, err := s.Identity.ChangePerson(r.Context(), r.Actor, id, identity.Change{Disabled: new(true)})
+	left, err := s.Access.Disable(r.Context(), r.Actor, id, identity.Change{}, false)
 	if err != nil {
 		return err
 	}
-	left, err := s.Access.Leave(r.Context(), r.Actor, id)
-	if err != nil {
-		return err
-	}
-	text := p.Name + " is disabled."
+	text := left.Person.Name + " is disabled."
 	if len(left.Withdrawn) > 0 {
 		text += " " + plural(len(left.Withdrawn), "request was", "requests were") + " withdrawn."
 	}
