@@ -104,6 +104,9 @@ func (st *requestStory) tell(ctx context.Context, r wire.Request) bool {
 	case "withdrawn":
 		st.s.tell(markFailed, "Withdrawn")
 		return true
+	case "lapsed":
+		st.s.tell(markFailed, "Lapsed", "nobody decided in time")
+		return true
 	case "approved":
 		return st.access(r)
 	}
@@ -141,6 +144,10 @@ func (st *requestStory) access(r wire.Request) bool {
 		return true // an approver sees the request and not what became of it
 	}
 	g := *r.Grant
+	if g.State == "scheduled" { // it is for another day
+		st.s.tellGrant(g)
+		return true
+	}
 	if !st.settingUp {
 		st.settingUp = true
 		st.s.tell(markDone, "Setting up", g.ID, g.RunID)
@@ -225,6 +232,8 @@ func (s *session) requestOutcome(ctx context.Context, r wire.Request) error {
 		return &outcomeError{code: exitNotAllowed, shown: true, message: "The request was denied" + because(r.Approvals) + "."}
 	case r.State == "withdrawn":
 		return &outcomeError{code: exitConflict, shown: true, message: "The request was withdrawn."}
+	case r.State == "lapsed":
+		return &outcomeError{code: exitConflict, shown: true, message: "Nobody decided in time: the request has lapsed.", hint: "Ask again."}
 	case r.Grant != nil:
 		return s.grantOutcome(ctx, *r.Grant)
 	}

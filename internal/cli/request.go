@@ -96,13 +96,16 @@ func (s *session) stepOf(ctx context.Context, r wire.Request, i int, step wire.P
 func newRequestNew(s *session) *cobra.Command {
 	var person, reason string
 	var length span
+	var begin start
 	var wait waiting
 	cmd := &cobra.Command{
 		Use: "new APP/ROLE", Short: "Ask for a role",
 		Long: "Ask for a role. Without --for it is for the policy's usual time. The time runs from the\n" +
-			"moment Tableau confirms the access. --wait follows the request until then.",
+			"moment Tableau confirms the access. --start asks for it to begin later: at a day or a time\n" +
+			"of your own zone, or so long from now. --wait follows the request until it is there.",
 		Example: "margay request new tableau/Creator --for 8h --reason \"Quarter end\" --wait\n" +
-			"margay request new tableau/Viewer --person ben@acme.example --for 30d",
+			"margay request new tableau/Viewer --person ben@acme.example --for 30d\n" +
+			"margay request new tableau/Creator --start 2026-03-30T08:00 --for 5d",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			role, err := s.role(cmd.Context(), args[0])
 			if err != nil {
@@ -116,7 +119,9 @@ func newRequestNew(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := api.FileRequest(cmd.Context(), wire.NewRequest{RoleID: role.ID, PersonID: who, Duration: length.maybe(), Reason: reason})
+			r, err := api.FileRequest(cmd.Context(), wire.NewRequest{
+				RoleID: role.ID, PersonID: who, Duration: length.maybe(), Reason: reason, StartsAt: begin.time(s.now(), s.zone),
+			})
 			if err != nil {
 				return err
 			}
@@ -132,6 +137,7 @@ func newRequestNew(s *session) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.Var(&length, "for", "how long, such as 8h, 30d or none (default: the policy's usual time)")
+	f.Var(&begin, "start", "when it is to begin, such as 2026-03-30, 2026-03-30T08:00 or 24h from now (default: at once)")
 	f.StringVar(&person, "person", "", "whom it is for, by e-mail address (default: you)")
 	f.StringVar(&reason, "reason", "", "why, for who decides")
 	wait.flag(f, "follow it until the access is there")
