@@ -30,6 +30,9 @@ const (
 	// ReasonChanged: somebody changed or removed it in the other system, and a
 	// person took that as its end.
 	ReasonChanged = "changed_outside"
+	// ReasonMerged: when it was to begin, another grant gave its role already and
+	// goes on for its time.
+	ReasonMerged = "merged"
 )
 
 // ProblemUnknown is the code of a problem that leaves open whether the other
@@ -108,6 +111,7 @@ const (
 	GrantIsScheduled  audit.Kind = "grant.scheduled"
 	GrantExtended     audit.Kind = "grant.extended"
 	GrantReduced      audit.Kind = "grant.reduced"
+	GrantMerged       audit.Kind = "grant.merged"
 	GrantDrifted      audit.Kind = "grant.drifted"
 	GrantAccepted     audit.Kind = "grant.drift_accepted"
 	GrantRestored     audit.Kind = "grant.drift_restored"

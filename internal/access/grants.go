@@ -25,28 +25,23 @@ func (s *Service) keep(ctx context.Context, tx Tx, req Request, app App, now tim
 	if live == nil {
 		req.Grant = GrantID(s.newID("grt"))
 		grant, events, begins := grantOf(req, app, req.Grant, s.newID("run"), now)
-		return s.keepWith(ctx, tx, req, grant, events, begins)
+		var job *Job
+		if begins {
+			job = new(grant.job(JobProvision, "request:"+string(req.ID), 0))
+		}
+		return s.keepWith(ctx, tx, req, grant, events, job)
 	}
 	req.Grant = live.ID
-	grant, events := live.extend(req, now)
-	if grant.State != GrantChanged {
-		return s.keepWith(ctx, tx, req, grant, events, false)
-	}
-	// It was agreed once more that it should be as it was.
-	grant, more, err := grant.restore(identity.System(), "", s.newID("run"), now)
+	grant, job, events, err := s.moreOf(*live, req, now)
 	if err != nil {
 		return req, err
 	}
-	return s.keepWith(ctx, tx, req, grant, append(events, more...), true)
+	return s.keepWith(ctx, tx, req, grant, events, job)
 }
 
 // keepWith saves an approved request with its grant, and the job that sets it
-// up when it begins.
-func (s *Service) keepWith(ctx context.Context, tx Tx, req Request, g Grant, events []audit.Event, begins bool) (Request, error) {
-	var job *Job
-	if begins {
-		job = new(g.job(JobProvision, "request:"+string(req.ID), 0))
-	}
+// up, if there is one.
+func (s *Service) keepWith(ctx context.Context, tx Tx, req Request, g Grant, events []audit.Event, job *Job) (Request, error) {
 	if err := tx.SaveRequest(ctx, req); err != nil {
 		return req, err
 	}
@@ -70,13 +65,7 @@ func (s *Service) extended(ctx context.Context, tx Reader, req Request, app App,
 	if req.StartsAt.After(now) {
 		begins = req.StartsAt
 	}
-	live, err := tx.Grants(ctx, GrantFilter{Person: req.Person, Role: req.Role, Connection: app.Connection, States: []GrantState{GrantSettingUp, GrantActive, GrantChanged}})
-	for _, g := range live {
-		if g.overlaps(begins) {
-			return &g, err
-		}
-	}
-	return nil, err
+	return s.overlapping(ctx, tx, req, app.Connection, begins)
 }
 
 // put saves the grant with its events and its job, if it has one.

@@ -62,6 +62,13 @@ func (g Grant) extend(r Request, now time.Time) (Grant, []audit.Event) {
 		"ends", timeText(g.EndsAt), "length", lengthText(g.Length))}
 }
 
+// mergeInto returns g, which has not begun, ended: another grant that gives its
+// role goes on for its time.
+func (g Grant) mergeInto(live GrantID, now time.Time) (Grant, []audit.Event) {
+	g.State, g.EndedAt, g.EndReason, g.EndNote = GrantEnded, now, ReasonMerged, "It goes on as "+string(live)+", which gives the role already."
+	return g, []audit.Event{g.event(GrantMerged, identity.System(), now, "into", string(live), "role", g.RoleName, "person", string(g.Person))}
+}
+
 func atMost(length, longest time.Duration) time.Duration {
 	if longest == Indefinite {
 		return length

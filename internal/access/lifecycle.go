@@ -212,8 +212,7 @@ func (s *Service) BeginDue(ctx context.Context, limit int) (int, error) {
 			if g.State != GrantScheduled || g.BeginsAt.After(now) {
 				continue
 			}
-			g, events := g.begin(s.newID("run"), now)
-			if err := s.put(ctx, tx, g, events, new(g.job(JobProvision, "scheduled", 0))); err != nil {
+			if err := s.begin(ctx, tx, g, now); err != nil {
 				return err
 			}
 			n++
@@ -221,4 +220,59 @@ func (s *Service) BeginDue(ctx context.Context, limit int) (int, error) {
 		return nil
 	})
 	return n, wrap("begin grants", err)
+}
+
+// begin begins a scheduled grant in tx. Where the person has that role already,
+// the grant that gives it goes on instead: two of one role beside each other
+// would each take away at its end what the other still gives.
+func (s *Service) begin(ctx context.Context, tx Tx, g Grant, now time.Time) error {
+	r, err := tx.Request(ctx, g.Request)
+	if err != nil {
+		return err
+	}
+	r.Length, r.StartsAt, r.Extends = g.Length, time.Time{}, "" // what was agreed may have been shortened since
+	live, err := s.overlapping(ctx, tx, r, g.Connection, now)
+	if err != nil {
+		return err
+	}
+	if live == nil {
+		g, events := g.begin(s.newID("run"), now)
+		return s.put(ctx, tx, g, events, new(g.job(JobProvision, "scheduled", 0)))
+	}
+	g, events := g.mergeInto(live.ID, now)
+	if err := s.put(ctx, tx, g, events, nil); err != nil {
+		return err
+	}
+	more, job, events, err := s.moreOf(*live, r, now)
+	if err != nil {
+		return err
+	}
+	return s.put(ctx, tx, more, events, job)
+}
+
+// moreOf returns a live grant with the time of the approved request r, and the
+// job that sets it up anew where somebody had changed it outside: it was agreed
+// once more that it should be as it was.
+func (s *Service) moreOf(live Grant, r Request, now time.Time) (Grant, *Job, []audit.Event, error) {
+	live, events := live.extend(r, now)
+	if live.State != GrantChanged {
+		return live, nil, events, nil
+	}
+	live, more, err := live.restore(identity.System(), "", s.newID("run"), now)
+	if err != nil {
+		return live, nil, nil, err
+	}
+	return live, new(live.job(JobProvision, "request:"+string(r.ID), 0)), append(events, more...), nil
+}
+
+// overlapping returns the grant that gives the person of r its role already when
+// r would begin at that time; nil when none does.
+func (s *Service) overlapping(ctx context.Context, tx Reader, r Request, connection string, begins time.Time) (*Grant, error) {
+	live, err := tx.Grants(ctx, GrantFilter{Person: r.Person, Role: r.Role, Connection: connection, States: []GrantState{GrantSettingUp, GrantActive, GrantChanged}})
+	for _, g := range live {
+		if g.overlaps(begins) {
+			return &g, err
+		}
+	}
+	return nil, err
 }

@@ -398,7 +398,7 @@ type Grant struct {
 	StartsAt     *time.Time `json:"starts_at" doc:"When the access was confirmed"`
 	EndsAt       *time.Time `json:"ends_at"`
 	EndedAt      *time.Time `json:"ended_at"`
-	EndReason    string     `json:"end_reason,omitempty" enum:",revoked,expired,changed_outside"`
+	EndReason    string     `json:"end_reason,omitempty" enum:",revoked,expired,changed_outside,merged"`
 	EndNote      string     `json:"end_note,omitempty"`
 	Problem      *Fault     `json:"problem,omitempty" doc:"Why it could not be carried out"`
 	Proof        *Proof     `json:"proof,omitempty" doc:"What the system reported last"`
