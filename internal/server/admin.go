@@ -73,7 +73,7 @@ func administer(ctx context.Context, cfg Config, act string, in adminRequest) (a
 		return adminAnswer{}, err
 	}
 	// A server that is starting has the database before it has the socket.
-	return patiently(ctx, func() (adminAnswer, error) {
+	return patiently(ctx, adminPatience, func() (adminAnswer, error) {
 		if out, reached, err := bySocket(ctx, cfg.Data, act, in); reached {
 			return out, err
 		}

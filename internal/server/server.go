@@ -111,7 +111,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	// `margay admin` has the database for a moment.
-	db, err := patiently(ctx, func() (*store.DB, error) { return openStore(ctx, cfg) })
+	db, err := patiently(ctx, patience, func() (*store.DB, error) { return openStore(ctx, cfg) })
 	if err != nil {
 		return nil, err
 	}
@@ -130,16 +130,19 @@ func openStore(ctx context.Context, cfg Config) (*store.DB, error) {
 	return store.Open(ctx, c)
 }
 
-// patience is how long a start waits for another process to let go of the
-// database, and lookAgain how often it looks.
+// How long another process that has the database is waited for.
 const (
-	patience  = 5 * time.Second
-	lookAgain = 50 * time.Millisecond
+	// patience of a server: `margay admin` needs the database for a moment.
+	patience = 5 * time.Second
+	// adminPatience is for a server that starts, which has the database before it
+	// answers: the longest is one that changes a large database to a new version.
+	adminPatience = 30 * time.Second
+	lookAgain     = 50 * time.Millisecond
 )
 
-// patiently calls open until the database is free, ctx ends, or patience does.
-func patiently[T any](ctx context.Context, open func() (T, error)) (T, error) {
-	enough := time.After(patience)
+// patiently calls open until the database is free, ctx ends, or wait is over.
+func patiently[T any](ctx context.Context, wait time.Duration, open func() (T, error)) (T, error) {
+	enough := time.After(wait)
 	for {
 		value, err := open()
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code != "database_in_use" {

@@ -149,9 +149,6 @@ func TestCompileReadsNoFile(t *testing.T) {
 
 // Each of these takes the bundler minutes or gigabytes when it is let near it.
 func TestCompileIsBounded(t *testing.T) {
-	if slow > 1 {
-		t.Skip("the bundler under the race detector takes minutes for these, which says nothing")
-	}
 	const n = script.MaxText
 	fill := func(opening, middle, closing string) string {
 		times := (n - len(middle) - 40) / (len(opening) + len(closing))

@@ -55,9 +55,6 @@ func peak(t *testing.T, work func()) int {
 
 // P01, P03: what a script may do to the server's time and memory.
 func TestHostileScriptsAreStopped(t *testing.T) {
-	if slow > 1 {
-		t.Skip("the engine is one thread that the race detector does not see into; the tests of the guard run there")
-	}
 	const cpu = 100 * time.Millisecond
 	// Which limit ends it may depend on the speed of the machine: time may
 	// always be first.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -619,11 +618,6 @@ const cycle: any = {}; cycle.cycle = cycle; console.log(cycle)`, script.Input{Lo
 // answers, and a run that is repeated from any call on, with the answers that
 // were recorded, goes on as the first one did.
 func TestAReplayRepeatsTheCalls(t *testing.T) {
-	if slow > 1 {
-		if err := flag.Set("rapid.checks", "10"); err != nil {
-			t.Fatal(err)
-		}
-	}
 	rapid.Check(t, func(t *rapid.T) {
 		p, err := script.Compile(source(randomProgram(t)))
 		if err != nil {
@@ -737,7 +731,7 @@ func TestAProgramRunsManyTimesAtOnce(t *testing.T) {
 // The 36,000 runs of the measurement, scaled down: in all ways a run can end.
 func TestRunsLeaveNothingBehind(t *testing.T) {
 	rounds := 300
-	if testing.Short() || slow > 1 {
+	if testing.Short() {
 		rounds = 12
 	}
 	programs := []*script.Program{
