@@ -85,6 +85,9 @@ type UsersOptions struct {
 	PageSize int
 	// Page is the number of the page that [Client.UsersPage] reads, from 1.
 	Page int
+	// OnPage is told after each page of [Client.Users] how many users have been
+	// read and how many there are, -1 when Tableau did not say.
+	OnPage func(read, of int)
 }
 
 // UsersPage is a part of the site's users.
@@ -106,7 +109,15 @@ func (c *Client) Users(ctx context.Context, opts UsersOptions) iter.Seq2[User, e
 		read: func(ctx context.Context, number, size int) (page[User], error) {
 			o := opts
 			o.Page, o.PageSize = number, size
-			return c.usersPage(ctx, o)
+			p, err := c.usersPage(ctx, o)
+			if err == nil && opts.OnPage != nil {
+				of := -1
+				if p.total.known {
+					of = p.total.n
+				}
+				opts.OnPage((number-1)*size+len(p.items), of)
+			}
+			return p, err
 		},
 	}.all(ctx)
 }

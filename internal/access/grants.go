@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -238,6 +239,7 @@ type Outcome struct {
 	Grant   GrantID
 	Proof   Proof
 	Found   bool     // the role of the proof is as it was found: nothing was changed
+	Before  *string  // the role that was there before the run did anything, "" for nobody; nil: it does not say
 	Problem *Problem // nil: the run did what it should
 }
 
@@ -245,8 +247,12 @@ type Outcome struct {
 // be asked again. A run that the grant no longer waits for changes nothing; that
 // is recorded too. A failed end is tried again, without end.
 func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
+	scale, err := s.scaleOf(ctx, o)
+	if err != nil {
+		return Grant{}, wrap("report run", err)
+	}
 	var reported Grant
-	err := s.store.Change(ctx, func(tx Tx) error {
+	err = s.store.Change(ctx, func(tx Tx) error {
 		g, err := tx.Grant(ctx, o.Grant)
 		if err != nil {
 			return err
@@ -258,6 +264,11 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		now := s.now()
 		var events []audit.Event
 		var job *Job
+		beside, err := others(ctx, tx, g, o)
+		if err != nil {
+			return err
+		}
+		read := g.Awaited() == o.Run && o.Problem == nil && o.Before != nil
 		switch {
 		case g.Awaited() != o.Run:
 			events = []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", o.Run, "state", string(g.State))}
@@ -269,7 +280,12 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 				g, job = g.again(o.Kind, s.newID("run"), now)
 			}
 		case o.Kind == JobProvision:
-			g, events = g.took(o.Run).confirm(o.Proof, now)
+			g = g.took(o.Run)
+			if g.wants(o.Kind) && g.changedAgain(o, beside) {
+				g, events = g.driftAgain(o.Proof.Role, now)
+			} else {
+				g, events = g.confirm(o.Proof, now)
+			}
 		default:
 			changed, err := s.changedOutside(ctx, tx, g, o)
 			if err != nil {
@@ -280,10 +296,42 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 				g, events = g.leftAlone(o.Proof.Role, now, events)
 			}
 		}
-		reported, err = s.putTo(ctx, tx, g, events, job)
-		return err
+		if reported, err = s.putTo(ctx, tx, g, events, job); err != nil || !read {
+			return err
+		}
+		changed, told := othersAfter(g, beside, o, scale, now)
+		for _, other := range changed {
+			if err := tx.SaveGrant(ctx, other); err != nil {
+				return err
+			}
+		}
+		return tx.Record(ctx, told...)
 	})
 	return reported, wrap("report run", err)
+}
+
+// scaleOf returns the scale of the system that the run read, when it says what
+// it found there.
+func (s *Service) scaleOf(ctx context.Context, o Outcome) (Scale, error) {
+	if o.Before == nil {
+		return Scale{}, nil
+	}
+	var g Grant
+	err := s.store.View(ctx, func(tx Reader) (err error) { g, err = tx.Grant(ctx, o.Grant); return err })
+	if err != nil {
+		return Scale{}, err
+	}
+	return s.rules.Scale(ctx, g.Connection)
+}
+
+// others returns the person's other grants on the site that a run of g may have
+// read something of.
+func others(ctx context.Context, tx Reader, g Grant, o Outcome) ([]Grant, error) {
+	if o.Before == nil || o.Problem != nil {
+		return nil, nil
+	}
+	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged}})
+	return slices.DeleteFunc(all, func(other Grant) bool { return other.ID == g.ID }), err
 }
 
 // changedOutside says whether a run that took nothing back found what no grant

@@ -52,6 +52,14 @@ type Reader interface {
 	Provisioning(ctx context.Context, subject string) (Provisioning, error)
 	Task(ctx context.Context, id TaskID) (Task, error)
 	Tasks(ctx context.Context, f TaskFilter) ([]Task, error)
+	Comparison(ctx context.Context, id ComparisonID) (Comparison, error)
+	// Comparisons returns the comparisons that f picks, newest first.
+	Comparisons(ctx context.Context, f ComparisonFilter) ([]Comparison, error)
+	Difference(ctx context.Context, id DifferenceID) (Difference, error)
+	// Differences returns those that f picks, in their order.
+	Differences(ctx context.Context, f DifferenceFilter) ([]Difference, error)
+	// Addresses returns the e-mail addresses of who has grants on a connection.
+	Addresses(ctx context.Context, connection string) (map[identity.PersonID]string, error)
 }
 
 // Tx reads and writes in one transaction.
@@ -71,6 +79,11 @@ type Tx interface {
 	SaveTask(ctx context.Context, t Task) error
 	// DropTasks notes that the open tasks of a grant, but for one, are overtaken.
 	DropTasks(ctx context.Context, grant GrantID, but TaskID, at time.Time) error
+	SaveComparison(ctx context.Context, c Comparison) error
+	// AddDifferences keeps what a comparison found.
+	AddDifferences(ctx context.Context, ds []Difference) error
+	// EnqueueComparison records the job that makes the comparison.
+	EnqueueComparison(ctx context.Context, c Comparison) error
 	// Record appends events to the audit chain.
 	Record(ctx context.Context, events ...audit.Event) error
 	// Enqueue records the job: it exists if and only if the transaction is kept.
@@ -122,6 +135,23 @@ type GrantFilter struct {
 	Underway   bool      // only those that wait for a run
 	Limit      int       // 0: no limit
 	Before     GrantID   // only those older than this one
+}
+
+// ComparisonFilter picks comparisons; its zero value picks all. Newest first.
+type ComparisonFilter struct {
+	App    AppID
+	State  ComparisonState
+	Limit  int // 0: no limit
+	Before ComparisonID
+}
+
+// DifferenceFilter picks differences of a comparison: those that ask for a
+// decision first, in the order of their ids.
+type DifferenceFilter struct {
+	Comparison ComparisonID
+	Kinds      []DifferenceKind // nil: all
+	Limit      int              // 0: no limit
+	After      DifferenceID     // only those behind this one
 }
 
 // Seen is what somebody may see: what is their own, and all of some apps.

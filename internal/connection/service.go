@@ -433,6 +433,22 @@ func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessa
 	return a.Run(s.usage.observed(ctx, id), o.client, args, guard)
 }
 
+// Accounts reads everybody who is in the system behind a connection, whole or
+// not at all, on one exchange.
+func (s *Service) Accounts(ctx context.Context, id string, told func(read, of int)) ([]integration.Account, error) {
+	o, done, err := s.use(ctx, id, fault.Conflict)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if o.integration.Accounts == nil {
+		return nil, fault.New(fault.Conflict, "%s cannot say who is there: nothing can be compared.", o.integration.Name).WithCode("not_comparable")
+	}
+	ctx = s.usage.observed(ctx, id)
+	defer o.client.Hold(ctx)()
+	return o.integration.Accounts(ctx, o.client, told)
+}
+
 // Close ends the open clients and waits for what they send in the background.
 func (s *Service) Close(ctx context.Context) error {
 	s.mu.Lock()

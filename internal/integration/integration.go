@@ -88,6 +88,10 @@ type Integration struct {
 	Roles []string
 	// NoRole is the role of somebody who may do nothing there.
 	NoRole string
+	// Accounts reads everybody who is there, whole or not at all, and says on the
+	// way how many have been read and of how many; -1 is not known. nil: what was
+	// granted cannot be compared with the system.
+	Accounts func(ctx context.Context, c Client, told func(read, of int)) ([]Account, error)
 	// Open returns a client for one connection. It sends nothing yet.
 	Open    func(Settings, Env) (Client, error)
 	Checks  []Check
@@ -183,6 +187,15 @@ type CheckResult struct {
 	Detail  string // the system's own words
 	Hint    string // what to do next
 	Facts   []Fact // found on the way
+}
+
+// Account is somebody who is in the system, whatever they may do there.
+type Account struct {
+	ID    string
+	Name  string // with which they sign in
+	Email string
+	Role  string
+	Own   bool // the account whose credentials the connection has
 }
 
 // Action is something that workflows can do with the system, by a typed

@@ -56,7 +56,20 @@ type grantArg struct {
 
 type ownGrantArg struct {
 	grantArg
-	ExternalUserID *string `json:"externalUserId"`
+	ExternalUserID *string     `json:"externalUserId"`
+	ChangedOutside *outsideArg `json:"changedOutside"`
+}
+
+type outsideArg struct {
+	Expected string  `json:"expected"`
+	Found    *string `json:"found"`
+}
+
+func outsideOf(o access.Outside) *outsideArg {
+	if o.At.IsZero() {
+		return nil
+	}
+	return &outsideArg{Expected: o.Expected, Found: textOrNil(o.Found)}
 }
 
 type requestArg struct {
@@ -73,7 +86,7 @@ func argumentOf(t task, run workflow.Run, f access.Facts, order []string) argume
 		Person:    personOf(f.Person),
 		Requester: personOf(f.Requester),
 		App:       appArg{ID: string(f.App.ID), Name: f.App.Name, OnRevoke: string(f.App.OnRevoke)},
-		Grant:     ownGrantArg{grantArg: grantOf(f.Grant, order), ExternalUserID: textOrNil(f.Grant.Proof.User)},
+		Grant:     ownGrantArg{grantArg: grantOf(f.Grant, order), ExternalUserID: textOrNil(f.Grant.Proof.User), ChangedOutside: outsideOf(f.Grant.Outside)},
 		Request:   requestArg{ID: string(f.Request.ID), Reason: f.Request.Reason},
 		Reason:    textOrNil(f.Grant.EndReason),
 		Remaining: []grantArg{},

@@ -29,7 +29,7 @@ func (p *Provisioner) Expire(ctx context.Context) {
 	defer ticker.Stop()
 	for tick := 0; ; tick++ {
 		if tick%int(mendEvery/clockEvery) == 0 {
-			if err := errors.Join(p.mend(ctx), p.mendAnswers(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(p.mend(ctx), p.mendAnswers(ctx), p.mendComparisons(ctx)); err != nil && ctx.Err() == nil {
 				p.Log.ErrorContext(ctx, "runs that ended without a word could not be looked for; trying again", "error", err)
 			}
 		}

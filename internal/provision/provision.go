@@ -94,6 +94,8 @@ type Provisioner struct {
 	Systems   Systems
 	Workflows Workflows
 	People    People
+	Drift     Drift
+	Accounts  Accounts
 	Now       func() time.Time
 	Log       *slog.Logger
 
@@ -128,6 +130,7 @@ func (p *Provisioner) Handle(e *engine.Engine) {
 	e.Handle(string(access.JobApprove), p.carryOut)
 	e.Handle(string(jobManual), p.carryOut)
 	e.Handle(string(jobScheduled), p.carryOut)
+	e.Handle(jobCompare, p.compare)
 }
 
 // plan is what a run will do, kept when it begins, so that a replay does the
@@ -311,21 +314,41 @@ type result struct {
 	Changed        *bool   `json:"changed"`
 	Note           string  `json:"note"`
 	ExternalUserID string  `json:"externalUserId"`
+	// Before is the role that was there before: null for nobody, absent when the
+	// workflow does not say.
+	Before json.RawMessage `json:"before"`
+}
+
+// before is the role that a workflow says it found, "" for nobody; nil when it
+// does not say.
+func (r result) before() *string {
+	if len(r.Before) == 0 {
+		return nil
+	}
+	var role *string
+	if json.Unmarshal(r.Before, &role) != nil {
+		return nil
+	}
+	if role == nil {
+		role = new("")
+	}
+	return role
 }
 
 // proofOf reads the proof in what a workflow returned. A run without it did not
 // show what it did, and is not done. found: it says that it changed nothing.
-func proofOf(output json.RawMessage, now time.Time) (_ access.Proof, found bool, _ error) {
+// before is the role that it says was there before.
+func proofOf(output json.RawMessage, now time.Time) (_ access.Proof, found bool, before *string, _ error) {
 	var r result
 	if err := json.Unmarshal(output, &r); err != nil || r.Note == "" {
-		return access.Proof{}, false, fault.New(fault.Upstream, "The workflow ended without saying what it did.").WithCode("no_proof").
+		return access.Proof{}, false, nil, fault.New(fault.Upstream, "The workflow ended without saying what it did.").WithCode("no_proof").
 			WithHint("It must return { role, note, changed }: see AccessResult in margay.d.ts.")
 	}
 	proof := access.Proof{Note: r.Note, At: now, User: r.ExternalUserID}
 	if r.Role != nil {
 		proof.Role = *r.Role
 	}
-	return proof, r.Changed != nil && !*r.Changed, nil
+	return proof, r.Changed != nil && !*r.Changed, r.before(), nil
 }
 
 // Roles checks roles against the workflows that will carry them out. It

@@ -262,7 +262,7 @@ func TestArgument(t *testing.T) {
 			"role":      role,
 			"grant": map[string]any{
 				"id": string(g.ID), "role": role, "startsAt": g.StartsAt.Format(time.RFC3339Nano), "endsAt": g.EndsAt.Format(time.RFC3339Nano),
-				"externalUserId": "luid-1",
+				"externalUserId": "luid-1", "changedOutside": nil,
 			},
 			"remaining": []any{grantOf(other, map[string]any{"id": string(r.beside), "name": "Creator", "rank": 2.0}), grantOf(weaker, viewer)},
 			"request":   map[string]any{"id": string(g.Request), "reason": "Q4"},

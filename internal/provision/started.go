@@ -223,7 +223,7 @@ func (p *Provisioner) tell(ctx context.Context, t task, connection string, outpu
 	}
 	o := access.Outcome{Run: t.Run, Kind: t.Kind, Grant: t.Grant, Problem: problem}
 	if problem == nil {
-		if o.Proof, o.Found, failed = proofOf(output, p.Now()); failed != nil {
+		if o.Proof, o.Found, o.Before, failed = proofOf(output, p.Now()); failed != nil {
 			o.Problem = problemOf(failed)
 		}
 	}

@@ -192,6 +192,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		return provision.EnqueueRun(ctx, s.engine, tx, run)
 	})
 
+	db.UseComparisons(func(ctx context.Context, tx *sql.Tx, c access.Comparison) error {
+		return provision.EnqueueComparison(ctx, s.engine, tx, c)
+	})
+
 	registry := all.Integrations()
 	s.identity = identity.NewService(db, cfg.Now, newID)
 	s.connections = connection.NewService(connection.Config{Store: db, Registry: registry, Sealer: sealer, Env: env, Now: cfg.Now, NewID: newID})
@@ -207,6 +211,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.provisioner = &provision.Provisioner{
 		Trials: provision.Trials{Workflow: flows.Workflow, Try: trial(flows, runner), Sample: granting.Sample},
 		Access: granting, Runs: db, Executor: runner, Record: db.RecordEvents, Systems: sys, Workflows: flows, People: db,
+		Drift: granting, Accounts: sys.accounts,
 		Now: cfg.Now, Log: cfg.Log,
 	}
 	s.flows = flows

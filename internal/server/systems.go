@@ -66,6 +66,19 @@ func (s systems) NoRole(ctx context.Context, id string) (string, error) {
 	return in.NoRole, err
 }
 
+// accounts reads everybody who is in the system behind a connection.
+func (s systems) accounts(ctx context.Context, id string, told func(read, of int)) ([]access.Account, error) {
+	list, err := s.connections.Accounts(ctx, id, told)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]access.Account, len(list))
+	for i, a := range list {
+		out[i] = access.Account(a)
+	}
+	return out, nil
+}
+
 // installFunc copies a bundle's workflows.
 type installFunc = func(ctx context.Context, who identity.Actor, kind, slug string) ([]workflow.Workflow, error)
 

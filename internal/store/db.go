@@ -78,6 +78,8 @@ type DB struct {
 	auditKey   []byte
 	enqueue    func(ctx context.Context, tx *sql.Tx, job access.Job) error
 	enqueueRun func(ctx context.Context, tx *sql.Tx, run workflow.Run) error
+
+	enqueueComparison func(ctx context.Context, tx *sql.Tx, c access.Comparison) error
 }
 
 // Open opens and migrates the database. On SQLite a second process on the same
@@ -194,6 +196,12 @@ func (db *DB) Use(auditKey []byte, enqueue func(ctx context.Context, tx *sql.Tx,
 // no request. It is called once, before changes are made.
 func (db *DB) UseRuns(enqueue func(ctx context.Context, tx *sql.Tx, run workflow.Run) error) {
 	db.enqueueRun = enqueue
+}
+
+// UseComparisons gives the database the way to enqueue a comparison. It is
+// called once, before changes are made.
+func (db *DB) UseComparisons(enqueue func(ctx context.Context, tx *sql.Tx, c access.Comparison) error) {
+	db.enqueueComparison = enqueue
 }
 
 // PoolConfig returns how to connect to PostgreSQL, or nil on SQLite.

@@ -48,6 +48,11 @@ declare module "margay" {
       readonly grant: Grant & {
           /** The id that the other system gave the person when this grant was set up; null before. */
           readonly externalUserId: string | null;
+          /** What somebody changed in the other system, and who restores this grant has seen; null otherwise. found is null for nobody there. */
+          readonly changedOutside: {
+              readonly expected: string;
+              readonly found: string | null;
+          } | null;
       };
       /** The person's other active grants on the same site, the strongest first. */
       readonly remaining: readonly Grant[];
@@ -67,6 +72,11 @@ declare module "margay" {
       readonly changed: boolean;
       /** The id that the other system gives the person. */
       readonly externalUserId?: string | null;
+      /**
+       * The role that was there before anything was written; null when they were not there. With it Margay notices that somebody
+       * changed what the person's other grants give.
+       */
+      readonly before?: string | null;
   }
   /** Ends the run as failed. The message is shown to people as it is. */
   export class WorkflowError extends Error {
@@ -411,6 +421,8 @@ declare module "margay/tableau" {
   };
   /** The site roles that can be granted, the weakest first. Exact and case-sensitive. */
   export const siteRoles: readonly ["Viewer", "Explorer", "ExplorerCanPublish", "Creator", "SiteAdministratorExplorer"];
+  /** How strong a site role is, as the rank of a role is: more is stronger, -1 is none that can be granted. */
+  export function rankOf(siteRole: string): number;
   /** Refuses a role whose name is no site role, before any call. */
   export function checkSiteRole(name: string): void;
   /** Finds the Tableau user of a grant: by the LUID it was set up for, else by the person's e-mail address. */

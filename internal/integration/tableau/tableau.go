@@ -41,6 +41,7 @@ func New() integration.Integration {
 		Command:     command,
 		Roles:       SiteRoles(),
 		NoRole:      unlicensed,
+		Accounts:    accounts,
 		Open:        open,
 		Checks:      checks(),
 		Actions:     actions(),

@@ -41,6 +41,8 @@ export interface AccessContext {
   readonly grant: Grant & {
     /** The id that the other system gave the person when this grant was set up; null before. */
     readonly externalUserId: string | null;
+    /** What somebody changed in the other system, and who restores this grant has seen; null otherwise. found is null for nobody there. */
+    readonly changedOutside: { readonly expected: string; readonly found: string | null } | null;
   };
   /** The person's other active grants on the same site, the strongest first. */
   readonly remaining: readonly Grant[];
@@ -58,6 +60,11 @@ export interface AccessResult {
   readonly changed: boolean;
   /** The id that the other system gives the person. */
   readonly externalUserId?: string | null;
+  /**
+   * The role that was there before anything was written; null when they were not there. With it Margay notices that somebody
+   * changed what the person's other grants give.
+   */
+  readonly before?: string | null;
 }
 
 /** Ends the run as failed. The message is shown to people as it is. */

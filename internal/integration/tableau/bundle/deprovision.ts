@@ -13,11 +13,12 @@ export default async function deprovision(ctx: AccessContext): Promise<AccessRes
 
   const user = await findUser(ctx);
   if (user === null) {
-    return { role: null, changed: false, note: `${ctx.person.email} is not on the site: there is nothing to take back.` };
+    return { role: null, before: null, changed: false, note: `${ctx.person.email} is not on the site: there is nothing to take back.` };
   }
   if (user.siteRole !== ctx.role.name) {
     return {
       role: user.siteRole,
+      before: user.siteRole,
       changed: false,
       externalUserId: user.id,
       note: `No change: the current site role is ${user.siteRole}, not ${ctx.role.name}.`,
@@ -31,6 +32,7 @@ export default async function deprovision(ctx: AccessContext): Promise<AccessRes
   const because = next ? ` Another grant still gives ${next.role.name}.` : "";
   return {
     role: after.siteRole,
+    before: after.before,
     changed: after.changed,
     externalUserId: user.id,
     note: (after.changed ? `${after.before} → ${after.siteRole}.` : `No change: the site role is ${after.siteRole}.`) + because,

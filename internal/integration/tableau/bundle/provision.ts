@@ -5,7 +5,7 @@
 // is not on the site, and no account is made for them.
 
 import { type AccessContext, type AccessResult, requireGrant } from "margay";
-import { checkSiteRole, findUser, notSignedInYet, tableau } from "margay/tableau";
+import { checkSiteRole, findUser, notSignedInYet, rankOf, tableau } from "margay/tableau";
 
 export default async function provision(ctx: AccessContext): Promise<AccessResult> {
   requireGrant(ctx);
@@ -14,16 +14,34 @@ export default async function provision(ctx: AccessContext): Promise<AccessResul
   const user = await findUser(ctx);
   if (user === null) throw notSignedInYet(ctx.person.email);
 
-  // A grant of a weaker role must not take away what a stronger one gives.
+  // What is there is read first. A weaker grant neither takes away what a
+  // stronger one gives nor puts that back in place of what somebody else set.
+  const before = user.siteRole;
   const stronger = ctx.remaining.find((grant) => grant.role.rank > ctx.role.rank);
-  const wanted = stronger?.role.name ?? ctx.role.name;
+  const asItIs = { role: before, before, changed: false, externalUserId: user.id };
 
-  const after = await tableau.users.setSiteRole(user.id, wanted);
-  const covered = stronger ? ` Another grant gives ${wanted}, which holds ${ctx.role.name} too.` : "";
+  const seen = ctx.grant.changedOutside;
+  if (seen !== null && ![seen.found, ctx.role.name, stronger?.role.name].includes(before)) {
+    const then = seen.found ?? "nobody";
+    return { ...asItIs, note: `No change: it changed again since it was to be restored. The site role was ${then} then and is ${before} now.` };
+  }
+
+  if (stronger !== undefined && before === stronger.role.name) {
+    const covered = `Another grant gives ${before}, which holds ${ctx.role.name} too.`;
+    return { ...asItIs, note: `No change: the site role is ${before} already. ${covered}` };
+  }
+  const changed = stronger ? ` Another grant gives ${stronger.role.name}: somebody changed that in Tableau, and it is left alone.` : "";
+  if (stronger !== undefined && rankOf(before) >= ctx.role.rank) {
+    const holds = before === ctx.role.name ? " already" : `, which holds ${ctx.role.name}`;
+    return { ...asItIs, note: `No change: the site role is ${before}${holds}.${changed}` };
+  }
+
+  const after = await tableau.users.setSiteRole(user.id, ctx.role.name);
   return {
     role: after.siteRole,
+    before: after.before,
     changed: after.changed,
     externalUserId: user.id,
-    note: (after.changed ? `${after.before} → ${after.siteRole}.` : `No change: the site role is ${after.siteRole} already.`) + covered,
+    note: (after.changed ? `${after.before} → ${after.siteRole}.` : `No change: the site role is ${after.siteRole} already.`) + changed,
   };
 }

@@ -273,6 +273,11 @@ export const tableau = {
 /** The site roles that can be granted, the weakest first. Exact and case-sensitive. */
 export const siteRoles = ["Viewer", "Explorer", "ExplorerCanPublish", "Creator", "SiteAdministratorExplorer"] as const;
 
+/** How strong a site role is, as the rank of a role is: more is stronger, -1 is none that can be granted. */
+export function rankOf(siteRole: string): number {
+  return (siteRoles as readonly string[]).indexOf(siteRole);
+}
+
 /** Refuses a role whose name is no site role, before any call. */
 export function checkSiteRole(name: string): void {
   if (!(siteRoles as readonly string[]).includes(name)) {

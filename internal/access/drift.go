@@ -1,0 +1,432 @@
+package access
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// ComparisonID names a comparison: "cmp_…".
+type ComparisonID string
+
+// ComparisonState says how far a comparison is.
+type ComparisonState string
+
+// The states of a comparison.
+const (
+	ComparisonRunning ComparisonState = "running"
+	ComparisonDone    ComparisonState = "done"
+	ComparisonFailed  ComparisonState = "failed"
+)
+
+// The acts on comparisons.
+var (
+	ActCompare = Act{"compare", "Compare again"}
+	ActFollow  = Act{"follow", "Follow progress"}
+	ActSettle  = Act{"settle", "Settle differences"}
+)
+
+// ComparisonStates is the table of the states of a comparison.
+func ComparisonStates() []StateText {
+	return []StateText{
+		{string(ComparisonRunning), "Comparing", "The users of the other system are being read. Nothing is shown of them before all are there.", []Act{ActFollow}},
+		{string(ComparisonDone), "Compared", "What was granted was compared with the whole list of the other system.", []Act{ActSettle, ActCompare}},
+		{string(ComparisonFailed), "Failed", "The list could not be read whole, so nothing was compared. The problem says why.", []Act{ActCompare}},
+	}
+}
+
+// Text returns what is told of the state.
+func (s ComparisonState) Text() StateText { return textOf(ComparisonStates(), string(s)) }
+
+// Comparison is one look at what the grants of an app say and what the system
+// behind it says, made when somebody asks for it and never by itself.
+type Comparison struct {
+	ID         ComparisonID
+	App        AppID
+	Connection string
+	State      ComparisonState
+	By         identity.PersonID
+	StartedAt  time.Time
+	ListedAt   time.Time // when the list was begun to be read; zero: not yet
+	EndedAt    time.Time
+	Read       int // users of the other system read so far
+	Of         int // of how many; 0: not known yet
+	Counts     DriftCounts
+	Problem    Problem // why it failed
+}
+
+// DriftCounts says what a comparison found.
+type DriftCounts struct {
+	Accounts  int `json:"accounts"`  // users of the other system
+	Same      int `json:"same"`      // grants that are as they should be
+	Differ    int `json:"differ"`    // grants in whose place another role is
+	Gone      int `json:"gone"`      // grants of users who are not there any more
+	NotFound  int `json:"not_found"` // grants whose person no user there fits
+	Unmanaged int `json:"unmanaged"` // users there with a role and no grant
+	Busy      int `json:"busy"`      // grants left out: a run changed the person meanwhile
+}
+
+// Differences is how many ask for a decision.
+func (c DriftCounts) Differences() int { return c.Differ + c.Gone + c.NotFound }
+
+// DifferenceID names a difference: "dif_…".
+type DifferenceID string
+
+// DifferenceKind says what a comparison found.
+type DifferenceKind string
+
+// The kinds of difference.
+const (
+	DifferenceRole      DifferenceKind = "role_differs"
+	DifferenceGone      DifferenceKind = "user_gone"
+	DifferenceNotFound  DifferenceKind = "user_not_found"
+	DifferenceUnmanaged DifferenceKind = "unmanaged" // no alarm: access that nobody asked for here
+)
+
+// DifferenceKinds is the table of the kinds of difference, those that ask for a
+// decision first.
+func DifferenceKinds() []StateText {
+	settle := []Act{ActAccept, ActRestore, ActRevoke}
+	return []StateText{
+		{string(DifferenceRole), "Role differs", "Another role is there than the one that was granted.", settle},
+		{string(DifferenceGone), "User gone", "The user for whom the access was set up is not there any more.", settle},
+		{string(DifferenceNotFound), "User not found", "Nobody there fits the person, or several do, so nothing can be said of this access.", []Act{ActRevoke}},
+		{string(DifferenceUnmanaged), "No grant", "Somebody there has a role that was not given here. It is left alone.", []Act{ActCompare}},
+	}
+}
+
+// Text returns what is told of the kind.
+func (k DifferenceKind) Text() StateText { return textOf(DifferenceKinds(), string(k)) }
+
+// Difference is one thing in which the grants and the other system do not agree.
+type Difference struct {
+	ID         DifferenceID
+	Comparison ComparisonID
+	App        AppID
+	Kind       DifferenceKind
+	Grant      GrantID           // "": nobody was granted anything
+	Person     identity.PersonID // likewise
+	User       string            // the other system's id of the user; "": nobody was found
+	UserName   string
+	Granted    string // the role that the grant gives
+	Found      string // the role that is there; "": nobody is
+	Since      time.Time
+}
+
+// Account is a user of the other system as a list of them all has it.
+type Account struct {
+	ID    string
+	Name  string // with which they sign in
+	Email string
+	Role  string
+	// Own is the account that Margay itself uses there: it needs no grant.
+	Own bool
+}
+
+// Events of comparisons.
+const (
+	DriftStarted  audit.Kind = "drift.started"
+	DriftCompared audit.Kind = "drift.compared"
+	DriftFailed   audit.Kind = "drift.failed"
+)
+
+// drift returns g changed outside: in the place of its role, found was read. ""
+// is nobody there. The same change is told once.
+func (g Grant) drift(found, run string, now time.Time) (Grant, []audit.Event) {
+	if g.State != GrantActive && g.State != GrantChanged || g.State == GrantChanged && g.Outside.Found == found {
+		return g, nil
+	}
+	g.State, g.Outside = GrantChanged, Outside{Expected: g.RoleName, Found: found, At: now}
+	return g, []audit.Event{g.event(GrantDrifted, identity.System(), now, "run", run, "expected", g.RoleName, "found", foundText(found))}
+}
+
+// found returns g active again: what it gives was read where a change had been.
+func (g Grant) found(now time.Time) (Grant, []audit.Event) {
+	if g.State != GrantChanged {
+		return g, nil
+	}
+	g.State, g.Outside = GrantActive, Outside{}
+	return g, []audit.Event{g.event(GrantFound, identity.System(), now, "role", g.RoleName)}
+}
+
+// accept returns g ended, because somebody changed it in the other system and
+// who takes that as its end. Nothing is written there.
+func (g Grant) accept(who identity.Actor, note string, now time.Time) (Grant, []audit.Event, error) {
+	note, err := cleanReason(note)
+	if err != nil {
+		return g, nil, err
+	}
+	if g.State != GrantChanged {
+		return g, nil, errNotChanged
+	}
+	was := g.Outside
+	g = g.end(ReasonChanged, "", now)
+	g.State, g.Attempts, g.EndedAt, g.EndedBy, g.EndNote = GrantEnded, 0, now, who.Person, note
+	g.Proof = Proof{Role: was.Found, User: g.Proof.User, Note: "Nothing was written: what was found is kept.", At: was.At}
+	return g, []audit.Event{g.event(GrantAccepted, who, now, "expected", was.Expected, "found", foundText(was.Found), "note", note)}, nil
+}
+
+// changedAgain says whether a run that was to restore g found something else
+// than what the person had seen who ordered it, and left that alone. What others
+// of the person's grants give is no such thing.
+func (g Grant) changedAgain(o Outcome, others []Grant) bool {
+	if g.Outside.At.IsZero() || o.Before == nil || o.Proof.Role != *o.Before {
+		return false
+	}
+	given := func(other Grant) bool { return other.State == GrantActive && other.RoleName == o.Proof.Role }
+	return o.Proof.Role != g.Outside.Found && o.Proof.Role != g.RoleName && !slices.ContainsFunc(others, given)
+}
+
+// driftAgain returns g changed outside once more: since it was decided that it shall
+// be restored, somebody changed it again.
+func (g Grant) driftAgain(found string, now time.Time) (Grant, []audit.Event) {
+	before := g.Outside.Found
+	g.State, g.Outside, g.NextTry = GrantChanged, Outside{Expected: g.RoleName, Found: found, At: now}, time.Time{}
+	return g, []audit.Event{g.event(GrantDrifted, identity.System(), now, "run", g.Run, "expected", g.RoleName, "found", foundText(found),
+		"decided_on", foundText(before))}
+}
+
+// broken says which grants of one person on one site are not as they should be
+// when found is the role there. A person has one role, that of the strongest
+// grant; it holds what the weaker ones give.
+func broken(grants []Grant, found string, scale Scale) func(Grant) bool {
+	strongest := -1
+	for _, g := range grants {
+		strongest = max(strongest, scale.Rank(g.RoleName))
+	}
+	rank := scale.Rank(found)
+	nothing := found == "" || found == scale.None
+	return func(g Grant) bool {
+		own := scale.Rank(g.RoleName)
+		switch {
+		case g.RoleName == found:
+			return false
+		case own == strongest, nothing:
+			return true
+		}
+		return rank >= 0 && own > rank
+	}
+}
+
+// othersAfter returns those of a person's other grants on the site that are
+// changed outside, or are no more, after a run of g read what is there.
+func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time) (changed []Grant, events []audit.Event) {
+	before, after := others, others
+	if o.Kind == JobDeprovision {
+		before = append(slices.Clone(others), g)
+	} else if g.State == GrantActive {
+		after = append(slices.Clone(others), g)
+	}
+	wasBroken, isBroken := broken(before, *o.Before, scale), broken(after, o.Proof.Role, scale)
+	wrote := *o.Before != o.Proof.Role
+	for _, other := range others {
+		if scale.Rank(other.RoleName) < 0 {
+			continue
+		}
+		next, told := other, []audit.Event(nil)
+		switch {
+		case !isBroken(other):
+			next, told = other.found(now)
+		case !wrote || wasBroken(other): // else it is what the run itself did
+			next, told = other.drift(o.Proof.Role, o.Run, now)
+		}
+		if len(told) > 0 {
+			changed, events = append(changed, next), append(events, told...)
+		}
+	}
+	return changed, events
+}
+
+// comparison is what a comparison works on.
+type comparison struct {
+	Comparison
+	grants   []Grant                      // all on the connection that count, of all apps
+	emails   map[identity.PersonID]string // of their people
+	accounts []Account
+	scale    Scale
+	since    map[string]time.Time // since when the comparison before it knew of a difference, by its key
+	now      time.Time
+}
+
+// key names what a difference is about, over comparisons.
+func (d Difference) key() string {
+	return strings.Join([]string{string(d.Kind), string(d.Grant), d.User, d.Found}, "/")
+}
+
+// known returns d with the time since when it is known.
+func (c comparison) known(d Difference) Difference {
+	if d.Since = c.since[d.key()]; d.Since.IsZero() {
+		d.Since = c.now
+	}
+	return d
+}
+
+// counted are the states of the grants that a comparison looks at: those that
+// say what should be there, and those that are being changed.
+var counted = []GrantState{GrantActive, GrantChanged, GrantSettingUp, GrantNotSetUp, GrantEnding, GrantOverdue}
+
+// busy says whether a run has changed what g gives since the list was begun to
+// be read, or is about to: the list may tell of before or after it.
+func (c comparison) busy(g Grant) bool {
+	switch g.State {
+	case GrantSettingUp, GrantEnding, GrantOverdue:
+		return true
+	case GrantNotSetUp:
+		return g.Problem.Code == ProblemUnknown
+	case GrantScheduled, GrantActive, GrantChanged, GrantEnded:
+	}
+	return !g.Proof.At.Before(c.ListedAt) || !g.EndedAt.Before(c.ListedAt)
+}
+
+// compared is what a comparison found.
+type compared struct {
+	counts  DriftCounts
+	rows    []Difference
+	changed []Grant // to be kept
+	events  []audit.Event
+}
+
+// compare says in what the grants of the app and the list of the other system do
+// not agree, and which grants are changed outside now or are no more.
+func (c comparison) compare() compared {
+	out := compared{counts: DriftCounts{Accounts: len(c.accounts)}}
+	index := indexAccounts(c.accounts)
+	held := map[string]bool{} // users who have a grant
+	byPerson := map[identity.PersonID][]Grant{}
+	var order []identity.PersonID
+	for _, g := range c.grants {
+		if byPerson[g.Person] == nil {
+			order = append(order, g.Person)
+		}
+		byPerson[g.Person] = append(byPerson[g.Person], g)
+	}
+	for _, person := range order {
+		c.comparePerson(byPerson[person], index, held, &out)
+	}
+	for _, a := range c.accounts {
+		if held[a.ID] || a.Own || a.Role == "" || a.Role == c.scale.None {
+			continue
+		}
+		out.counts.Unmanaged++
+		out.rows = append(out.rows, c.known(Difference{Kind: DifferenceUnmanaged, User: a.ID, UserName: a.Name, Found: a.Role}))
+	}
+	return out
+}
+
+// comparePerson compares the grants of one person with the list.
+func (c comparison) comparePerson(grants []Grant, index accountIndex, held map[string]bool, out *compared) {
+	account, sight := index.of(grants, c.emails[grants[0].Person])
+	var stand []Grant
+	busy := false
+	for _, g := range grants {
+		busy = busy || c.busy(g)
+		if (g.State == GrantActive || g.State == GrantChanged) && c.scale.Rank(g.RoleName) >= 0 {
+			stand = append(stand, g)
+		}
+	}
+	if account != nil && (busy || len(stand) > 0) {
+		held[account.ID] = true
+	}
+	found := ""
+	if account != nil {
+		found = account.Role
+	}
+	isBroken := broken(stand, found, c.scale)
+	for _, g := range stand {
+		if g.App != c.App {
+			continue // its own comparison tells
+		}
+		d := Difference{Grant: g.ID, Person: g.Person, Granted: g.RoleName, Found: found, User: g.Proof.User}
+		if account != nil {
+			d.User, d.UserName = account.ID, account.Name
+		}
+		switch {
+		case busy:
+			out.counts.Busy++
+			continue
+		case sight == sightNone:
+			out.counts.NotFound++
+			d.Kind = DifferenceNotFound
+			out.rows = append(out.rows, c.known(d))
+			continue
+		}
+		after, events := g.found(c.now)
+		if isBroken(g) {
+			after, events = g.drift(found, "", c.now)
+			d.Kind, d.Since = DifferenceRole, after.Outside.At
+			if account == nil {
+				d.Kind = DifferenceGone
+				out.counts.Gone++
+			} else {
+				out.counts.Differ++
+			}
+			out.rows = append(out.rows, d)
+		} else {
+			out.counts.Same++
+		}
+		if len(events) > 0 {
+			out.changed, out.events = append(out.changed, after), append(out.events, events...)
+		}
+	}
+}
+
+// sight says how a person was looked for among the users of the other system.
+type sight string
+
+const (
+	sightByID  sight = "by id"  // as the user for whom the access was set up: there, or gone
+	sightFound sight = "found"  // by name or address
+	sightNone  sight = "nobody" // nobody fits, or several do
+)
+
+// accountIndex finds users by id, name and address.
+type accountIndex struct {
+	byID            map[string]*Account
+	byName, byEmail map[string][]*Account
+}
+
+func indexAccounts(list []Account) accountIndex {
+	x := accountIndex{byID: make(map[string]*Account, len(list)), byName: make(map[string][]*Account, len(list)), byEmail: make(map[string][]*Account, len(list))}
+	for i := range list {
+		a := &list[i]
+		x.byID[a.ID] = a
+		x.byName[fold(a.Name)] = append(x.byName[fold(a.Name)], a)
+		if a.Email != "" {
+			x.byEmail[fold(a.Email)] = append(x.byEmail[fold(a.Email)], a)
+		}
+	}
+	return x
+}
+
+// of finds the user of a person: the one for whom access was set up, else as
+// the workflows find them, by name and then by address.
+func (x accountIndex) of(grants []Grant, email string) (*Account, sight) {
+	for _, g := range grants {
+		if g.Proof.User != "" {
+			return x.byID[g.Proof.User], sightByID
+		}
+	}
+	fit := x.byName[fold(email)]
+	if len(fit) == 0 {
+		fit = x.byEmail[fold(email)]
+	}
+	if len(fit) != 1 {
+		return nil, sightNone
+	}
+	return fit[0], sightFound
+}
+
+// fold makes logins that differ in case alone equal. A letter of another script
+// never becomes an ASCII one.
+func fold(login string) string {
+	return strings.Map(func(r rune) rune {
+		if l := unicode.ToLower(r); r < unicode.MaxASCII || l > unicode.MaxASCII {
+			return l
+		}
+		return r
+	}, login)
+}

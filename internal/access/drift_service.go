@@ -1,0 +1,390 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// mayCompare says why who may not look at what differs between an app and the
+// system behind it, or nil.
+func mayCompare(who identity.Actor, app App) error {
+	if !who.Administers() && !app.ownedBy(who) {
+		return fault.New(fault.Forbidden, "Only an owner of %s or an administrator may see what was changed outside.", app.Name).WithCode("not_yours")
+	}
+	return nil
+}
+
+// StartComparison has what was granted in an app compared with what the system
+// behind it says. joined: one was under way already, and it is that one.
+func (s *Service) StartComparison(ctx context.Context, who identity.Actor, id AppID) (c Comparison, joined bool, err error) {
+	subject := "app:" + string(id)
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, subject, "compare"); err != nil {
+		return Comparison{}, false, err
+	}
+	err = s.store.Change(ctx, func(tx Tx) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		app, err := tx.App(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := mayCompare(who, app); err != nil {
+			return err
+		}
+		running, err := tx.Comparisons(ctx, ComparisonFilter{App: id, State: ComparisonRunning, Limit: 1})
+		if err != nil {
+			return err
+		}
+		if joined = len(running) > 0; joined {
+			c = running[0]
+			return nil
+		}
+		c = Comparison{
+			ID: ComparisonID(s.newID("cmp")), App: id, Connection: app.Connection, State: ComparisonRunning, By: who.Person, StartedAt: s.now(),
+		}
+		if err := tx.SaveComparison(ctx, c); err != nil {
+			return err
+		}
+		if err := tx.Record(ctx, event(DriftStarted, who, subject, c.StartedAt, "comparison", string(c.ID), "connection", c.Connection)); err != nil {
+			return err
+		}
+		return tx.EnqueueComparison(ctx, c)
+	})
+	return c, joined, s.refused(ctx, who, subject, "compare", wrap("start comparison", err))
+}
+
+// seesDrift returns the app when who may see its comparisons.
+func seesDrift(ctx context.Context, tx Reader, who identity.Actor, id AppID) (App, error) {
+	app, err := tx.App(ctx, id)
+	if err != nil {
+		return app, err
+	}
+	if who, err = standing(ctx, tx, who); err != nil {
+		return app, err
+	}
+	if who.Admin { // also with a token that may only read
+		return app, nil
+	}
+	return app, mayCompare(who, app)
+}
+
+// MayCompare says why who may not compare an app, or nil.
+func (s *Service) MayCompare(ctx context.Context, who identity.Actor, app AppID) error {
+	return s.store.View(ctx, func(tx Reader) error {
+		_, err := seesDrift(ctx, tx, who, app)
+		return err
+	})
+}
+
+// Comparisons returns the comparisons of an app, newest first.
+func (s *Service) Comparisons(ctx context.Context, who identity.Actor, app AppID, limit int, before ComparisonID) (list []Comparison, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+			return err
+		}
+		list, err = tx.Comparisons(ctx, ComparisonFilter{App: app, Limit: limit, Before: before})
+		return err
+	})
+	return list, s.refused(ctx, who, "app:"+string(app), "see_drift", wrap("list comparisons", err))
+}
+
+// Comparison returns one comparison of an app.
+func (s *Service) Comparison(ctx context.Context, who identity.Actor, app AppID, id ComparisonID) (c Comparison, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+			return err
+		}
+		c, err = tx.Comparison(ctx, id)
+		if err == nil && c.App != app {
+			return missing("comparison", string(id))
+		}
+		return err
+	})
+	return c, s.refused(ctx, who, "app:"+string(app), "see_drift", wrap("read comparison", err))
+}
+
+// LastCompared returns the newest comparison of an app that came to an end well;
+// nil: there is none.
+func (s *Service) LastCompared(ctx context.Context, who identity.Actor, app AppID) (c *Comparison, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+			return err
+		}
+		done, err := tx.Comparisons(ctx, ComparisonFilter{App: app, State: ComparisonDone, Limit: 1})
+		if len(done) > 0 {
+			c = &done[0]
+		}
+		return err
+	})
+	return c, wrap("read comparison", err)
+}
+
+// ShownDifference is a difference with what has become of its grant since.
+type ShownDifference struct {
+	Difference
+	State   GrantState // "": there is no grant
+	Settled bool       // a person or a later read has settled it
+}
+
+// shown returns d with what has become of its grant.
+func shown(ctx context.Context, tx Reader, d Difference) (ShownDifference, error) {
+	out := ShownDifference{Difference: d}
+	if d.Grant == "" {
+		return out, nil
+	}
+	g, err := tx.Grant(ctx, d.Grant)
+	if err != nil {
+		return out, err
+	}
+	out.State = g.State
+	switch d.Kind {
+	case DifferenceNotFound:
+		out.Settled = g.State != GrantActive && g.State != GrantChanged
+	case DifferenceRole, DifferenceGone, DifferenceUnmanaged:
+		out.Settled = g.State != GrantChanged
+	}
+	return out, nil
+}
+
+// Differences returns what a comparison found, those that ask for a decision
+// first.
+func (s *Service) Differences(ctx context.Context, who identity.Actor, app AppID, f DifferenceFilter) (list []ShownDifference, err error) {
+	if _, err := s.Comparison(ctx, who, app, f.Comparison); err != nil {
+		return nil, err
+	}
+	err = s.store.View(ctx, func(tx Reader) error {
+		ds, err := tx.Differences(ctx, f)
+		if err != nil {
+			return err
+		}
+		list = make([]ShownDifference, len(ds))
+		for i, d := range ds {
+			if list[i], err = shown(ctx, tx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, wrap("list differences", err)
+}
+
+// Difference returns one difference of an app.
+func (s *Service) Difference(ctx context.Context, who identity.Actor, app AppID, id DifferenceID) (d ShownDifference, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+			return err
+		}
+		one, err := tx.Difference(ctx, id)
+		if err != nil {
+			return err
+		}
+		if one.App != app {
+			return missing("difference", string(id))
+		}
+		d, err = shown(ctx, tx, one)
+		return err
+	})
+	return d, s.refused(ctx, who, "app:"+string(app), "see_drift", wrap("read difference", err))
+}
+
+// Resolve settles a difference: ActAccept ends the grant as what is there,
+// ActRestore sets it up once more, ActRevoke ends it by its ordinary road.
+func (s *Service) Resolve(ctx context.Context, who identity.Actor, app AppID, id DifferenceID, how Act, note string) (Grant, error) {
+	d, err := s.Difference(ctx, who, app, id)
+	if err != nil {
+		return Grant{}, err
+	}
+	if d.Grant == "" {
+		return Grant{}, fault.New(fault.Conflict, "Nothing was granted here: there is no grant to settle.").WithCode("no_grant").
+			WithHint("Ask for the role for this person, or take it back in the other system.")
+	}
+	switch how {
+	case ActAccept:
+		return s.AcceptChange(ctx, who, d.Grant, note)
+	case ActRestore:
+		return s.Restore(ctx, who, d.Grant, note)
+	case ActRevoke:
+		return s.Revoke(ctx, who, d.Grant, note)
+	}
+	return Grant{}, fault.Field("how", "A difference is settled by accept, restore or end.")
+}
+
+// maySettle says why who may not decide on a change that somebody made in the
+// other system, or nil.
+func maySettle(who identity.Actor, app App) error {
+	if !who.Administers() && !app.ownedBy(who) {
+		return fault.New(fault.Forbidden, "An owner of %s or an administrator can do this.", app.Name).WithCode("not_yours")
+	}
+	return nil
+}
+
+// AcceptChange takes what somebody changed in the other system as the end of a
+// grant. Nothing is written there.
+func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
+	return s.change(ctx, who, id, "accept", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+		if err := maySettle(who, app); err != nil {
+			return g, nil, nil, err
+		}
+		g, events, err := g.accept(who, note, s.now())
+		return g, events, nil, err
+	})
+}
+
+// Restore has a grant set up once more that somebody changed in the other
+// system. What is there is read first; when it has changed again since, it is
+// left alone and told.
+func (s *Service) Restore(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
+	return s.change(ctx, who, id, "restore", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+		if err := maySettle(who, app); err != nil {
+			return g, nil, nil, err
+		}
+		note, err := cleanReason(note)
+		if err != nil {
+			return g, nil, nil, err
+		}
+		g, events, err := g.restore(who, note, s.newID("run"), s.now())
+		if err == nil {
+			err = enabled(ctx, tx, g.Person)
+		}
+		return g, events, new(g.job(JobProvision, "restore", 0)), err
+	})
+}
+
+// BeginComparison notes that the list is about to be read, and returns the
+// comparison; one that is over already is a conflict.
+func (s *Service) BeginComparison(ctx context.Context, id ComparisonID) (c Comparison, err error) {
+	err = s.onComparison(ctx, id, func(tx Tx, kept Comparison) error {
+		kept.ListedAt, kept.Read, kept.Of = s.now(), 0, 0
+		c = kept
+		return tx.SaveComparison(ctx, kept)
+	})
+	return c, wrap("begin comparison", err)
+}
+
+// ComparisonRead notes how far the list has been read.
+func (s *Service) ComparisonRead(ctx context.Context, id ComparisonID, read, of int) error {
+	return wrap("note progress", s.onComparison(ctx, id, func(tx Tx, c Comparison) error {
+		c.Read, c.Of = read, max(of, 0)
+		return tx.SaveComparison(ctx, c)
+	}))
+}
+
+// onComparison changes a comparison that is under way.
+func (s *Service) onComparison(ctx context.Context, id ComparisonID, change func(tx Tx, c Comparison) error) error {
+	return s.store.Change(ctx, func(tx Tx) error {
+		c, err := tx.Comparison(ctx, id)
+		if err != nil {
+			return err
+		}
+		if c.State != ComparisonRunning {
+			return fault.New(fault.Conflict, "The comparison %s is over already.", id).WithCode("comparison_over")
+		}
+		return change(tx, c)
+	})
+}
+
+// FailComparison ends a comparison whose list could not be read whole.
+func (s *Service) FailComparison(ctx context.Context, id ComparisonID, p Problem) error {
+	return wrap("end comparison", s.onComparison(ctx, id, func(tx Tx, c Comparison) error {
+		c.State, c.EndedAt, c.Problem = ComparisonFailed, s.now(), p
+		if err := tx.SaveComparison(ctx, c); err != nil {
+			return err
+		}
+		return tx.Record(ctx, event(DriftFailed, identity.System(), "app:"+string(c.App), c.EndedAt, "comparison", string(c.ID), "code", p.Code, "message", p.Message))
+	}))
+}
+
+// Compare takes the whole list of a system's users into a comparison and into
+// the grants of its app, all at once.
+func (s *Service) Compare(ctx context.Context, id ComparisonID, accounts []Account) (Comparison, error) {
+	var c Comparison
+	err := s.store.View(ctx, func(tx Reader) (err error) { c, err = tx.Comparison(ctx, id); return err })
+	if err != nil {
+		return c, wrap("compare", err)
+	}
+	scale, err := s.rules.Scale(ctx, c.Connection)
+	if err != nil {
+		return c, wrap("compare", err)
+	}
+	err = s.onComparison(ctx, id, func(tx Tx, kept Comparison) error {
+		work, err := s.comparison(ctx, tx, kept)
+		if err != nil {
+			return err
+		}
+		work.accounts, work.scale = accounts, scale
+		found := work.compare()
+		kept.State, kept.EndedAt, kept.Counts, kept.Read, kept.Of = ComparisonDone, work.now, found.counts, len(accounts), len(accounts)
+		c = kept
+		return s.keepCompared(ctx, tx, kept, found)
+	})
+	return c, wrap("compare", err)
+}
+
+// comparison reads what the list is compared with.
+func (s *Service) comparison(ctx context.Context, tx Reader, c Comparison) (comparison, error) {
+	work := comparison{Comparison: c, now: s.now(), since: map[string]time.Time{}}
+	var err error
+	if work.grants, err = tx.Grants(ctx, GrantFilter{Connection: c.Connection, States: counted}); err != nil {
+		return work, err
+	}
+	ended, err := tx.Grants(ctx, GrantFilter{Connection: c.Connection, States: []GrantState{GrantEnded}, HeldFrom: c.ListedAt, HeldUntil: work.now.Add(time.Second)})
+	if err != nil {
+		return work, err
+	}
+	work.grants = append(work.grants, ended...)
+	if work.emails, err = tx.Addresses(ctx, c.Connection); err != nil {
+		return work, err
+	}
+	before, err := tx.Comparisons(ctx, ComparisonFilter{App: c.App, State: ComparisonDone, Limit: 1})
+	if err != nil || len(before) == 0 {
+		return work, err
+	}
+	known, err := tx.Differences(ctx, DifferenceFilter{Comparison: before[0].ID})
+	for _, d := range known {
+		work.since[d.key()] = d.Since
+	}
+	return work, err
+}
+
+// keepCompared keeps what a comparison found.
+func (s *Service) keepCompared(ctx context.Context, tx Tx, c Comparison, found compared) error {
+	for i := range found.rows {
+		d := &found.rows[i]
+		d.ID, d.Comparison, d.App = DifferenceID(s.newID("dif")), c.ID, c.App
+	}
+	if err := tx.SaveComparison(ctx, c); err != nil {
+		return err
+	}
+	if err := tx.AddDifferences(ctx, found.rows); err != nil {
+		return err
+	}
+	for _, g := range found.changed {
+		if err := tx.SaveGrant(ctx, g); err != nil {
+			return err
+		}
+	}
+	n := strconv.Itoa
+	return tx.Record(ctx, append(found.events, event(DriftCompared, identity.System(), "app:"+string(c.App), c.EndedAt, "comparison", string(c.ID),
+		"users", n(c.Counts.Accounts), "same", n(c.Counts.Same), "differ", n(c.Counts.Differ), "gone", n(c.Counts.Gone), "not_found", n(c.Counts.NotFound),
+		"unmanaged", n(c.Counts.Unmanaged), "busy", n(c.Counts.Busy)))...)
+}
+
+// RunningComparisons returns the comparisons that are under way.
+func (s *Service) RunningComparisons(ctx context.Context) (list []Comparison, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		list, err = tx.Comparisons(ctx, ComparisonFilter{State: ComparisonRunning})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for comparisons: %w", err)
+	}
+	return list, nil
+}

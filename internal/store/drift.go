@@ -1,0 +1,175 @@
+package store
+
+import (
+	"context"
+	"slices"
+
+	"github.com/uptrace/bun"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+type comparisonRow struct {
+	bun.BaseModel `bun:"table:comparisons"`
+	ID            string `bun:",pk"`
+	AppID         string
+	ConnectionID  string
+	State         string
+	StartedBy     string
+	StartedMs     int64
+	ListedMs      int64
+	EndedMs       int64
+	UsersRead     int
+	UsersTotal    int
+	Counts        string
+	Problem       string
+}
+
+func comparisonFrom(r comparisonRow) (access.Comparison, error) {
+	c := access.Comparison{
+		ID: access.ComparisonID(r.ID), App: access.AppID(r.AppID), Connection: r.ConnectionID, State: access.ComparisonState(r.State),
+		By: identity.PersonID(r.StartedBy), StartedAt: at(r.StartedMs), ListedAt: at(r.ListedMs), EndedAt: at(r.EndedMs), Read: r.UsersRead, Of: r.UsersTotal,
+	}
+	var err error
+	if c.Counts, err = parse[access.DriftCounts]("counts", r.Counts); err != nil {
+		return c, err
+	}
+	c.Problem, err = parse[access.Problem]("problem", r.Problem)
+	return c, err
+}
+
+// Comparison implements [access.Reader].
+func (r reader) Comparison(ctx context.Context, id access.ComparisonID) (access.Comparison, error) {
+	var row comparisonRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.Comparison{}, missing(err, "comparison", string(id))
+	}
+	return comparisonFrom(row)
+}
+
+// Comparisons implements [access.Reader].
+func (r reader) Comparisons(ctx context.Context, f access.ComparisonFilter) ([]access.Comparison, error) {
+	if !keepable(string(f.App), string(f.State), string(f.Before)) {
+		return nil, nil
+	}
+	var rows []comparisonRow
+	q := r.q.NewSelect().Model(&rows).Order("id DESC")
+	if f.App != "" {
+		q.Where("app_id = ?", f.App)
+	}
+	if f.State != "" {
+		q.Where("state = ?", f.State)
+	}
+	if f.Before != "" {
+		q.Where("id < ?", f.Before)
+	}
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list comparisons", err)
+	}
+	return each(rows, comparisonFrom)
+}
+
+// SaveComparison implements [access.Tx].
+func (t *tx) SaveComparison(ctx context.Context, c access.Comparison) error {
+	row := comparisonRow{
+		ID: string(c.ID), AppID: string(c.App), ConnectionID: c.Connection, State: string(c.State), StartedBy: string(c.By), StartedMs: ms(c.StartedAt),
+		ListedMs: ms(c.ListedAt), EndedMs: ms(c.EndedAt), UsersRead: c.Read, UsersTotal: c.Of, Counts: text(c.Counts), Problem: text(c.Problem),
+	}
+	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
+	return wrap("save comparison", err)
+}
+
+// EnqueueComparison implements [access.Tx].
+func (t *tx) EnqueueComparison(ctx context.Context, c access.Comparison) error {
+	return wrap("enqueue comparison", t.db.enqueueComparison(ctx, t.sql.Tx, c))
+}
+
+type differenceRow struct {
+	bun.BaseModel `bun:"table:differences"`
+	ID            string `bun:",pk"`
+	ComparisonID  string
+	AppID         string
+	Kind          string
+	GrantID       string
+	PersonID      string
+	UserID        string
+	UserName      string
+	Granted       string
+	Found         string
+	SinceMs       int64
+}
+
+func differenceFrom(r differenceRow) (access.Difference, error) {
+	return access.Difference{
+		ID: access.DifferenceID(r.ID), Comparison: access.ComparisonID(r.ComparisonID), App: access.AppID(r.AppID), Kind: access.DifferenceKind(r.Kind),
+		Grant: access.GrantID(r.GrantID), Person: identity.PersonID(r.PersonID), User: r.UserID, UserName: r.UserName, Granted: r.Granted, Found: r.Found,
+		Since: at(r.SinceMs),
+	}, nil
+}
+
+// Difference implements [access.Reader].
+func (r reader) Difference(ctx context.Context, id access.DifferenceID) (access.Difference, error) {
+	var row differenceRow
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+		return access.Difference{}, missing(err, "difference", string(id))
+	}
+	return differenceFrom(row)
+}
+
+// Differences implements [access.Reader]. A comparison makes the ids of those
+// that ask for a decision first.
+func (r reader) Differences(ctx context.Context, f access.DifferenceFilter) ([]access.Difference, error) {
+	if !keepable(append(texts(f.Kinds), string(f.Comparison), string(f.After))...) {
+		return nil, nil
+	}
+	var rows []differenceRow
+	q := r.q.NewSelect().Model(&rows).Where("comparison_id = ?", f.Comparison).Order("id")
+	if len(f.Kinds) > 0 {
+		q.Where("kind IN ?", bun.Tuple(f.Kinds))
+	}
+	if f.After != "" {
+		q.Where("id > ?", f.After)
+	}
+	if f.Limit > 0 {
+		q.Limit(int64(f.Limit))
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list differences", err)
+	}
+	return each(rows, differenceFrom)
+}
+
+// AddDifferences implements [access.Tx].
+func (t *tx) AddDifferences(ctx context.Context, ds []access.Difference) error {
+	for some := range slices.Chunk(ds, rowsAtOnce) {
+		rows := make([]differenceRow, len(some))
+		for i, d := range some {
+			rows[i] = differenceRow{
+				ID: string(d.ID), ComparisonID: string(d.Comparison), AppID: string(d.App), Kind: string(d.Kind), GrantID: string(d.Grant),
+				PersonID: string(d.Person), UserID: d.User, UserName: d.UserName, Granted: d.Granted, Found: d.Found, SinceMs: ms(d.Since),
+			}
+		}
+		if _, err := t.sql.NewInsert().Model(&rows).Exec(ctx); err != nil {
+			return wrap("keep differences", err)
+		}
+	}
+	return nil
+}
+
+// Addresses implements [access.Reader].
+func (r reader) Addresses(ctx context.Context, connection string) (map[identity.PersonID]string, error) {
+	var rows []struct{ ID, Email string }
+	err := r.q.NewSelect().Table("people").Column("id", "email").Where("id IN (SELECT person_id FROM grants WHERE connection_id = ?)", connection).Scan(ctx, &rows)
+	if err != nil {
+		return nil, wrap("read addresses", err)
+	}
+	all := make(map[identity.PersonID]string, len(rows))
+	for _, p := range rows {
+		all[identity.PersonID(p.ID)] = p.Email
+	}
+	return all, nil
+}
