@@ -86,7 +86,7 @@ func TestAdminTokenWhileTheServerStarts(t *testing.T) {
 		}
 		made := make(chan answer, 1)
 		go func() {
-			token, err := server.Token(t.Context(), server.Config{Data: data, Database: cfg.Postgres}, "you@acme.example", nil)
+			token, err := server.Token(t.Context(), server.Config{Data: data, Database: cfg.Postgres}, "you@acme.example", []identity.Scope{identity.ScopeAdmin})
 			made <- answer{token, err}
 		}()
 
