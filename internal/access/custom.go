@@ -76,15 +76,17 @@ func (r Request) askedEvent(a Asked, who identity.Actor, now time.Time) audit.Ev
 	return r.event(RequestAsked, who, now, "step", strconv.Itoa(a.Step+1), "workflow", a.Workflow, "run", a.Run, "attempt", strconv.Itoa(a.Attempt))
 }
 
-// askAgain returns r with its waiting step's workflow asked anew, after it had
-// failed.
-func (r Request) askAgain(who identity.Actor, app App, run string, now time.Time) (Request, *Job, []audit.Event, error) {
+// askAgain returns r with its waiting step's workflow asked anew by run, after it
+// had failed. old, if not empty, is the run that failed.
+func (r Request) askAgain(who identity.Actor, app App, old, run string, now time.Time) (Request, *Job, []audit.Event, error) {
 	a := r.asked()
 	switch {
 	case !who.Administers() && !app.ownedBy(who):
 		return r, nil, nil, fault.New(fault.Forbidden, "Only an owner of %s or an administrator may ask the workflow again.", app.Name).WithCode("not_yours")
 	case r.State != RequestWaiting:
 		return r, nil, nil, ErrDecided
+	case a != nil && old != "" && a.Run != old:
+		return r, nil, nil, laterRun(a.Run)
 	case a == nil || a.Answered.IsZero() || a.Problem == (Problem{}):
 		return r, nil, nil, fault.New(fault.Conflict, "There is nothing to retry: the workflow of this step has not failed.").WithCode("nothing_to_retry")
 	}
@@ -269,8 +271,9 @@ func (s *Service) reportAnswer(ctx context.Context, a Answer) (Request, error) {
 	return reported, err
 }
 
-// AskAgain asks the workflow of the waiting step again, after it had failed.
-func (s *Service) AskAgain(ctx context.Context, who identity.Actor, id RequestID) (Request, error) {
+// AskAgainAfter is AskAgain after a certain run, which must be the last of its
+// step.
+func (s *Service) AskAgainAfter(ctx context.Context, who identity.Actor, id RequestID, run string) (Request, error) {
 	subject := "request:" + string(id)
 	if err := s.need(ctx, who, identity.ScopeRequestsWrite, subject, "retry"); err != nil {
 		return Request{}, err
@@ -292,7 +295,7 @@ func (s *Service) AskAgain(ctx context.Context, who identity.Actor, id RequestID
 		if !req.visibleTo(who, app) {
 			return NoRequest(id)
 		}
-		req, job, events, err := req.askAgain(who, app, s.newID("run"), s.now())
+		req, job, events, err := req.askAgain(who, app, run, s.newID("run"), s.now())
 		if err != nil {
 			return err
 		}

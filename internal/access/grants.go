@@ -119,20 +119,6 @@ func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, no
 	})
 }
 
-// Retry makes a new run for a grant whose last run did not carry it out.
-func (s *Service) Retry(ctx context.Context, who identity.Actor, id GrantID) (Grant, error) {
-	return s.change(ctx, who, id, "retry", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
-		if !who.Administers() && !app.ownedBy(who) {
-			return g, nil, nil, fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
-		}
-		g, kind, events, err := g.retry(who, s.newID("run"), s.now())
-		if err == nil && kind == JobProvision {
-			err = enabled(ctx, tx, g.Person)
-		}
-		return g, events, new(g.job(kind, "retry", 0)), err
-	})
-}
-
 // dueAtOnce is how many due grants are put in order at a time.
 const dueAtOnce = 5000
 

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 // Runs does what needs more than the rows of runs.
 type Runs interface {
 	Cancel(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
+	// Retry makes a new run for what one did not carry out.
+	Retry(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
 	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
 }
 
@@ -25,10 +28,11 @@ func (s *server) runs() {
 }
 
 func (s *server) cancelRun(ctx context.Context, who identity.Actor, in *one) (*body[wire.Run], error) {
-	if _, err := s.Runs.Cancel(ctx, who, in.ID); err != nil {
+	r, err := s.Runs.Cancel(ctx, who, in.ID)
+	if err != nil {
 		return nil, err
 	}
-	return s.getRun(ctx, who, in)
+	return s.seenRun(ctx, who, r)
 }
 
 type watched struct {
@@ -54,6 +58,9 @@ func runWithSteps(r workflow.Run, steps []workflow.Step) wire.Run {
 	for _, step := range steps {
 		out.Steps = append(out.Steps, stepOf(step))
 	}
+	for _, l := range workflow.Log(r, steps) {
+		out.Log = append(out.Log, wire.LogLine{At: l.At, Level: l.Level, Text: l.Text, Step: l.Step})
+	}
 	return out
 }
 
@@ -72,7 +79,7 @@ func runFacts(r workflow.Run) wire.RunFacts {
 func stepFacts(s workflow.Step) wire.StepFacts {
 	t := s.Timing()
 	ms := func(d time.Duration) float64 { return float64(d.Round(time.Microsecond)) / float64(time.Millisecond) }
-	f := wire.StepFacts{ExchangeMS: ms(t.Exchange), CallMS: ms(t.Call), ReadBackMS: ms(t.ReadBack), WaitedMS: ms(t.Waited)}
+	f := wire.StepFacts{Hidden: s.Hidden, ExchangeMS: ms(t.Exchange), CallMS: ms(t.Call), ReadBackMS: ms(t.ReadBack), WaitedMS: ms(t.Waited)}
 	if s.Change != nil {
 		f.Change = new(changeOf(*s.Change))
 	}
@@ -83,15 +90,24 @@ func changeOf(c workflow.Change) wire.Change {
 	return wire.Change{What: c.What, Before: c.Before, After: c.After, Method: c.Method, Path: c.Path, Body: c.Body, Held: c.Held}
 }
 
-// oneAtATime refuses a retry while another run for the same grant is under way.
-func (s *server) oneAtATime(ctx context.Context, who identity.Actor, grant string) error {
-	rs, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{Grant: grant, Limit: 1})
-	// One that waits for its time gives way to a person.
-	if err != nil || len(rs) == 0 || rs[0].State.Ended() || rs[0].State == workflow.RunRetrying {
-		return err
+func (s *server) retryRun(ctx context.Context, who identity.Actor, in *one) (*body[wire.Run], error) {
+	r, err := s.Runs.Retry(ctx, who, in.ID)
+	if err != nil {
+		return nil, err
 	}
-	return fault.New(fault.Conflict, "The run %s for the same access is under way already.", rs[0].ID).WithCode("run_active").
-		WithHint("Watch it: margay run watch %s", rs[0].ID)
+	return s.seenRun(ctx, who, r)
+}
+
+// seenRun is a run as who may see it: at least its id.
+func (s *server) seenRun(ctx context.Context, who identity.Actor, r workflow.Run) (*body[wire.Run], error) {
+	seen, steps, err := s.Workflows.Run(ctx, who, r.ID)
+	if errors.Is(err, fault.NotFound) {
+		return answer(wire.Run{ID: r.ID, Kind: r.Kind, State: string(r.State), RunFacts: runFacts(r)}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(runWithSteps(seen, steps)), nil
 }
 
 type testIn struct {

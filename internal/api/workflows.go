@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/api/wire"
-	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/workflow"
 )
@@ -88,30 +86,6 @@ func (s *server) getRun(ctx context.Context, who identity.Actor, in *one) (*body
 		return nil, err
 	}
 	return answer(runWithSteps(r, steps)), nil
-}
-
-func (s *server) retryRun(ctx context.Context, who identity.Actor, in *one) (*body[wire.Run], error) {
-	r, _, err := s.Workflows.Run(ctx, who, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	g, err := s.Access.Grant(ctx, who, access.GrantID(r.Grant))
-	if err != nil {
-		return nil, err
-	}
-	if g.Run != r.ID && g.State != access.GrantOverdue {
-		return nil, fault.New(fault.Conflict, "The run %s came after this one.", g.Run).WithCode("not_the_last_run").WithHint("Look at that one.")
-	}
-	if err := s.oneAtATime(ctx, who, string(g.ID)); err != nil {
-		return nil, err
-	}
-	if g, err = s.Access.Retry(ctx, who, g.ID); err != nil {
-		return nil, err
-	}
-	if err := s.Workflows.LinkRetry(ctx, g.Run, r.ID); err != nil {
-		return nil, err
-	}
-	return s.getRun(ctx, who, &one{ID: g.Run})
 }
 
 func faultOf(p workflow.Problem) *wire.Fault {

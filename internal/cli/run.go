@@ -142,7 +142,13 @@ func newRunShow(s *session) *cobra.Command {
 			if _, err := fmt.Fprintln(s.out); err != nil {
 				return err
 			}
-			return s.table(stepTable(r.Steps))
+			if err := s.table(stepTable(r.Steps)); err != nil || len(r.Log) == 0 {
+				return err
+			}
+			if _, err := fmt.Fprintln(s.out); err != nil {
+				return err
+			}
+			return s.table(s.logTable(r.Log))
 		},
 	}
 }
@@ -167,6 +173,19 @@ func stepTable(steps []wire.Step) table {
 			t.rows = append(t.rows, append(row, text(c.Kind), text(c.Method), text(c.Path), text(statusText(c.Status)),
 				text(strconv.FormatFloat(c.DurationMS, 'f', 0, 64)), text(outcome)))
 		}
+	}
+	return t
+}
+
+// logTable is what the workflow wrote to its log, one line a row.
+func (s *session) logTable(lines []wire.LogLine) table {
+	t := table{head: []string{"SAID", "LEVEL", "STEP", "TEXT"}, keep: []bool{true, true, false, true}}
+	for _, l := range lines {
+		before := cell{}
+		if l.Step > 0 {
+			before = text("before " + strconv.Itoa(l.Step))
+		}
+		t.rows = append(t.rows, []cell{s.exact(l.At), text(l.Level), before, text(l.Text)})
 	}
 	return t
 }

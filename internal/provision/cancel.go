@@ -57,22 +57,18 @@ func (p *Provisioner) Cancel(ctx context.Context, who identity.Actor, id string)
 	return p.Runs.Run(ctx, id)
 }
 
-// cancelled reports the run as cancelled, unless it was done before it noticed.
+// cancelled reports the run as cancelled, unless all its steps were made before
+// it noticed.
 func (p *Provisioner) cancelled(ctx context.Context, run workflow.Run, who identity.Actor) error {
 	run, err := p.Runs.Run(ctx, run.ID)
 	if err != nil || run.State.Ended() {
 		return err
 	}
-	because := fault.New(fault.Conflict, "The run was cancelled.").WithCode("cancelled").
-		WithHint("Try again when it shall be carried out after all: what is so already is read first.")
-	run.CancelledBy = who.String()
-	if run.Grant == "" {
-		run.State, run.EndedAt, run.WaitsFor = workflow.RunCancelled, p.Now(), ""
-		run.Problem = workflow.Problem{Code: because.Code, Message: because.Message, Hint: because.Hint}
-		return p.Runs.SaveRun(ctx, run)
-	}
+	run.CancelledBy, run.WaitsFor = who.String(), ""
 	if err := p.Runs.SaveRun(ctx, run); err != nil { // who it was stays with it
 		return err
 	}
-	return p.report(ctx, task{Run: run.ID, Kind: access.JobKind(run.Kind), Grant: access.GrantID(run.Grant)}, nil, because)
+	because := fault.New(fault.Conflict, "The run was cancelled.").WithCode("cancelled").
+		WithHint("Try again when it shall be carried out after all: what is so already is read first.")
+	return p.settle(ctx, task{Run: run.ID, Kind: access.JobKind(run.Kind), Grant: access.GrantID(run.Grant)}, because)
 }

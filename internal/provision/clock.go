@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/engine"
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/workflow"
 )
 
 const (
@@ -29,7 +31,7 @@ func (p *Provisioner) Expire(ctx context.Context) {
 	defer ticker.Stop()
 	for tick := 0; ; tick++ {
 		if tick%int(mendEvery/clockEvery) == 0 {
-			if err := errors.Join(p.mend(ctx), p.mendAnswers(ctx), p.mendComparisons(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(p.mend(ctx), p.mendAnswers(ctx), p.mendStarted(ctx), p.mendComparisons(ctx)); err != nil && ctx.Err() == nil {
 				p.Log.ErrorContext(ctx, "runs that ended without a word could not be looked for; trying again", "error", err)
 			}
 		}
@@ -133,7 +135,12 @@ func (p *Provisioner) goesOn(ctx context.Context, run string) (bool, error) {
 	if err != nil || r.JobID == "" {
 		return false, err
 	}
-	j, err := p.jobs.Job(ctx, r.JobID)
+	return p.alive(ctx, r)
+}
+
+// alive says whether a job will still go on with the run.
+func (p *Provisioner) alive(ctx context.Context, r workflow.Run) (bool, error) {
+	j, err := p.jobs.Job(ctx, cmp.Or(r.JobID, r.ID))
 	if errors.Is(err, fault.NotFound) {
 		return false, nil
 	}
@@ -152,5 +159,5 @@ func (p *Provisioner) giveUp(ctx context.Context, g access.Grant) error {
 		return nil
 	}
 	p.Log.WarnContext(ctx, "a run ended without a word", "run", t.Run, "grant", string(g.ID))
-	return p.report(ctx, t, nil, errNoWord)
+	return p.settle(ctx, t, errNoWord)
 }

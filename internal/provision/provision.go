@@ -39,6 +39,15 @@ type Access interface {
 	Due(ctx context.Context) (bool, error)
 	Underway(ctx context.Context, after access.GrantID, limit int) ([]access.Grant, error)
 
+	// RetryRun makes a new run for a grant in the place of one that was not
+	// carried out; MayRetry says why not.
+	RetryRun(ctx context.Context, who identity.Actor, id access.GrantID, run string) (access.Grant, error)
+	MayRetry(ctx context.Context, who identity.Actor, id access.GrantID, run string) error
+	// AskAgainAfter asks a workflow again that failed to decide on a request;
+	// MayAskAgain says why not.
+	AskAgainAfter(ctx context.Context, who identity.Actor, id access.RequestID, run string) (access.Request, error)
+	MayAskAgain(ctx context.Context, who identity.Actor, id access.RequestID, run string) error
+
 	Question(ctx context.Context, run string, request access.RequestID) (access.Question, error)
 	ReportAnswer(ctx context.Context, a access.Answer) (access.Request, error)
 	Unanswered(ctx context.Context, after access.RequestID, limit int) ([]access.Request, error)
@@ -47,6 +56,9 @@ type Access interface {
 // Runs keeps what runs have become.
 type Runs interface {
 	Run(ctx context.Context, id string) (workflow.Run, error)
+	Steps(ctx context.Context, run string) ([]workflow.Step, error)
+	RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]workflow.Run, error)
+	LinkRetry(ctx context.Context, run, of string) error
 	SaveRun(ctx context.Context, r workflow.Run) error
 	// Plan returns the plan with which the run began, nil before that.
 	Plan(ctx context.Context, run string) (json.RawMessage, error)
@@ -60,6 +72,8 @@ type Executor interface {
 	// Begin begins an execution of a run; the first plan of a run stays.
 	Begin(ctx context.Context, b workflow.Beginning) (*workflow.Journal, error)
 	Execute(ctx context.Context, job *engine.Run, t workflow.Task) (json.RawMessage, error)
+	// Settle tells what a run came to from what is recorded of it alone.
+	Settle(ctx context.Context, t workflow.Task) (output json.RawMessage, finished bool, failed error)
 }
 
 // Systems knows the systems behind connections.
@@ -71,8 +85,14 @@ type Systems interface {
 	NoRole(ctx context.Context, connection string) (string, error)
 }
 
-// Workflows finds the published version of a workflow.
+// Workflows finds the published version of a workflow, and starts those that
+// people run.
 type Workflows interface {
+	Workflow(ctx context.Context, id string) (workflow.Workflow, error)
+	Run(ctx context.Context, who identity.Actor, id string) (workflow.Run, []workflow.Step, error)
+	Runs(ctx context.Context, who identity.Actor, f workflow.RunFilter) ([]workflow.Run, error)
+	MayStart(ctx context.Context, who identity.Actor, w workflow.Workflow) error
+	Start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage) (workflow.Run, error)
 	Published(ctx context.Context, id string) (workflow.Version, error)
 	// Argument returns what a manual or scheduled run's script is told.
 	Argument(ctx context.Context, r workflow.Run) (json.RawMessage, error)
@@ -165,7 +185,7 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 	if asleep, ok := errors.AsType[*workflow.AsleepError](err); ok {
 		return nil, p.insist(ctx, t, "sleep", func() error { return p.sleep(ctx, job, t, journal.Epoch, asleep.Until) })
 	}
-	if failed := p.insist(ctx, t, "report", func() error { return p.report(ctx, t, output, err) }); failed != nil {
+	if failed := p.insist(ctx, t, "report", func() error { return p.report(ctx, t, journal.Log, output, err) }); failed != nil {
 		return nil, failed
 	}
 	return output, err
@@ -280,12 +300,12 @@ func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f ac
 
 // report takes what came of the run into the run and its grant. It may be run
 // again after a crash: the second time changes nothing.
-func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage, failed error) error {
+func (p *Provisioner) report(ctx context.Context, t task, log []workflow.LogLine, output json.RawMessage, failed error) error {
 	run, err := p.Runs.Run(ctx, t.Run)
 	if err != nil {
 		return err
 	}
-	run.Output, run.EndedAt = string(output), p.Now()
+	run.Output, run.EndedAt, run.Log = string(output), p.Now(), log
 	var problem *access.Problem
 	if failed != nil {
 		problem = problemOf(failed)
@@ -298,6 +318,9 @@ func (p *Provisioner) report(ctx context.Context, t task, output json.RawMessage
 		failed = refused
 	}
 	run.State = workflow.Ending(failed)
+	if run.State == workflow.RunDone {
+		run.CancelledBy = "" // somebody wanted to, and was late
+	}
 	if failed != nil {
 		f := fault.Public(failed)
 		if f.Kind == fault.Internal {

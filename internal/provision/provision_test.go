@@ -38,6 +38,7 @@ type rig struct {
 	access *access.Service
 	engine *engine.Engine
 	p      *provision.Provisioner
+	starts atomic.Int64
 	ahead  atomic.Int64  // the clock, in nanoseconds from now
 	role   access.RoleID // Creator
 	viewer access.RoleID
@@ -45,6 +46,7 @@ type rig struct {
 
 	mu     sync.Mutex
 	script func(ctx context.Context, t workflow.Task) (string, error)
+	settle func(ctx context.Context, t workflow.Task) (string, error) // nil: the run is not finished
 	tasks  []workflow.Task
 }
 
@@ -65,6 +67,19 @@ func (r *rig) Execute(ctx context.Context, _ *engine.Run, t workflow.Task) (json
 	r.mu.Unlock()
 	out, err := script(ctx, t)
 	return json.RawMessage(out), err
+}
+
+// Settle implements [provision.Executor]: as if nothing but what was recorded
+// came to an end.
+func (r *rig) Settle(ctx context.Context, t workflow.Task) (json.RawMessage, bool, error) {
+	r.mu.Lock()
+	settle := r.settle
+	r.mu.Unlock()
+	if settle == nil {
+		return nil, false, errors.New("the script asks for more")
+	}
+	out, err := settle(ctx, t)
+	return json.RawMessage(out), true, err
 }
 
 func (r *rig) does(script func(ctx context.Context, t workflow.Task) (string, error)) {
@@ -88,6 +103,43 @@ func (r *rig) NoRole(context.Context, string) (string, error) { return "Unlicens
 // Published implements [provision.Workflows].
 func (r *rig) Published(_ context.Context, id string) (workflow.Version, error) {
 	return workflow.Version{Workflow: id, Hash: "hash of " + id}, nil
+}
+
+// Workflow implements [provision.Workflows].
+func (r *rig) Workflow(ctx context.Context, id string) (workflow.Workflow, error) {
+	return r.db.Workflow(ctx, id)
+}
+
+// Run implements [provision.Workflows].
+func (r *rig) Run(ctx context.Context, _ identity.Actor, id string) (workflow.Run, []workflow.Step, error) {
+	run, err := r.db.Run(ctx, id)
+	return run, nil, err
+}
+
+// Runs implements [provision.Workflows].
+func (r *rig) Runs(ctx context.Context, _ identity.Actor, f workflow.RunFilter) ([]workflow.Run, error) {
+	return r.db.Runs(ctx, f)
+}
+
+// MayStart implements [provision.Workflows].
+func (r *rig) MayStart(_ context.Context, who identity.Actor, _ workflow.Workflow) error {
+	if who.Admin {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "You may not run it.")
+}
+
+// Start implements [provision.Workflows].
+func (r *rig) Start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage) (workflow.Run, error) {
+	if err := r.MayStart(ctx, who, workflow.Workflow{}); err != nil {
+		return workflow.Run{}, err
+	}
+	input := `{"inputs":` + string(inputs) + `}`
+	run := workflow.Run{
+		ID: fmt.Sprintf("run_started_%09d", r.starts.Add(1)), Kind: workflow.KindManual, Workflow: id, Person: string(who.Person), Input: input, Attempt: 1,
+		QueuedAt: time.Now(), Trigger: "person:" + string(who.Person),
+	}
+	return run, r.db.ChangeWorkflows(ctx, func(tx workflow.Tx) error { return tx.AddRun(ctx, run) })
 }
 
 // Argument implements [provision.Workflows].
@@ -134,6 +186,9 @@ func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisione
 	r.must(err)
 	r.db.Use(storetest.AuditKey, func(ctx context.Context, tx *sql.Tx, job access.Job) error {
 		return provision.Enqueue(ctx, r.engine, tx, job)
+	})
+	r.db.UseRuns(func(ctx context.Context, tx *sql.Tx, run workflow.Run) error {
+		return provision.EnqueueRun(ctx, r.engine, tx, run)
 	})
 	r.p.Handle(r.engine)
 	r.must(r.engine.Start(t.Context()))

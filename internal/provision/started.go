@@ -281,7 +281,7 @@ func (p *Provisioner) mendAnswers(ctx context.Context) error {
 				continue
 			}
 			p.Log.WarnContext(ctx, "a run ended without a word", "run", run, "request", string(r.ID))
-			if err := p.report(ctx, task{Run: run, Kind: access.JobApprove, Request: r.ID}, nil, errNoWord); err != nil {
+			if err := p.settle(ctx, task{Run: run, Kind: access.JobApprove, Request: r.ID}, errNoWord); err != nil {
 				return err
 			}
 		}

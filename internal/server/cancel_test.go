@@ -40,3 +40,34 @@ func TestRunCancelled(t *testing.T) {
 		}
 	})
 }
+
+// A run that is cancelled while its change is on its way waits for it, and then
+// says what is true: the role was set and read back, the access is there.
+func TestRunCancelledWhileItChanges(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, u *setup) {
+		ann := u.site.AddUser("ann@acme.example", "Viewer")
+		p := call[wire.Person](u.node, "POST", "/people", wire.NewPerson{Email: "ann@acme.example"})
+		request := u.request(p.ID, "Creator", false)
+		reached, release := make(chan struct{}), make(chan struct{})
+		u.site.Fail(tableautest.Fault{Operation: "update-user", Before: func() { close(reached); <-release }})
+		grant := call[wire.Request](u.as("bo@acme.example"), "POST", "/requests/"+request.ID+"/approve", wire.Decision{}).GrantID
+		<-reached
+		id := call[wire.Grant](u.node, "GET", "/grants/"+grant, nil).RunID
+		cancelled := make(chan wire.Run, 1)
+		go func() { cancelled <- call[wire.Run](u.node, "POST", "/runs/"+id+"/cancel", nil) }()
+		for len(call[wire.List[wire.Event]](u.node, "GET", "/audit?kind=run.cancelled&limit=10", nil).Items) == 0 {
+			continue // until the cancel is on its way
+		}
+		close(release)
+
+		r := <-cancelled
+
+		if r.State != "done" || r.CancelledBy != "" || len(r.Output) == 0 || ann.Role() != "Creator" {
+			t.Errorf("%s, by %q, the role is %s, it returned %s", r.State, r.CancelledBy, ann.Role(), r.Output)
+		}
+		if g := u.grantIn(grant, "active"); g.Problem != nil {
+			t.Errorf("the grant is %+v", g)
+		}
+	})
+}

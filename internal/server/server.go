@@ -201,12 +201,12 @@ func (s *Server) assemble(ctx context.Context) error {
 	s.connections = connection.NewService(connection.Config{Store: db, Registry: registry, Sealer: sealer, Env: env, Now: cfg.Now, NewID: newID})
 	sys := systems{connections: s.connections, registry: registry}
 	flows := workflow.NewService(db, sys, cfg.Now, newID)
-	flows.Use(surroundings(db, s.connections, registry, cfg.Log))
 	install := installer(registry, flows)
 	rules := provision.Roles{Workflows: flows, Systems: sys, Installed: func(ctx context.Context, who identity.Actor, id string) (access.Workflows, error) {
 		return installedPair(ctx, who, s.connections, install, id)
 	}}
 	granting := access.NewService(db, rules, cfg.Now, newID)
+	flows.Use(surroundings(db, granting, s.connections, registry, cfg.Log))
 	runner := workflow.NewRunner(db, sys, cfg.Now, cfg.Log)
 	s.provisioner = &provision.Provisioner{
 		Trials: provision.Trials{Workflow: flows.Workflow, Try: trial(flows, runner), Sample: granting.Sample},

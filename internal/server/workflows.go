@@ -13,7 +13,7 @@ import (
 )
 
 // surroundings tells workflows what they ask of packages that they do not know.
-func surroundings(db *store.DB, connections *connection.Service, registry *integration.Registry, log *slog.Logger) workflow.Surroundings {
+func surroundings(db *store.DB, granting *access.Service, connections *connection.Service, registry *integration.Registry, log *slog.Logger) workflow.Surroundings {
 	around := workflow.Surroundings{
 		Integration: func(ctx context.Context, id string) (string, error) {
 			in, err := connections.Integration(ctx, id)
@@ -32,6 +32,14 @@ func surroundings(db *store.DB, connections *connection.Service, registry *integ
 				return err
 			})
 			return groups, err
+		},
+		Apps: func(ctx context.Context, who identity.Actor) ([]string, error) {
+			owned, err := granting.OwnedApps(ctx, who)
+			ids := make([]string, len(owned))
+			for i, id := range owned {
+				ids[i] = string(id)
+			}
+			return ids, err
 		},
 		Person: db.Person,
 		Log:    log,

@@ -94,6 +94,7 @@ type stepRow struct {
 	Problem       string
 	Calls         string
 	Change        string
+	Log           string
 	StartedMs     int64
 	EndedMs       int64
 }
@@ -112,8 +113,27 @@ func stepFrom(r stepRow) (workflow.Step, error) {
 			return s, err
 		}
 	}
+	if s.Log, err = lines(r.Log); err != nil {
+		return s, err
+	}
 	s.Calls, err = parse[[]workflow.Call]("calls", r.Calls)
 	return s, err
+}
+
+// lines returns the kept lines of a log; "" for none.
+func lines(kept string) ([]workflow.LogLine, error) {
+	if kept == "" {
+		return nil, nil
+	}
+	return parse[[]workflow.LogLine]("log", kept)
+}
+
+// linesText is what is kept of the lines of a log.
+func linesText(l []workflow.LogLine) string {
+	if len(l) == 0 {
+		return ""
+	}
+	return text(l)
 }
 
 // Steps implements [workflow.Store].
@@ -136,12 +156,12 @@ func (db *DB) SaveStep(ctx context.Context, epoch int64, s workflow.Step) error 
 		change = text(s.Change)
 	}
 	return db.grouped(ctx, func(ctx context.Context, tx bun.IDB) error {
-		res, err := tx.NewRaw(`INSERT INTO run_steps (run_id, seq, name, state, attempt, input, output, problem, calls, change, started_ms, ended_ms)
-			SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE id = ? AND epoch = ?
+		res, err := tx.NewRaw(`INSERT INTO run_steps (run_id, seq, name, state, attempt, input, output, problem, calls, change, log, started_ms, ended_ms)
+			SELECT id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM runs WHERE id = ? AND epoch = ?
 			ON CONFLICT (run_id, seq) DO UPDATE SET state = excluded.state, attempt = excluded.attempt, output = excluded.output,
-			problem = excluded.problem, calls = excluded.calls, change = excluded.change, started_ms = excluded.started_ms,
+			problem = excluded.problem, calls = excluded.calls, change = excluded.change, log = excluded.log, started_ms = excluded.started_ms,
 			ended_ms = excluded.ended_ms WHERE run_steps.state = ?`,
-			s.Seq, s.Name, string(s.State), s.Attempt, s.Input, s.Output, text(s.Problem), text(s.Calls), change, ms(s.StartedAt), ms(s.EndedAt),
+			s.Seq, s.Name, string(s.State), s.Attempt, s.Input, s.Output, text(s.Problem), text(s.Calls), change, linesText(s.Log), ms(s.StartedAt), ms(s.EndedAt),
 			s.Run, epoch, string(workflow.StepRunning)).Exec(ctx)
 		if err != nil {
 			return wrap("save step", err)

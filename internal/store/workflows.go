@@ -39,14 +39,19 @@ type runRow struct {
 	WaitsFor      string
 	RetryOf       string
 	CancelledBy   string
+	Log           string
 }
 
 func runFrom(r runRow) (workflow.Run, error) {
 	problem, err := parse[workflow.Problem]("problem", r.Problem)
+	if err != nil {
+		return workflow.Run{}, err
+	}
+	said, err := lines(r.Log)
 	return workflow.Run{
 		ID: r.ID, Kind: r.Kind, Workflow: r.WorkflowID, Version: r.Version, Connection: r.ConnectionID, Grant: r.GrantID, Request: r.RequestID,
 		Person: r.PersonID, Trigger: r.TriggerText, Input: r.Input, Attempt: r.Attempt, State: workflow.RunState(r.State), Output: r.Output, Problem: problem, QueuedAt: at(r.QueuedMs),
-		JobID: r.Job, WaitsFor: r.WaitsFor, RetryOf: r.RetryOf, CancelledBy: r.CancelledBy, NotBefore: at(r.NotBeforeMs), StartedAt: at(r.StartedMs), EndedAt: at(r.EndedMs),
+		JobID: r.Job, WaitsFor: r.WaitsFor, RetryOf: r.RetryOf, CancelledBy: r.CancelledBy, NotBefore: at(r.NotBeforeMs), StartedAt: at(r.StartedMs), EndedAt: at(r.EndedMs), Log: said,
 	}, err
 }
 
@@ -61,7 +66,7 @@ func (db *DB) Run(ctx context.Context, id string) (workflow.Run, error) {
 
 // Runs implements [workflow.Store].
 func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, error) {
-	if !keepable(string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger, f.Before) {
+	if !keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger, f.Before) {
 		return nil, nil
 	}
 	var rows []runRow
@@ -101,8 +106,37 @@ func (db *DB) Tallies(ctx context.Context, f workflow.RunFilter) ([]workflow.Tal
 	return tallies, nil
 }
 
+// RunsUnderway implements [workflow.Store].
+func (db *DB) RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]workflow.Run, error) {
+	var rows []runRow
+	err := db.read.NewSelect().Model(&rows).Where("kind IN ? AND ended_ms = 0 AND state IN ? AND id > ?", bun.Tuple(kinds),
+		bun.Tuple([]workflow.RunState{workflow.RunQueued, workflow.RunRunning, workflow.RunWaiting}), after).Order("id").Limit(int64(limit)).Scan(ctx)
+	if err != nil {
+		return nil, wrap("list runs under way", err)
+	}
+	return each(rows, runFrom)
+}
+
+// within keeps the runs that may be seen.
+func within(q *bun.SelectQuery, seen workflow.Seen) {
+	apps := bun.Tuple(seen.Apps)
+	switch {
+	case len(seen.Apps) == 0:
+		q.Where("person_id = ? AND person_id <> ''", seen.Person)
+	default:
+		q.Where(`(person_id = ? AND person_id <> '' OR grant_id IN (SELECT id FROM grants WHERE app_id IN ?)
+			OR request_id IN (SELECT id FROM requests WHERE app_id IN ?))`, seen.Person, apps, apps)
+	}
+}
+
 // narrow keeps the runs that a filter picks.
 func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
+	if f.ID != "" {
+		q.Where("id = ?", f.ID)
+	}
+	if f.Seen != nil {
+		within(q, *f.Seen)
+	}
 	if f.State != "" {
 		q.Where("state = ?", f.State)
 	}
@@ -130,11 +164,11 @@ func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 func (db *DB) SaveRun(ctx context.Context, r workflow.Run) error {
 	row := runRow{
 		ID: r.ID, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, State: string(r.State), Output: r.Output,
-		Problem: text(r.Problem), StartedMs: ms(r.StartedAt), EndedMs: ms(r.EndedAt), WaitsFor: r.WaitsFor, CancelledBy: r.CancelledBy,
+		Problem: text(r.Problem), StartedMs: ms(r.StartedAt), EndedMs: ms(r.EndedAt), WaitsFor: r.WaitsFor, CancelledBy: r.CancelledBy, Log: linesText(r.Log),
 	}
 	return db.grouped(ctx, func(ctx context.Context, tx bun.IDB) error {
 		_, err := tx.NewUpdate().Model(&row).WherePK().Where("ended_ms = 0").
-			Column("workflow_id", "version", "connection_id", "state", "output", "problem", "started_ms", "ended_ms", "waits_for", "cancelled_by").Exec(ctx)
+			Column("workflow_id", "version", "connection_id", "state", "output", "problem", "started_ms", "ended_ms", "waits_for", "cancelled_by", "log").Exec(ctx)
 		return wrap("save run", err)
 	})
 }

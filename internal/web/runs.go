@@ -21,6 +21,8 @@ import (
 // Runs does what needs more than the rows of runs.
 type Runs interface {
 	Cancel(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
+	Retry(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
+	MayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error
 	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
 }
 
@@ -343,38 +345,8 @@ func (s *site) runSheet(r *Request) (runSheet, error) {
 		}
 		v.role, v.app, v.request = g.RoleName, g.App, string(g.Request)
 	}
-	v.retry = s.mayRetry(r.Context(), r.Actor, v.Run)
+	v.retry = s.Runs.MayRetry(r.Context(), r.Actor, v.Run)
 	return v, nil
-}
-
-// mayRetry says why a run cannot be retried by somebody, or nil.
-func (s *site) mayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error {
-	if run.RetryNote() == "" {
-		return fault.New(fault.Conflict, "There is nothing to retry: the run is %s.", strings.ToLower(run.State.Text().Word)).WithCode("not_retryable")
-	}
-	switch {
-	case run.Kind == workflow.KindManual || run.Kind == workflow.KindScheduled:
-		w, err := s.Workflows.Workflow(ctx, run.Workflow)
-		if err != nil {
-			return err
-		}
-		return s.Workflows.MayStart(ctx, who, w)
-	case run.Grant == "":
-		return fault.New(fault.Conflict, "A run that decides a request is asked again on the page of the request.").WithCode("not_retryable")
-	}
-	g, err := s.Access.Grant(ctx, who, access.GrantID(run.Grant))
-	if err != nil {
-		return err
-	}
-	if g.Run != run.ID && g.State != access.GrantOverdue {
-		return fault.New(fault.Conflict, "The run %s came after this one.", g.Run).WithCode("not_the_last_run").WithHint("Look at that one.")
-	}
-	later, err := s.Workflows.Runs(ctx, who, workflow.RunFilter{Grant: run.Grant, Limit: 1})
-	// One that waits for its time gives way to a person.
-	if err != nil || len(later) == 0 || later[0].State.Ended() || later[0].State == workflow.RunRetrying {
-		return err
-	}
-	return fault.New(fault.Conflict, "The run %s for the same access is under way already.", later[0].ID).WithCode("run_active").WithHint("Look at that one.")
 }
 
 func (v runSheet) retryQuestion() ui.Question {
@@ -409,42 +381,14 @@ func (s *site) askRetryRun(r *Request) error {
 }
 
 func (s *site) retryRun(r *Request) error {
-	old, _, err := s.Workflows.Run(r.Context(), r.Actor, r.Thing("id"))
+	run, err := s.Runs.Retry(r.Context(), r.Actor, r.Thing("id"))
 	if err != nil {
 		return err
 	}
-	if err := s.mayRetry(r.Context(), r.Actor, old); err != nil {
-		return err
+	if _, _, err := s.Workflows.Run(r.Context(), r.Actor, run.ID); hiddenFault(err) {
+		return r.Done("/runs", "A new run is made, which somebody else may see.")
 	}
-	var id string
-	if old.Grant != "" {
-		g, err := s.Access.Retry(r.Context(), r.Actor, access.GrantID(old.Grant))
-		if err != nil {
-			return err
-		}
-		id = g.Run
-	} else {
-		run, err := s.Workflows.Start(r.Context(), r.Actor, old.Workflow, inputsOf(old))
-		if err != nil {
-			return err
-		}
-		id = run.ID
-	}
-	if err := s.Workflows.LinkRetry(r.Context(), id, old.ID); err != nil {
-		return err
-	}
-	return r.Done("/runs/"+id, "This is the new run. What is so already is read first.")
-}
-
-// inputsOf are the inputs that a person gave to a manual run.
-func inputsOf(run workflow.Run) json.RawMessage {
-	var told struct {
-		Inputs json.RawMessage `json:"inputs"`
-	}
-	if json.Unmarshal([]byte(run.Input), &told) != nil {
-		return nil
-	}
-	return told.Inputs
+	return r.Done("/runs/"+run.ID, "This is the new run. What is so already is read first.")
 }
 
 func (s *site) askCancelRun(r *Request) error {
@@ -461,10 +405,13 @@ func (s *site) cancelRun(r *Request) error {
 	if err != nil {
 		return err
 	}
-	if run.State != workflow.RunCancelled {
-		return r.DoneAs(ui.Warn, "/runs/"+run.ID, "The run was over before it could be cancelled.")
+	switch run.State { //nolint:exhaustive // the others were over before
+	case workflow.RunCancelled:
+		return r.Done("/runs/"+run.ID, "The run is cancelled.")
+	case workflow.RunUnknown:
+		return r.DoneAs(ui.Warn, "/runs/"+run.ID, "The run is cancelled. Whether its last change was made is not known: a retry reads it first.")
 	}
-	return r.Done("/runs/"+run.ID, "The run is cancelled.")
+	return r.DoneAs(ui.Warn, "/runs/"+run.ID, "The run was over before it could be cancelled.")
 }
 
 // codeLine is one line of a text with its number.

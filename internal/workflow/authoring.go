@@ -43,6 +43,8 @@ type Surroundings struct {
 	Group func(ctx context.Context, id string) error
 	// Groups lists the ids of the groups that a person is a member of.
 	Groups func(ctx context.Context, person identity.PersonID) ([]string, error)
+	// Apps lists the ids of the apps that somebody owns.
+	Apps func(ctx context.Context, who identity.Actor) ([]string, error)
 	// Person finds a person.
 	Person func(ctx context.Context, id identity.PersonID) (identity.Person, error)
 	Log    *slog.Logger

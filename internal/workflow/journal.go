@@ -44,6 +44,7 @@ type Journal struct {
 	Start Start
 	Plan  json.RawMessage
 	Steps []Step
+	Log   []LogLine // what the execution wrote to its log after the last step
 }
 
 // step returns the recorded step of the number.

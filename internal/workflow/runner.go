@@ -77,32 +77,106 @@ func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.Raw
 		return nil, err
 	}
 	defer release()
-	// When a step could not be recorded, the script must not go on as if it had
-	// failed: the run stops and is taken up again.
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	x := execution{runner: r, job: job, task: t, stop: stop}
-	out, err := program.Run(ctx, script.Input{
-		Argument: t.Argument,
-		Clock:    t.Journal.Start.At,
-		Seed:     t.Journal.Start.Seed,
-		Host:     x.host,
-		Log: func(level, text string) {
-			r.log.DebugContext(ctx, "workflow says", "run", t.Run, "level", level, "text", text)
-		},
-	})
-	if cause := context.Cause(ctx); cause != nil {
+	x := &execution{runner: r, job: job, task: t}
+	out, err := x.run(ctx, program)
+	if cause := x.cause(); cause != nil {
 		return nil, cause
 	}
 	return out, problemOf(err)
 }
 
+// Settle tells what a run came to that nobody carries out any more, from what is
+// recorded of it: what its script returned, or why it failed. It is not finished
+// when the script asks for a step that is not recorded; nothing is sent.
+func (r *Runner) Settle(ctx context.Context, t Task) (out json.RawMessage, finished bool, failed error) {
+	program, err := r.program(ctx, t.Workflow, t.Version)
+	if err != nil {
+		return nil, false, err
+	}
+	x := &execution{runner: r, task: t}
+	out, err = x.run(ctx, program)
+	if cause := x.cause(); cause != nil {
+		return nil, false, cause
+	}
+	return out, true, problemOf(err)
+}
+
+// errUnrecorded ends a replay of what is recorded.
+var errUnrecorded = errors.New("the script asks for a step that is not recorded")
+
+// cancelGrace is how long a change that was sent is waited for when the run is
+// cancelled: as long as a call takes at most, so that what came of it is known.
+const cancelGrace = 32 * time.Second
+
 // execution is one execution of a run.
 type execution struct {
 	runner *Runner
-	job    *engine.Run
+	job    *engine.Run // nil: nothing but what is recorded is told
 	task   Task
-	stop   context.CancelCauseFunc
+	said   said
+
+	ctx  context.Context //nolint:containedctx // the life of the execution itself
+	stop context.CancelCauseFunc
+
+	mu        sync.Mutex
+	sending   bool  // a change was sent in the step that is under way
+	cancelled error // not nil: the run goes no further than that step
+}
+
+// run runs the script. When a step could not be recorded, the script must not go
+// on as if it had failed: x stops, and the run is taken up again.
+func (x *execution) run(ctx context.Context, program *script.Program) (json.RawMessage, error) {
+	x.ctx, x.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { x.ended(context.Cause(ctx)) })()
+	start := x.task.Journal.Start
+	out, err := program.Run(x.ctx, script.Input{
+		Argument: x.task.Argument, Clock: start.At, Seed: start.Seed, Host: x.host,
+		Log: func(level, text string) { x.say(ctx, level, text) },
+	})
+	x.task.Journal.Log = x.said.take()
+	return out, err
+}
+
+// cause returns why the execution was stopped, or nil, and ends it.
+func (x *execution) cause() error {
+	defer x.stop(nil)
+	return context.Cause(x.ctx)
+}
+
+// ended is told that the job's context has ended. A job that was cancelled ends
+// at once, but for a change that was sent: what came of that is waited for.
+func (x *execution) ended(cause error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !errors.Is(cause, engine.ErrCancelled) || !x.sending {
+		x.stop(cause)
+		return
+	}
+	x.cancelled = cause
+	time.AfterFunc(cancelGrace, func() { x.stop(cause) }) //nolint:forbidigo // a call takes real time
+}
+
+// maySend says why a change may not be sent any more, or nil: then it counts
+// as sent.
+func (x *execution) maySend() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.cancelled != nil {
+		return x.cancelled
+	}
+	if x.ctx.Err() != nil {
+		return context.Cause(x.ctx)
+	}
+	x.sending = true
+	return nil
+}
+
+// stepOver says why the script goes no further after a step, or nil.
+func (x *execution) stepOver() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sending = false
+	return x.cancelled
 }
 
 // stopped is what a script is told of a call after which it goes no further.
@@ -112,6 +186,7 @@ var stopped = script.Answer{Err: &script.HostError{Code: "stopped", Message: "Th
 func (x *execution) host(ctx context.Context, c script.Call) script.Answer {
 	args := onlyArgument(c.Args)
 	kept, begun := x.task.Journal.step(c.Seq)
+	lines := x.said.take()
 	if begun && (kept.Name != c.Name || kept.Input != string(args)) {
 		x.stop(fault.New(fault.Conflict, "Step %d is recorded as %s, and the workflow now asks for %s.", c.Seq, kept.Name, c.Name).
 			WithCode("nondeterministic").WithHint("Try again: a new run begins anew."))
@@ -120,16 +195,20 @@ func (x *execution) host(ctx context.Context, c script.Call) script.Answer {
 	if begun && kept.State != StepRunning {
 		return answerOf(kept)
 	}
+	if x.job == nil {
+		x.stop(errUnrecorded)
+		return stopped
+	}
 	if err := x.job.Alive(); err != nil {
 		x.stop(err)
 		return stopped
 	}
-	s := Step{Run: x.task.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: kept.Attempt + 1, Input: string(args), StartedAt: x.runner.now()}
+	s := Step{Run: x.task.Run, Seq: c.Seq, Name: c.Name, State: StepRunning, Attempt: kept.Attempt + 1, Input: string(args), StartedAt: x.runner.now(), Log: lines}
 	if c.Name == sleepCall {
 		return x.sleep(ctx, s, kept)
 	}
-	s, err := x.step(ctx, s, args)
-	if err != nil {
+	s, err := x.step(ctx, s, args, kept.Change)
+	if err = cmp.Or(err, x.stepOver()); err != nil {
 		x.stop(err)
 		return stopped
 	}
@@ -151,8 +230,9 @@ func answerOf(s Step) script.Answer {
 const showAfter = 500 * time.Millisecond
 
 // step does one call and keeps its row. The error is why the run cannot go on:
-// what the call itself came to is in the step.
-func (x *execution) step(ctx context.Context, s Step, args json.RawMessage) (Step, error) {
+// what the call itself came to is in the step. before is the change that an
+// execution before this one may have sent.
+func (x *execution) step(ctx context.Context, s Step, args json.RawMessage, before *Change) (Step, error) {
 	g := &stepGuard{x: x, step: s}
 	show := time.AfterFunc(showAfter, func() { g.show(ctx) }) // for people to see: nothing hangs on it
 	value, err := x.act(ctx, s.Name, args, g)
@@ -166,6 +246,9 @@ func (x *execution) step(ctx context.Context, s Step, args json.RawMessage) (Ste
 			// It was cut off, and that is no outcome: the next execution begins it
 			// again.
 			s.State, s.Problem, s.EndedAt = StepRunning, Problem{}, time.Time{}
+			if !g.sent {
+				s.Change = before
+			}
 		}
 		return s, errors.Join(context.Cause(ctx), x.runner.store.SaveStep(context.WithoutCancel(ctx), x.task.Journal.Epoch, s))
 	}
@@ -200,6 +283,7 @@ type stepGuard struct {
 	mu     sync.Mutex
 	step   Step
 	ended  bool
+	sent   bool  // a change was sent, or was about to be
 	failed error // why the row could not be kept: the run cannot go on
 }
 
@@ -225,10 +309,18 @@ func (g *stepGuard) Ask(ctx context.Context) error {
 	if err := g.x.job.Alive(); err != nil {
 		return err
 	}
-	if g.x.task.Guard == nil {
-		return nil
+	if g.x.task.Guard != nil {
+		if err := g.x.task.Guard(ctx); err != nil {
+			return err
+		}
 	}
-	return g.x.task.Guard(ctx)
+	if err := g.x.maySend(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sent = true
+	return nil
 }
 
 func (g *stepGuard) trace(c Call) {

@@ -49,14 +49,15 @@ type bench struct {
 	jobID string       // of the next job, when it is not the run's
 	ahead atomic.Int64 // the clock, in nanoseconds from now
 
-	mu  sync.Mutex
-	out map[string]json.RawMessage
-	err map[string]error
+	mu   sync.Mutex
+	out  map[string]json.RawMessage
+	err  map[string]error
+	said map[string][]workflow.LogLine
 }
 
 func newBench(t *testing.T, cfg store.Config) *bench {
 	t.Helper()
-	b := &bench{t: t, db: storetest.Open(t, cfg), cfg: cfg, systems: &fakeSystems{}, out: map[string]json.RawMessage{}, err: map[string]error{}}
+	b := &bench{t: t, db: storetest.Open(t, cfg), cfg: cfg, systems: &fakeSystems{}, out: map[string]json.RawMessage{}, err: map[string]error{}, said: map[string][]workflow.LogLine{}}
 	b.store = b.db
 	svc := newService(b.db, b.systems)
 	ws, err := svc.Install(t.Context(), identity.System(), bundle(1, "p"))
@@ -80,13 +81,17 @@ func (b *bench) start() *engine.Engine {
 	runner := workflow.NewRunner(b.store, b.systems, now, slog.New(slog.DiscardHandler))
 	e.Handle("provision", func(ctx context.Context, job *engine.Run) (json.RawMessage, error) {
 		id, _, _ := strings.Cut(job.ID(), "-again")
+		j, err := runner.Begin(ctx, workflow.Beginning{Run: id, Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1"})
+		if err != nil {
+			return nil, err
+		}
 		out, err := runner.Execute(ctx, job, workflow.Task{
-			Run: id, Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1", Argument: job.Input(), Guard: b.guard,
+			Run: id, Workflow: b.version.Workflow, Version: b.version.Hash, Connection: "con_1", Argument: job.Input(), Guard: b.guard, Journal: j,
 		})
 		if ctx.Err() == nil {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.out[id], b.err[id] = out, err
+			b.out[id], b.err[id], b.said[id] = out, err, j.Log
 		}
 		return out, err
 	})

@@ -41,6 +41,9 @@ type Store interface {
 	// Tallies counts the runs of each workflow in each state.
 	Tallies(ctx context.Context, f RunFilter) ([]Tally, error)
 	Steps(ctx context.Context, run string) ([]Step, error)
+	// RunsUnderway returns runs of the kinds that have not ended, by id, those after
+	// one of them.
+	RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]Run, error)
 	// SaveRun keeps what a run has become.
 	SaveRun(ctx context.Context, r Run) error
 	// BeginRun gives the run to a new execution and returns what is recorded of
@@ -80,6 +83,8 @@ type Tx interface {
 
 // RunFilter picks runs; its zero value picks all. Newest first.
 type RunFilter struct {
+	ID         string
+	Seen       *Seen // nil: all
 	State      RunState
 	Kind       string
 	Grant      string
@@ -227,41 +232,4 @@ func (s *Service) Published(ctx context.Context, id string) (Version, error) {
 		return Version{}, fault.New(fault.Conflict, "The workflow %s is not published.", w.Name).WithCode("not_published")
 	}
 	return s.store.Version(ctx, w.ID, w.Published)
-}
-
-// Run returns one run with its steps, if who may see it: administrators see
-// all, others those that are for them.
-func (s *Service) Run(ctx context.Context, who identity.Actor, id string) (Run, []Step, error) {
-	r, err := s.store.Run(ctx, id)
-	if err != nil {
-		return Run{}, nil, err
-	}
-	if !who.Admin && r.Person != string(who.Person) {
-		return Run{}, nil, fault.New(fault.NotFound, "There is no run %s.", id).WithCode("run_missing")
-	}
-	steps, err := s.store.Steps(ctx, id)
-	return r, steps, err
-}
-
-// Runs returns the runs that who may see, newest first.
-func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) ([]Run, error) {
-	if !who.Admin {
-		f.Person = string(who.Person)
-	}
-	return s.store.Runs(ctx, f)
-}
-
-// Tally is how many runs of a workflow are in a state.
-type Tally struct {
-	Workflow string
-	State    RunState
-	Runs     int
-}
-
-// Tallies counts the runs that who may see, by workflow and state.
-func (s *Service) Tallies(ctx context.Context, who identity.Actor, f RunFilter) ([]Tally, error) {
-	if !who.Admin {
-		f.Person = string(who.Person)
-	}
-	return s.store.Tallies(ctx, f)
 }

@@ -116,9 +116,10 @@ type Run struct {
 	Problem    Problem
 	// WaitsFor says what a run that waits waits for, for people.
 	WaitsFor    string
-	JobID       string // of the engine, when it is not the one of the run's own id
-	RetryOf     string // the run that this one is a retry of
-	CancelledBy string // who ended it
+	JobID       string    // of the engine, when it is not the one of the run's own id
+	RetryOf     string    // the run that this one is a retry of
+	CancelledBy string    // who ended it
+	Log         []LogLine // what it wrote to its log after the last step
 	QueuedAt    time.Time
 	NotBefore   time.Time // zero: at once
 	StartedAt   time.Time
@@ -155,7 +156,9 @@ type Step struct {
 	Output    string // JSON
 	Problem   Problem
 	Calls     []Call
-	Change    *Change // what it set out to change; nil: it only read
+	Change    *Change   // what it set out to change; nil: it only read
+	Log       []LogLine // what was written to the log before it
+	Hidden    bool      // who sees it may not see what it was asked and answered
 	StartedAt time.Time
 	EndedAt   time.Time
 }

@@ -1,21 +1,34 @@
 package wire
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // RunFacts is what a run says of itself beside its data.
 type RunFacts struct {
-	StateWord     string `json:"state_word" doc:"The state, for people"`
-	StateSentence string `json:"state_sentence"`
-	Next          []Act  `json:"next" doc:"What may be done with it; who may is asked of the service"`
-	WaitsFor      string `json:"waits_for,omitempty"`
-	RetryOf       string `json:"retry_of,omitempty" doc:"The run that this one is a retry of"`
-	RetryNote     string `json:"retry_note,omitempty" doc:"What a retry will do first"`
-	CancelledBy   string `json:"cancelled_by,omitempty"`
-	Revision      string `json:"revision,omitempty" doc:"Another one when something has changed; for GET /runs/{id}/watch"`
+	StateWord     string    `json:"state_word" doc:"The state, for people"`
+	StateSentence string    `json:"state_sentence"`
+	Next          []Act     `json:"next" doc:"What may be done with it; who may is asked of the service"`
+	WaitsFor      string    `json:"waits_for,omitempty"`
+	RetryOf       string    `json:"retry_of,omitempty" doc:"The run that this one is a retry of"`
+	RetryNote     string    `json:"retry_note,omitempty" doc:"What a retry will do first"`
+	CancelledBy   string    `json:"cancelled_by,omitempty"`
+	Log           []LogLine `json:"log,omitempty" doc:"When one run is asked for: what its workflow wrote to its log"`
+	Revision      string    `json:"revision,omitempty" doc:"Another one when something has changed; for GET /runs/{id}/watch"`
+}
+
+// LogLine is one line that a workflow wrote to its log.
+type LogLine struct {
+	At    time.Time `json:"at"`
+	Level string    `json:"level" enum:"debug,info,warn,error"`
+	Text  string    `json:"text"`
+	Step  int       `json:"step,omitempty" doc:"It was written before this step; absent: after the last"`
 }
 
 // StepFacts is what a step says of itself beside its data.
 type StepFacts struct {
+	Hidden     bool    `json:"hidden,omitempty" doc:"What it was asked and answered is for administrators and owners of the app"`
 	Change     *Change `json:"change,omitempty" doc:"What it set out to change; absent: it only read"`
 	ExchangeMS float64 `json:"exchange_ms" doc:"Signing in"`
 	CallMS     float64 `json:"call_ms"`

@@ -1,0 +1,181 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/store/storetest"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// start runs a manual workflow and waits for its end.
+func (r *rig) start() workflow.Run {
+	r.t.Helper()
+	run, err := r.Start(r.t.Context(), ana, "wfl_p", []byte(`{"n":7}`))
+	r.must(err)
+	return r.over(run.ID)
+}
+
+// over waits for the end of a run's job.
+func (r *rig) over(id string) workflow.Run {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
+	defer cancel()
+	_, err := r.engine.Wait(ctx, id)
+	r.must(err)
+	return r.run(id)
+}
+
+func code(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fault.Public(err).Code
+}
+
+// A run is retried by the rule of what it is for, whoever asks: a manual one with
+// the inputs it had, one for a grant by the grant's rule. What is not to be retried
+// says why, and MayRetry says the same.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		r := newRig(t, cfg)
+		fails := func(context.Context, workflow.Task) (string, error) {
+			return "", fault.New(fault.Upstream, "No.").WithCode("no")
+		}
+		done := r.start()
+		r.does(fails)
+		failed, grant := r.start(), r.ask()
+		r.does(succeed)
+		rita := identity.Actor{Person: "usr_rita", Scopes: []identity.Scope{identity.ScopeRequestsWrite}}
+
+		for name, c := range map[string]struct {
+			who  identity.Actor
+			run  string
+			want string
+		}{
+			"one that is done":                   {ana, done.ID, "not_retryable"},
+			"a manual one by somebody else":      {rita, failed.ID, "forbidden"},
+			"one for a grant by somebody else":   {rita, grant.Run, "not_yours"},
+			"one with a token that may only see": {identity.Actor{Person: "usr_ana", Admin: true}, grant.Run, "scope_missing"},
+		} {
+			_, err := r.p.Retry(t.Context(), c.who, c.run)
+			may := r.p.MayRetry(t.Context(), c.who, r.run(c.run))
+			if c.want == "forbidden" {
+				if !errors.Is(err, fault.Forbidden) || !errors.Is(may, fault.Forbidden) {
+					t.Errorf("%s: %v, %v", name, err, may)
+				}
+			} else if code(err) != c.want || code(may) != c.want {
+				t.Errorf("%s: %v, may: %v", name, err, may)
+			}
+		}
+		again, err := r.p.Retry(t.Context(), ana, failed.ID)
+		r.must(err)
+		if got := r.over(again.ID); got.State != workflow.RunDone || got.RetryOf != failed.ID || got.Input != failed.Input {
+			t.Errorf("the manual one again: %+v", got)
+		}
+		next, err := r.p.Retry(t.Context(), ana, grant.Run)
+		r.must(err)
+		if got := r.over(next.ID); got.State != workflow.RunDone || got.RetryOf != grant.Run || r.grant(grant.ID).State != access.GrantActive {
+			t.Errorf("the one for a grant again: %+v, %s", got, r.grant(grant.ID).State)
+		}
+		_, err = r.p.Retry(t.Context(), ana, grant.Run)
+		if may := r.p.MayRetry(t.Context(), ana, r.run(grant.Run)); code(err) != "not_the_last_run" || code(may) != "not_the_last_run" {
+			t.Errorf("one after which there was another: %v, %v", err, may)
+		}
+	})
+}
+
+// A run that is cancelled after its last step was recorded is done: it says what
+// is true, and its grant is active.
+func TestCancelAfterTheLastStep(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		r := newRig(t, cfg)
+		reached := make(chan struct{})
+		late := func(ctx context.Context, _ workflow.Task) (string, error) { // all was done; it only could not say so
+			reached <- struct{}{}
+			<-ctx.Done()
+			return "", ctx.Err()
+		}
+		cancel := func(id string) workflow.Run {
+			<-reached
+			run, err := r.p.Cancel(t.Context(), ana, id)
+			r.must(err)
+			return run
+		}
+
+		r.does(late)
+		r.settle = succeed
+		req, err := r.access.File(t.Context(), ana, access.Ask{Role: r.role, Person: "usr_rita", Reason: "Q4"})
+		r.must(err)
+		granted := cancel(r.grant(req.Grant).Run)
+		manual, err := r.Start(t.Context(), ana, "wfl_p", []byte(`{}`))
+		r.must(err)
+		started := cancel(manual.ID)
+
+		for _, run := range []workflow.Run{granted, started} {
+			if run.State != workflow.RunDone || run.CancelledBy != "" || run.EndedAt.IsZero() || run.Output == "" {
+				t.Errorf("a run of which all was recorded: %+v", run)
+			}
+		}
+		if g := r.grant(req.Grant); g.State != access.GrantActive {
+			t.Errorf("its grant is %s", g.State)
+		}
+		r.mu.Lock()
+		r.settle = nil
+		r.mu.Unlock()
+		manual, err = r.Start(t.Context(), ana, "wfl_p", []byte(`{}`))
+		r.must(err)
+		if run := cancel(manual.ID); run.State != workflow.RunCancelled || run.CancelledBy != "usr_ana" || run.Problem.Code != "cancelled" {
+			t.Errorf("a run that had more to do: %+v", run)
+		}
+	})
+}
+
+// oom_keeps_record: a manual run whose process dies of it does not stay under way
+// for ever. What its recorded steps came to is what it says.
+func TestStartedRunThatEndsWithoutAWord(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		r := newRig(t, cfg)
+		r.does(func(context.Context, workflow.Task) (string, error) { panic("out of memory") })
+		lost, wordless := r.start(), r.start()
+		if lost.State != workflow.RunRunning {
+			t.Fatalf("before anybody looks: %s", lost.State)
+		}
+		r.settle = func(_ context.Context, t workflow.Task) (string, error) {
+			if t.Run == lost.ID {
+				return "", fault.New(fault.Upstream, "No such project.").WithCode("no")
+			}
+			return `{"n":7}`, nil
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.p.Expire(ctx) }) // looks at once
+		late := time.After(time.Minute)
+		for !r.run(lost.ID).State.Ended() || !r.run(wordless.ID).State.Ended() {
+			select {
+			case <-late:
+				t.Fatal("nobody looked")
+			default:
+			}
+		}
+		stop()
+		wg.Wait()
+
+		if got := r.run(lost.ID); got.State != workflow.RunFailed || got.Problem.Code != "no" {
+			t.Errorf("one whose failure was recorded: %+v", got)
+		}
+		if got := r.run(wordless.ID); got.State != workflow.RunDone || got.Output != `{"n":7}` {
+			t.Errorf("one of which all was recorded: %+v", got)
+		}
+	})
+}

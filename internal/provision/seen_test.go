@@ -1,0 +1,80 @@
+package provision_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/store"
+	"github.com/margay-access/margay/internal/store/storetest"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+// What steps were asked and answered is for administrators and the owners of the
+// run's app; whom the run is for sees the steps; nobody else sees the run. What is
+// called like a secret is shown to nobody.
+func TestWhoSeesARun(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		r := newRig(t, cfg)
+		db := r.db
+		svc := workflow.NewService(db, nil, time.Now, nil)
+		owner := identity.Actor{Person: "usr_owner"}
+		r.does(func(ctx context.Context, t workflow.Task) (string, error) {
+			return "", errors.Join(db.SaveStep(ctx, t.Journal.Epoch, workflow.Step{
+				Run: t.Run, Seq: 1, Name: "tableau.request", State: workflow.StepDone, Attempt: 1, StartedAt: time.Now(), EndedAt: time.Now(),
+				Input:  `{"path":"/sites/x/datasources/y","body":{"connection":{"userName":"svc","password":"hunter2"}}}`,
+				Output: `{"connectedApplicationSecret":{"id":"s1","value":"hunter2"},"users":[{"name":"bo@acme.example"}]}`,
+				Calls:  []workflow.Call{{Kind: "call", Method: "GET", Path: "/users?filter=name:eq:bo@acme.example"}},
+				Change: &workflow.Change{What: "the site role of rita", Before: "Viewer", After: "Creator", Body: `{"token":"hunter2"}`},
+				Log:    []workflow.LogLine{{Text: "bo@acme.example is idle"}},
+			}), fault.New(fault.Upstream, "No."))
+		})
+		grant := r.ask()
+		app := grant.App
+		svc.Use(workflow.Surroundings{Apps: func(_ context.Context, who identity.Actor) ([]string, error) {
+			if who.Person == owner.Person {
+				return []string{string(app)}, nil
+			}
+			return nil, nil
+		}})
+		for name, c := range map[string]struct {
+			who   identity.Actor
+			whole bool
+		}{
+			"an administrator":    {identity.Actor{Person: "usr_ana", Admin: true}, true},
+			"an owner of the app": {owner, true},
+			"whom it is for":      {identity.Actor{Person: "usr_rita"}, false},
+		} {
+			_, steps, err := svc.Run(t.Context(), c.who, grant.Run)
+			if err != nil || len(steps) != 1 {
+				t.Fatalf("%s: %v", name, err)
+			}
+			text := fmt.Sprintf("%+v %+v", steps[0], steps[0].Change)
+			if strings.Contains(text, "hunter2") {
+				t.Errorf("%s sees a secret: %s", name, text)
+			}
+			if got := strings.Contains(text, "bo@acme.example"); got != c.whole || steps[0].Hidden == c.whole {
+				t.Errorf("%s sees other people: %v, %s", name, got, text)
+			}
+			if steps[0].Change.After != "Creator" || steps[0].Calls[0].Method != "GET" {
+				t.Errorf("%s does not see what was changed: %s", name, text)
+			}
+			if rs, err := svc.Runs(t.Context(), c.who, workflow.RunFilter{}); err != nil || len(rs) != 1 {
+				t.Errorf("%s lists %d runs, %v", name, len(rs), err)
+			}
+		}
+		somebody := identity.Actor{Person: "usr_bo"}
+		if _, _, err := svc.Run(t.Context(), somebody, grant.Run); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("somebody else: %v", err)
+		}
+		if rs, err := svc.Runs(t.Context(), somebody, workflow.RunFilter{}); err != nil || len(rs) != 0 {
+			t.Errorf("somebody else lists %d runs, %v", len(rs), err)
+		}
+	})
+}

@@ -1,0 +1,178 @@
+package workflow
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+)
+
+// Seen is which runs somebody may see: those that are for them or that they
+// started, and those of the apps that they own.
+type Seen struct {
+	Person string
+	Apps   []string // ids
+}
+
+// seen returns which runs who may see; nil is all.
+func (s *Service) seen(ctx context.Context, who identity.Actor) (*Seen, error) {
+	if who.Admin || who.IsSystem() {
+		return nil, nil
+	}
+	seen := Seen{Person: string(who.Person)}
+	if s.around.Apps == nil {
+		return &seen, nil
+	}
+	var err error
+	seen.Apps, err = s.around.Apps(ctx, who)
+	return &seen, err
+}
+
+// Run returns one run with its steps, if who may see it. What steps were asked
+// and answered names other people too: administrators and the owners of the
+// run's app see it, whom the run is for sees the steps without it.
+func (s *Service) Run(ctx context.Context, who identity.Actor, id string) (Run, []Step, error) {
+	seen, err := s.seen(ctx, who)
+	if err != nil {
+		return Run{}, nil, err
+	}
+	r, err := s.store.Run(ctx, id)
+	if err != nil {
+		return Run{}, nil, err
+	}
+	whole := seen == nil
+	if !whole && len(seen.Apps) > 0 {
+		owned, err := s.store.Runs(ctx, RunFilter{ID: id, Seen: &Seen{Apps: seen.Apps}})
+		if err != nil {
+			return Run{}, nil, err
+		}
+		whole = len(owned) > 0
+	}
+	if !whole && (r.Person == "" || r.Person != seen.Person) {
+		return Run{}, nil, fault.New(fault.NotFound, "There is no run %s.", id).WithCode("run_missing")
+	}
+	steps, err := s.store.Steps(ctx, id)
+	if !whole {
+		return r.forItsPerson(), each(steps, r.stepForItsPerson), err
+	}
+	return r, each(steps, Step.shown), err
+}
+
+// Runs returns the runs that who may see, newest first.
+func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) (_ []Run, err error) {
+	if f.Seen, err = s.seen(ctx, who); err != nil {
+		return nil, err
+	}
+	return s.store.Runs(ctx, f)
+}
+
+// Tally is how many runs of a workflow are in a state.
+type Tally struct {
+	Workflow string
+	State    RunState
+	Runs     int
+}
+
+// Tallies counts the runs that who may see, by workflow and state.
+func (s *Service) Tallies(ctx context.Context, who identity.Actor, f RunFilter) (_ []Tally, err error) {
+	if f.Seen, err = s.seen(ctx, who); err != nil {
+		return nil, err
+	}
+	return s.store.Tallies(ctx, f)
+}
+
+func each(steps []Step, change func(Step) Step) []Step {
+	for i, s := range steps {
+		steps[i] = change(s)
+	}
+	return steps
+}
+
+// forItsPerson is the run as whom it is for, or who started it, sees it. The log
+// of a run that somebody started is for them.
+func (r Run) forItsPerson() Run {
+	if r.Kind != KindManual {
+		r.Log = nil
+	}
+	return r
+}
+
+// stepForItsPerson is a step of the run without what it was asked and answered.
+func (r Run) stepForItsPerson(s Step) Step {
+	s.Hidden, s.Input, s.Output = true, "", ""
+	if r.Kind != KindManual {
+		s.Log = nil
+	}
+	s.Calls = slices.Clone(s.Calls)
+	for i, c := range s.Calls {
+		s.Calls[i].Path, _, _ = strings.Cut(c.Path, "?") // a search names whom it is for
+	}
+	if s.Change != nil {
+		c := *s.Change
+		c.Path, _, _ = strings.Cut(c.Path, "?")
+		if c.Body = ""; r.Grant == "" { // what is changed is somebody else's
+			c.What, c.Before, c.After = "", "", ""
+		}
+		s.Change = &c
+	}
+	return s
+}
+
+// shown is a step as it is shown to those who may see what it was asked and
+// answered: without secrets.
+func (s Step) shown() Step {
+	s.Input, s.Output = withoutSecrets(s.Input), withoutSecrets(s.Output)
+	if s.Change != nil {
+		c := *s.Change
+		c.Body = withoutSecrets(c.Body)
+		s.Change = &c
+	}
+	return s
+}
+
+const redacted = "[redacted]"
+
+// secretName is how fields are called that hold a secret. Ours never get so far;
+// a call of any kind may send or be answered one that is the other system's.
+var secretName = regexp.MustCompile(`(?i)secret|passw|token|credential|private.?key|api.?key`)
+
+// withoutSecrets returns JSON whose fields with the name of a secret hold none.
+func withoutSecrets(text string) string {
+	if !secretName.MatchString(text) {
+		return text
+	}
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return redacted
+	}
+	out, err := json.Marshal(redact(v, false))
+	if err != nil {
+		return redacted
+	}
+	return string(out)
+}
+
+func redact(v any, secret bool) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			v[name] = redact(value, secret || secretName.MatchString(name))
+		}
+	case []any:
+		for i, value := range v {
+			v[i] = redact(value, secret)
+		}
+	case string:
+		if secret && v != "" {
+			return redacted
+		}
+	}
+	return v
+}
