@@ -64,11 +64,14 @@ const firstDay = 24 * time.Hour
 // its problem may pass by itself; false when it may not, or when a day of tries
 // is over. 1, 5, 15 and 60 minutes, then each 4 hours for a day. A token that the
 // other system refuses is somebody's to replace: looked at after 5, 15 and 60
-// minutes and then each hour, until it is.
+// minutes and then each hour, until it is. A connection that somebody paused is
+// looked at at least each 15 minutes, until it is resumed.
 func healDelay(code string, n int, since time.Duration) (time.Duration, bool) {
 	switch code {
 	case "auth_rejected", "denied":
 		return retryDelay(n + 1), true
+	case "paused":
+		return min(retryDelay(n), 15*time.Minute), true
 	case "unavailable", "throttled", "session_lost", "not_tableau", "tls_untrusted", "no_seat", "user_missing", "crashed":
 	default:
 		return 0, false

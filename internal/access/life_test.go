@@ -221,7 +221,7 @@ func TestSetUpIsTriedAgain(t *testing.T) {
 		if again.State != access.GrantActive || again.Run != last || again.Problem != (access.Problem{}) || again.Attempts != 2 {
 			t.Errorf("healed: %+v", again)
 		}
-		for code, next := range map[string]time.Duration{"role_name": 0, "own_account": 0, "drift": 0, "auth_rejected": 5 * time.Minute, "no_seat": time.Minute} {
+		for code, next := range map[string]time.Duration{"role_name": 0, "own_account": 0, "drift": 0, "auth_rejected": 5 * time.Minute, "no_seat": time.Minute, "paused": time.Minute} {
 			g := w.inState(sam, g.Role, access.GrantSettingUp)
 			g = w.reportOn(g, g.Run, &access.Problem{Code: code, Message: "x"})
 			if (g.Next != "") != (next > 0) || w.job(g.Next).Delay != next {

@@ -57,6 +57,9 @@ func knownConnection(o connection.Overview) wire.Connection {
 		out.Checks = append(out.Checks, checkOf(r))
 	}
 	out.Facts = factsOf(o.Facts)
+	out.Traffic = &wire.Traffic{
+		HeldBy: o.Traffic.Holder, Wanted: o.Traffic.Wanted, OpenedAt: moment(o.Traffic.Opened), Calls: o.Traffic.Calls, PausedUntil: moment(o.Traffic.PausedUntil),
+	}
 	return out
 }
 

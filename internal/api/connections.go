@@ -85,8 +85,9 @@ func guideOf(g integration.Guide) wire.Guide {
 		out.Notes = append(out.Notes, wire.GuideStep{Title: n.Title, Text: n.Text})
 	}
 	for _, l := range g.Links {
-		out.Links = append(out.Links, wire.Link{Label: l.Label, URL: l.URL})
+		out.Links = append(out.Links, wire.Link(l))
 	}
+	out.Support = wire.Support{Text: g.Support.Text, Link: wire.Link(g.Support.Link)}
 	return out
 }
 

@@ -53,6 +53,9 @@ func (s *session) connectionFacts(c wire.Connection) []detail {
 		lines = append(lines, detail{"Warning", cell{text: c.Credential.Warning, tint: warned}})
 	}
 	lines = append(lines, detail{"Calls today", text(strconv.Itoa(c.CallsToday))})
+	if c.Traffic != nil {
+		lines = append(lines, s.traffic(*c.Traffic)...)
+	}
 	for _, f := range c.Facts {
 		lines = append(lines, detail{f.Label, text(f.Value)})
 	}
@@ -62,6 +65,25 @@ func (s *session) connectionFacts(c wire.Connection) []detail {
 			result.tint = bad
 		}
 		lines = append(lines, detail{r.Name, result})
+	}
+	return lines
+}
+
+// traffic says what a connection is doing at the moment.
+func (s *session) traffic(t wire.Traffic) []detail {
+	session := "none: one is made when something is sent"
+	if t.HeldBy != "" {
+		session = "held by " + t.HeldBy
+	}
+	if t.OpenedAt != nil {
+		session += ", since " + s.exact(*t.OpenedAt).text
+	}
+	if t.Wanted {
+		session += "; another node waits for it"
+	}
+	lines := []detail{{"Session", text(session)}, {"Calls under way", text(strconv.Itoa(t.Calls))}}
+	if t.PausedUntil != nil {
+		lines = append(lines, detail{"Slowed down", cell{text: "asked to send nothing until " + s.exact(*t.PausedUntil).text, tint: warned}})
 	}
 	return lines
 }

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
@@ -19,6 +20,35 @@ type Overview struct {
 	Credential  Credential
 	Usage       Usage
 	CallsToday  int
+	Traffic     Traffic // of one connection that was asked for
+}
+
+// Traffic is what a connection is doing at the moment.
+type Traffic struct {
+	integration.Traffic // of this node
+
+	Holder string // the node that has the session; "": none
+	Wanted bool   // another node waits for it
+}
+
+// traffic tells what a connection is doing. Nothing is sent for it.
+func (s *Service) traffic(ctx context.Context, o Overview) (Traffic, error) {
+	var t Traffic
+	s.mu.Lock()
+	open := s.opened[o.ID]
+	s.mu.Unlock()
+	if open != nil {
+		if busy, ok := open.client.(integration.Busy); ok {
+			t.Traffic = busy.Traffic()
+		}
+	}
+	if o.Integration.LeaseName == nil {
+		return t, nil
+	}
+	holder, wanted, err := s.store.LeaseHolder(ctx, o.Integration.LeaseName(o.Settings))
+	t.Holder, _, _ = strings.Cut(holder, "/")
+	t.Wanted = wanted
+	return t, err
 }
 
 // Overview returns one connection with all that is known of it. Nothing is sent
@@ -37,7 +67,8 @@ func (s *Service) Known(ctx context.Context, c Connection) (Overview, error) {
 	if err != nil {
 		return Overview{}, err
 	}
-	return all[0], nil
+	all[0].Traffic, err = s.traffic(ctx, all[0])
+	return all[0], err
 }
 
 // Overviews returns all connections so, by display name.

@@ -44,6 +44,9 @@ type Store interface {
 	AddUsage(ctx context.Context, id string, more Usage) error
 	// Usages returns how connections were used: one, or all for "".
 	Usages(ctx context.Context, id string) (map[string]Usage, error)
+	// LeaseHolder says who has the lease of the name, and whether somebody waits
+	// for it. "": nobody has it.
+	LeaseHolder(ctx context.Context, name string) (holder string, wanted bool, err error)
 	// RecordEvents appends events that change nothing else.
 	RecordEvents(ctx context.Context, events ...audit.Event) error
 }

@@ -15,6 +15,14 @@ type Guide struct {
 	Steps []Step // in their order
 	Notes []Note // what people must know beside them
 	Links []Link // the system's own documentation
+	// Support says where people find help with the integration.
+	Support Support
+}
+
+// Support is a sentence that ends with a link.
+type Support struct {
+	Text string
+	Link Link
 }
 
 // Step is one thing to do in the other system.

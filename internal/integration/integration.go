@@ -92,6 +92,9 @@ type Integration struct {
 	// way how many have been read and of how many; -1 is not known. nil: what was
 	// granted cannot be compared with the system.
 	Accounts func(ctx context.Context, c Client, told func(read, of int)) ([]Account, error)
+	// LeaseName names what a client takes the lease of, when it takes one. nil:
+	// it takes none.
+	LeaseName func(Settings) string
 	// Open returns a client for one connection. It sends nothing yet.
 	Open    func(Settings, Env) (Client, error)
 	Checks  []Check
@@ -143,6 +146,16 @@ type Client interface {
 	Pages(ctx context.Context, c Call) iter.Seq2[json.RawMessage, error]
 	// Close waits for what is sent in the background.
 	Close(ctx context.Context) error
+}
+
+// Busy is a Client that tells what it is doing at the moment.
+type Busy interface{ Traffic() Traffic }
+
+// Traffic is what a client is doing at the moment.
+type Traffic struct {
+	Opened      time.Time // since when it has a session; zero: it has none
+	Calls       int       // under way, or waiting for the session
+	PausedUntil time.Time // the system asked to be left alone until then; zero: it did not
 }
 
 // Call is one call of a system's API.

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/margay-access/margay/internal/connection"
@@ -62,6 +64,15 @@ func (db *DB) LeaseWanted(ctx context.Context, name string) (bool, error) {
 	var n int
 	err := db.read.NewRaw(`SELECT COUNT(*) FROM leases WHERE name = ? AND wanted_ms > `+db.clock(), name).Scan(ctx, &n)
 	return n > 0, wrap("look at lease", err)
+}
+
+// LeaseHolder implements [connection.Store].
+func (db *DB) LeaseHolder(ctx context.Context, name string) (holder string, wanted bool, err error) {
+	err = db.read.NewRaw(`SELECT holder, wanted_ms > `+db.clock()+` FROM leases WHERE name = ? AND expires_ms > `+db.clock(), name).Scan(ctx, &holder, &wanted)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return holder, wanted, wrap("look at lease", err)
 }
 
 // DropLease implements [connection.LeaseStore].

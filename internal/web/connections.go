@@ -15,6 +15,7 @@ import (
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/internal/web/ui"
+	"github.com/margay-access/margay/internal/workflow"
 )
 
 func (s *site) connectionPages() {
@@ -175,7 +176,7 @@ func (s *site) connectForm(r *Request) error {
 }
 
 func (s *site) showConnect(r *Request, status int, f form) error {
-	head := ui.Head{Title: f.in.Title, Beta: f.in.Beta, Back: []ui.Link{{Name: "Integrations", Href: "/integrations"}}}
+	head := ui.Head{Title: f.in.Title, Lead: f.in.Beta, Beta: f.in.Beta, Back: []ui.Link{{Name: "Integrations", Href: "/integrations"}}}
 	return r.PageAs(status, head, nil, connectView(f))
 }
 
@@ -257,7 +258,48 @@ func (s *site) connection(r *Request) error {
 		return err
 	}
 	head := ui.Head{Title: o.DisplayName, Lead: o.Target.String(), Beta: o.Integration.Beta, Back: []ui.Link{{Name: "Integrations", Href: "/integrations"}}}
-	return r.Page(head, connectionActs(o), connectionView(o, progress{}))
+	waiting, err := s.waitingRuns(r, o.ID)
+	if err != nil {
+		return err
+	}
+	return r.Page(head, connectionActs(o), connectionView(o, progress{}, waiting))
+}
+
+// waitingRun is a run that goes on when the connection lets it.
+type waitingRun struct{ workflow.Run }
+
+// waitingShown bounds how many of them are shown.
+const waitingShown = 5
+
+// waitingRuns returns the runs that wait for a connection, those that were
+// refused first. One that has not begun knows its app, and no connection yet.
+func (s *site) waitingRuns(r *Request, id string) ([]waitingRun, error) {
+	apps, err := s.Access.Apps(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	filters := []workflow.RunFilter{{Connection: id}}
+	for _, a := range apps {
+		if a.Connection == id {
+			filters = append(filters, workflow.RunFilter{App: string(a.ID)})
+		}
+	}
+	var out []waitingRun
+	for _, state := range []workflow.RunState{workflow.RunRetrying, workflow.RunWaiting, workflow.RunQueued} {
+		for _, f := range filters {
+			f.State, f.Limit = state, waitingShown+1
+			runs, err := s.Workflows.Runs(r.Context(), r.Actor, f)
+			if err != nil {
+				return nil, err
+			}
+			for _, run := range runs {
+				if !slices.ContainsFunc(out, func(w waitingRun) bool { return w.ID == run.ID }) {
+					out = append(out, waitingRun{run})
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 // progress is a run of checks that a page follows.
@@ -344,7 +386,7 @@ type edits struct {
 	form
 	o     connection.Overview
 	plan  *connection.Plan
-	agree bool         // what it meets must be agreed to
+	agree bool // what it meets must be agreed to
 	proof proof
 	clash *fault.Error // somebody saved it meanwhile
 }
@@ -594,6 +636,11 @@ func report(o connection.Overview, key string) (connection.CheckReport, bool) {
 		}
 	}
 	return connection.CheckReport{}, false
+}
+
+// failing says whether a check failed when it was run last.
+func failing(o connection.Overview) bool {
+	return slices.ContainsFunc(o.Checks, func(c connection.CheckReport) bool { return !c.Pass })
 }
 
 // asText is a check's result to copy: no secret is in it.

@@ -89,7 +89,7 @@ func TestConnect(t *testing.T) {
 	b.Fill("Personal Access Token Name", "margay")
 	b.Fill("Personal Access Token Secret", webtest.PATSecret)
 	b.Until(`sent.some((s) => s.includes("server_url=")) && !sent.some((s) => s.includes("pat_") || s.includes("canary"))`)
-	b.n-- // the secret was typed twice
+	b.n--             // the secret was typed twice
 	b.Click("Submit") // S40
 	b.See("Run its checks to see that it works.")
 	b.See("Never checked")

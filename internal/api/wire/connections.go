@@ -19,6 +19,14 @@ type Guide struct {
 	Steps []GuideStep `json:"steps"`
 	Notes []GuideStep `json:"notes"`
 	Links []Link      `json:"links"`
+
+	Support Support `json:"support" doc:"Where people find help with the integration"`
+}
+
+// Support is a sentence that ends with a link.
+type Support struct {
+	Text string `json:"text"`
+	Link Link   `json:"link"`
 }
 
 // GuideStep is one thing to do, or to know.
@@ -61,6 +69,16 @@ type ConnectionKnown struct {
 	CheckedAt  *time.Time `json:"checked_at" doc:"When a check was run last since the connection was changed"`
 	Checks     []Check    `json:"checks,omitempty" doc:"The last result of each, when one connection is asked for; those from before its last change are left out"`
 	Facts      []Fact     `json:"facts,omitempty" doc:"What the checks found out, when one connection is asked for"`
+	Traffic    *Traffic   `json:"traffic,omitempty" doc:"What it is doing at the moment, when one connection is asked for"`
+}
+
+// Traffic is what a connection is doing at the moment.
+type Traffic struct {
+	HeldBy      string     `json:"held_by,omitempty" doc:"The node that has the session with the system; left out: none has one"`
+	Wanted      bool       `json:"wanted" doc:"Another node waits for the session"`
+	OpenedAt    *time.Time `json:"opened_at,omitempty" doc:"Since when, if it is the node that answers"`
+	Calls       int        `json:"calls" doc:"That are under way, on the node that answers"`
+	PausedUntil *time.Time `json:"paused_until,omitempty" doc:"The system asked to be left alone until then"`
 }
 
 // Target is where the calls of a connection go.

@@ -89,7 +89,6 @@ func (c *client) guardOwner(ctx context.Context, call integration.Call) error {
 	if !ok || call.Method != http.MethodDelete && (!call.Writes() || !bytes.Contains(call.Body, []byte("siteRole"))) {
 		return nil
 	}
-	defer c.t.Hold(ctx)()
 	s, err := c.t.Session(ctx)
 	if err != nil {
 		return meaning(err)

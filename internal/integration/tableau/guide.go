@@ -74,6 +74,10 @@ func guide() integration.Guide {
 			{Label: "Tableau’s documentation of Personal Access Tokens", URL: linkTokens},
 			{Label: "Tableau’s table of REST API versions", URL: linkVersions},
 		},
+		Support: integration.Support{ // S115
+			Text: "Need help? For assistance with your Tableau integration, open an issue at",
+			Link: integration.Link{Label: "github.com/margay-access/margay/issues", URL: "https://github.com/margay-access/margay/issues"},
+		},
 	}
 }
 

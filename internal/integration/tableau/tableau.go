@@ -42,6 +42,7 @@ func New() integration.Integration {
 		Roles:       SiteRoles(),
 		NoRole:      unlicensed,
 		Accounts:    accounts,
+		LeaseName:   leaseName,
 		Open:        open,
 		Checks:      checks(),
 		Actions:     actions(),
@@ -110,9 +111,13 @@ func (c *client) Hold(ctx context.Context) func() { return c.t.Hold(ctx) }
 // Close implements [integration.Client].
 func (c *client) Close(ctx context.Context) error { return c.t.Close(ctx) }
 
+// Traffic implements [integration.Busy].
+func (c *client) Traffic() integration.Traffic { return integration.Traffic(c.t.Traffic()) }
+
 // Call implements [integration.Client].
 func (c *client) Call(ctx context.Context, call integration.Call) (integration.Answer, error) {
 	ctx = traced(ctx)
+	defer c.t.Hold(ctx)() // what is asked before it and the call share a session
 	if err := c.guardOwner(ctx, call); err != nil {
 		return integration.Answer{}, err
 	}

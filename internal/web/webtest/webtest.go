@@ -251,6 +251,12 @@ func (w *World) GrantIn(id, state string) wire.Grant {
 	return g
 }
 
+// Until waits until done says so.
+func (w *World) Until(what string, done func() bool) {
+	w.T.Helper()
+	until(w.T, what, done)
+}
+
 // patience is how long anything may take; lookAgain how often it is looked at.
 const (
 	patience  = 30 * time.Second
