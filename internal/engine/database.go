@@ -217,3 +217,29 @@ func (d *database) exclusive(ctx context.Context, fn func() error) error {
 	_, unlockErr := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, lockKey)
 	return errors.Join(err, unlockErr)
 }
+
+// indexJobs makes the index by which the next job of a key is found. Those that
+// DBOS makes are for the jobs in flight alone, and a statement whose state is a
+// parameter cannot use them: it would look at every job that was ever done, once
+// a key.
+func (d *database) indexJobs(ctx context.Context) error {
+	const columns = `workflow_status (queue_partition_key, status, priority, created_at)`
+	if !d.postgres {
+		_, err := d.own.ExecContext(ctx, `CREATE INDEX IF NOT EXISTS engine_next_of_key ON `+columns)
+		return wrapIndex(err)
+	}
+	var there bool
+	err := d.own.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_indexes WHERE schemaname = 'dbos' AND indexname = 'engine_next_of_key')`).Scan(&there)
+	if err != nil || there {
+		return wrapIndex(err)
+	}
+	_, err = d.own.ExecContext(ctx, `CREATE INDEX IF NOT EXISTS engine_next_of_key ON dbos.`+columns)
+	return wrapIndex(err)
+}
+
+func wrapIndex(err error) error {
+	if err != nil {
+		return fmt.Errorf("index the jobs: %w", err)
+	}
+	return nil
+}

@@ -144,7 +144,7 @@ func (e *Engine) prepare(ctx context.Context, inner dbos.Config) error {
 		if err != nil {
 			return fmt.Errorf("open engine: %w", err)
 		}
-		return nil
+		return e.db.indexJobs(ctx)
 	}
 	if err := e.db.exclusive(ctx, connect); err != nil {
 		return err

@@ -136,6 +136,8 @@ type conn struct {
 	fullConn
 	turn turn
 	open bool // in a transaction, which has the turn
+
+	statements statements
 }
 
 // BeginTx implements [driver.ConnBeginTx].
@@ -160,7 +162,17 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		}
 		defer c.turn.leave()
 	}
-	return c.fullConn.ExecContext(ctx, query, args)
+	return c.statements.exec(ctx, c.fullConn, query, args)
+}
+
+// QueryContext implements [driver.QueryerContext].
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.statements.query(ctx, c.fullConn, query, args)
+}
+
+// Close implements [driver.Conn].
+func (c *conn) Close() error {
+	return errors.Join(c.statements.drop(), c.fullConn.Close())
 }
 
 type tx struct {
