@@ -50,6 +50,7 @@ func (b *Browser) Audit(name string) {
 			where := fmt.Sprintf("%s-%d-%s", name, width, theme)
 			b.settle()
 			b.overflow(where)
+			b.punctuation(where)
 			if width != 768 {
 				b.axe(where)
 			}
@@ -91,6 +92,17 @@ func (b *Browser) overflow(where string) {
 	s, err := Eval[string](b, script)
 	if err != nil || s != "" {
 		b.t.Errorf("%s: %s %v", where, s, err)
+	}
+}
+
+// punctuation fails where a sentence has a gap before its full stop or comma:
+// templates make one where an element or a condition ends a line.
+func (b *Browser) punctuation(where string) {
+	b.t.Helper()
+	const script = `[...document.querySelector("main").innerText.matchAll(/[^\n]{0,30}\w [.,;:](?= |$)/gm)].map((m) => m[0]).join("; ")`
+	s, err := Eval[string](b, script)
+	if err != nil || s != "" {
+		b.t.Errorf("%s: a gap before punctuation: %s %v", where, s, err)
 	}
 }
 
