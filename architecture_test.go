@@ -40,12 +40,12 @@ var walls = map[string]string{
 	"internal/idempotency":         "internal/fault",
 	"internal/store":               "internal/sqlitefile internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration internal/notice internal/idempotency",
 	"internal/api/wire":            "",
-	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/notice internal/idempotency internal/api/wire",
+	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/notice internal/idempotency internal/export internal/api/wire",
 	"internal/client":              "internal/fault internal/api/wire",
 	"internal/cli":                 "internal/fault internal/identity internal/client internal/server internal/export internal/notice internal/api/wire tableau tableau/tableautest",
 	"internal/web/assets":          "",
 	"internal/web/ui":              "internal/fault internal/web/assets",
-	"internal/web":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/web/ui internal/web/assets",
+	"internal/web":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/export internal/web/ui internal/web/assets",
 	"internal/server":              "*",
 
 	// Packages for tests may reach what they test.

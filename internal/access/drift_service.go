@@ -198,6 +198,9 @@ func (s *Service) Difference(ctx context.Context, who identity.Actor, app AppID,
 // Resolve settles a difference: ActAccept ends the grant as what is there,
 // ActRestore sets it up once more, ActRevoke ends it by its ordinary road.
 func (s *Service) Resolve(ctx context.Context, who identity.Actor, app AppID, id DifferenceID, how Act, note string) (Grant, error) {
+	if err := s.need(ctx, who, identity.ScopeRequestsWrite, "app:"+string(app), "resolve"); err != nil {
+		return Grant{}, err
+	}
 	d, err := s.Difference(ctx, who, app, id)
 	if err != nil {
 		return Grant{}, err

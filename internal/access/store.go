@@ -52,6 +52,11 @@ type Reader interface {
 	Provisioning(ctx context.Context, subject string) (Provisioning, error)
 	Task(ctx context.Context, id TaskID) (Task, error)
 	Tasks(ctx context.Context, f TaskFilter) ([]Task, error)
+	// Answers returns what the other system answered when these grants were set up
+	// and ended by runs.
+	Answers(ctx context.Context, grants []GrantID) (map[GrantID]Answers, error)
+	// RequestsOf returns the requests of which these grants came.
+	RequestsOf(ctx context.Context, grants []GrantID) (map[RequestID]Request, error)
 	Comparison(ctx context.Context, id ComparisonID) (Comparison, error)
 	// Comparisons returns the comparisons that f picks, newest first.
 	Comparisons(ctx context.Context, f ComparisonFilter) ([]Comparison, error)

@@ -87,6 +87,8 @@ func New(cfg Config) http.Handler {
 	s.directory()
 	s.accessRoutes()
 	s.grantRoutes()
+	s.driftRoutes()
+	s.historyRoutes()
 	s.rules()
 	s.workflows()
 	s.authoring()
@@ -195,6 +197,11 @@ func (s *server) refuse(ctx huma.Context, err error) {
 // register adds one operation whose handler is told who asks. Errors become
 // problems here and nowhere else.
 func register[I, O any](s *server, method, route, id, summary string, status int, handler func(ctx context.Context, who identity.Actor, in *I) (*O, error)) {
+	registerAs(s, func(*huma.Operation) {}, method, route, id, summary, status, handler)
+}
+
+// registerAs is register of an operation of which more is to be said.
+func registerAs[I, O any](s *server, more func(*huma.Operation), method, route, id, summary string, status int, handler func(ctx context.Context, who identity.Actor, in *I) (*O, error)) {
 	op := huma.Operation{
 		OperationID: id, Method: method, Path: "/api/v1" + route, Summary: summary, DefaultStatus: status, MaxBodyBytes: maxBody,
 		Errors: []int{
@@ -202,6 +209,7 @@ func register[I, O any](s *server, method, route, id, summary string, status int
 			http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusBadGateway,
 		},
 	}
+	more(&op)
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		who, ok := ctx.Value(actorKey{}).(identity.Actor)
 		if !ok {

@@ -240,14 +240,28 @@ func acts() map[string]act {
 		"PUT /apps/{id}/roles/{role}/provisioning": {
 			path: func(n *node) string { return role(n) + "/provisioning" }, body: wire.Provisioning{}, requester: forbidden, wrong: forbidden, admin: ok,
 		},
-		"GET /tasks":               {requester: ok, wrong: forbidden, admin: ok},
-		"GET /tasks/{id}":          {path: id("/tasks/{id}", func(*node) string { return "tsk_none" }), requester: notFound, wrong: forbidden, admin: notFound},
-		"POST /tasks/{id}/done":    {path: id("/tasks/{id}/done", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
-		"POST /tasks/{id}/fail":    {path: id("/tasks/{id}/fail", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
-		"GET /tokens":              {requester: ok, wrong: forbidden, admin: ok},
-		"POST /tokens":             {body: wire.NewToken{Name: "n", Scopes: []string{"access:read"}}, requester: created, wrong: forbidden, admin: created},
-		"POST /tokens/{id}/revoke": {path: func(*node) string { return "/tokens/tok_none/revoke" }, requester: notFound, wrong: forbidden, admin: notFound},
-		"POST /grants/{id}/revoke": {path: id("/grants/{id}/revoke", grant), requester: accepted, wrong: forbidden, admin: accepted},
+		"POST /apps/{id}/drift": {path: id("/apps/{id}/drift", app), requester: forbidden, wrong: forbidden, admin: accepted},
+		"GET /apps/{id}/drift":  {path: id("/apps/{id}/drift", app), requester: forbidden, wrong: forbidden, admin: ok},
+		"GET /apps/{id}/drift/{comparison}": {
+			path: id("/apps/{id}/drift/cmp_none", app), requester: forbidden, wrong: forbidden, admin: notFound,
+		},
+		"GET /apps/{id}/drift/{comparison}/differences": {
+			path: id("/apps/{id}/drift/cmp_none/differences", app), requester: forbidden, wrong: forbidden, admin: notFound,
+		},
+		"POST /apps/{id}/drift/differences/{difference}/resolve": {
+			path: id("/apps/{id}/drift/differences/dif_none/resolve", app), body: wire.Resolution{How: "accept"}, requester: forbidden, wrong: forbidden, admin: notFound,
+		},
+		"POST /grants/{id}/accept":  {path: id("/grants/{id}/accept", grant), requester: forbidden, wrong: forbidden, admin: conflict},
+		"POST /grants/{id}/restore": {path: id("/grants/{id}/restore", grant), requester: forbidden, wrong: forbidden, admin: conflict},
+		"GET /apps/{id}/history":    {path: id("/apps/{id}/history", app), requester: ok, wrong: forbidden, admin: ok},
+		"GET /tasks":                {requester: ok, wrong: forbidden, admin: ok},
+		"GET /tasks/{id}":           {path: id("/tasks/{id}", func(*node) string { return "tsk_none" }), requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /tasks/{id}/done":     {path: id("/tasks/{id}/done", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /tasks/{id}/fail":     {path: id("/tasks/{id}/fail", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
+		"GET /tokens":               {requester: ok, wrong: forbidden, admin: ok},
+		"POST /tokens":              {body: wire.NewToken{Name: "n", Scopes: []string{"access:read"}}, requester: created, wrong: forbidden, admin: created},
+		"POST /tokens/{id}/revoke":  {path: func(*node) string { return "/tokens/tok_none/revoke" }, requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /grants/{id}/revoke":  {path: id("/grants/{id}/revoke", grant), requester: accepted, wrong: forbidden, admin: accepted},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 func newAccess(s *session) *cobra.Command {
 	return group("access", "Who has what, and ending it", []string{
 		"margay access list --state active --app tableau", "margay access revoke GRANT --reason \"Left the team\" --wait",
-	}, newAccessList(s), newAccessShow(s), newAccessRevoke(s), newAccessExtend(s), newAccessReduce(s), newAccessRetry(s))
+	}, append(newAccessSettle(s), newAccessList(s), newAccessShow(s), newAccessRevoke(s), newAccessExtend(s), newAccessReduce(s), newAccessRetry(s), newAccessExport(s))...)
 }
 
 // grantView shows grants.

@@ -363,7 +363,7 @@ func lookup(ts *testscript.TestScript, path string) string {
 }
 
 // tellTableau is "tableau fail METHOD PATH STATUS CODE", "tableau hang METHOD
-// PATH", "tableau mend", "tableau pat NAME SECRET" or "tableau role USER WANT".
+// PATH", "tableau mend", "tableau pat NAME SECRET", "tableau set USER ROLE" or "tableau role USER WANT".
 func tellTableau(ts *testscript.TestScript, neg bool, args []string) {
 	site := storyOf(ts).site
 	switch {
@@ -381,6 +381,8 @@ func tellTableau(ts *testscript.TestScript, neg bool, args []string) {
 	case len(args) == 3 && args[0] == "pat": // another token of the service account
 		site.AddPAT(site.User("margay.service@acme.example"), args[1], args[2])
 		storyOf(ts).tokens = append(storyOf(ts).tokens, args[2])
+	case len(args) == 3 && args[0] == "set":
+		site.User(args[1]).SetRole(args[2])
 	case len(args) == 3 && args[0] == "role":
 		if got := site.User(args[1]).Role(); (got == args[2]) == neg {
 			ts.Fatalf("%s is %s in Tableau, want %s", args[1], got, args[2])

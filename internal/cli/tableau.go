@@ -23,7 +23,7 @@ func newTableau(s *session) *cobra.Command {
 		"margay tableau call get-users-on-site filter=siteRole:eq:Creator",
 		"margay tableau methods user group",
 		"margay tableau users",
-	}, append(newTableauBrowse(s), newTableauCall(s), newTableauMethods(s))...)
+	}, append(newTableauBrowse(s), newTableauCall(s), newTableauMethods(s), newDrift(s))...)
 }
 
 // callFlags say how a call is made.

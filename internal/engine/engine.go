@@ -52,6 +52,7 @@ type Config struct {
 	Workers int              // jobs at a time on this node; default 64
 	Poll    time.Duration    // how often waiting jobs are looked for; default 10 ms
 	Lease   time.Duration    // on PostgreSQL, a node not heard of for so long is dead (it beats three times as often); default 15 s
+	Keep    time.Duration    // how long a job is kept after its end; default 7 days
 	Log     *slog.Logger     // default: discard
 	Now     func() time.Time // default: time.Now
 }
@@ -122,6 +123,9 @@ func (c *Config) fill() error {
 	}
 	if c.Lease <= 0 {
 		c.Lease = 15 * time.Second
+	}
+	if c.Keep <= 0 {
+		c.Keep = 7 * 24 * time.Hour
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -196,9 +200,14 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start engine: %w", err)
 	}
+	if err := e.unpark(ctx, e.kinds()); err != nil {
+		e.log.WarnContext(ctx, "parked jobs were not taken up; trying again", "error", err)
+	}
 	loop, halt := context.WithCancel(context.WithoutCancel(ctx))
 	e.halt = halt
 	e.loops.Go(func() { e.sweep(loop) })
+	e.loops.Go(func() { e.park(loop) })
+	e.loops.Go(func() { e.tidy(loop) })
 	if e.node != nil {
 		e.loops.Go(func() { e.node.live(loop) })
 		e.loops.Go(func() { e.watchCancels(loop) })

@@ -296,6 +296,11 @@ const (
 // release puts jobs that were claimed back into the queue. Executions of them
 // that still go on are fenced off.
 func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus, lives bool) error {
+	return e.releaseTo(ctx, queueName, rows, lives)
+}
+
+// releaseTo is release into another queue.
+func (e *Engine) releaseTo(ctx context.Context, queue string, rows []dbos.WorkflowStatus, lives bool) error {
 	var ids []string
 	client := e.client(ctx)
 	for _, row := range rows {
@@ -315,7 +320,7 @@ func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus, lives 
 	if len(ids) == 0 {
 		return nil
 	}
-	if _, err := dbos.ResumeWorkflows[json.RawMessage](client, ids, dbos.WithResumeQueue(queueName)); err != nil {
+	if _, err := dbos.ResumeWorkflows[json.RawMessage](client, ids, dbos.WithResumeQueue(queue)); err != nil {
 		return fmt.Errorf("release %d jobs: %w", len(ids), err)
 	}
 	return nil
@@ -324,12 +329,12 @@ func (e *Engine) release(ctx context.Context, rows []dbos.WorkflowStatus, lives 
 // sweep looks, once a lease, for jobs that this node has claimed and does not
 // run: those whose outcome the database did not take.
 func (e *Engine) sweep(ctx context.Context) {
-	known := make(map[string]bool)
-	for _, entry := range e.dbos.ListRegisteredWorkflows(e.dbos) {
-		known[entry.Name] = true
-	}
+	known := e.kinds()
 	suspects := make(map[string]bool)
 	for pause(ctx, e.cfg.Lease) == nil {
+		if err := e.unpark(ctx, known); err != nil && ctx.Err() == nil {
+			e.log.WarnContext(ctx, "parked jobs were not taken up; trying again", "error", err)
+		}
 		rows, err := e.mine(ctx)
 		if err != nil {
 			continue
@@ -337,7 +342,7 @@ func (e *Engine) sweep(ctx context.Context) {
 		next := make(map[string]bool)
 		var stranded []dbos.WorkflowStatus
 		for _, row := range rows {
-			if !known[row.Name] || len(e.runs.of(row.ID)) > 0 {
+			if !slices.Contains(known, row.Name) || len(e.runs.of(row.ID)) > 0 {
 				continue
 			}
 			if next[row.ID] = true; suspects[row.ID] {

@@ -17,6 +17,7 @@ type State string
 const (
 	Delayed   State = "delayed"   // waits for its time
 	Waiting   State = "waiting"   // waits for its turn
+	Parked    State = "parked"    // waits for a program that knows its kind
 	Running   State = "running"   // is being done, or was when its node was last heard of
 	Done      State = "done"      // has an output
 	Failed    State = "failed"    // has an error
@@ -30,6 +31,7 @@ func (s State) Ended() bool { return s == Done || s == Failed || s == Cancelled 
 var states = map[State][]dbos.WorkflowStatusType{
 	Delayed:   {dbos.WorkflowStatusDelayed},
 	Waiting:   {dbos.WorkflowStatusEnqueued},
+	Parked:    {}, // they are told apart by their queue
 	Running:   {dbos.WorkflowStatusPending},
 	Done:      {dbos.WorkflowStatusSuccess},
 	Failed:    {dbos.WorkflowStatusError, dbos.WorkflowStatusMaxRecoveryAttemptsExceeded},
@@ -128,6 +130,9 @@ func statusOf(row dbos.WorkflowStatus) Status {
 			}
 		}
 	}
+	if s.State == Waiting && row.QueueName == parkedQueue {
+		s.State = Parked
+	}
 	s.Cancelling = s.State == Running && row.Attributes[attrCancel] == true
 	if text, ok := row.Input.(json.RawMessage); ok {
 		var ord order
@@ -183,7 +188,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) error {
 	if s, err = e.Job(ctx, id); err != nil {
 		return err
 	}
-	if s.State == Delayed || s.State == Waiting {
+	if s.State == Delayed || s.State == Waiting || s.State == Parked {
 		if err := dbos.CancelWorkflow(client, id); err != nil {
 			return err
 		}

@@ -181,17 +181,13 @@ func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisione
 	for _, c := range change {
 		c(r.p)
 	}
-	var err error
-	r.engine, err = engine.Open(t.Context(), engine.Config{SQLite: r.db.Path(), Postgres: r.db.PoolConfig(), Node: "node-1", Poll: 5 * time.Millisecond})
-	r.must(err)
 	r.db.Use(storetest.AuditKey, func(ctx context.Context, tx *sql.Tx, job access.Job) error {
 		return provision.Enqueue(ctx, r.engine, tx, job)
 	})
 	r.db.UseRuns(func(ctx context.Context, tx *sql.Tx, run workflow.Run) error {
 		return provision.EnqueueRun(ctx, r.engine, tx, run)
 	})
-	r.p.Handle(r.engine)
-	r.must(r.engine.Start(t.Context()))
+	r.open()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -201,6 +197,16 @@ func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisione
 	})
 	r.seed()
 	return r
+}
+
+// open begins an engine that does the jobs.
+func (r *rig) open() {
+	r.t.Helper()
+	var err error
+	r.engine, err = engine.Open(r.t.Context(), engine.Config{SQLite: r.db.Path(), Postgres: r.db.PoolConfig(), Node: "node-1", Poll: 5 * time.Millisecond})
+	r.must(err)
+	r.p.Handle(r.engine)
+	r.must(r.engine.Start(r.t.Context()))
 }
 
 func (r *rig) seed() {

@@ -20,17 +20,17 @@ func (r *rig) start() workflow.Run {
 	r.t.Helper()
 	run, err := r.Start(r.t.Context(), ana, "wfl_p", []byte(`{"n":7}`))
 	r.must(err)
-	return r.over(run.ID)
+	return r.over(run.ID, run.ID)
 }
 
-// over waits for the end of a run's job.
-func (r *rig) over(id string) workflow.Run {
+// over waits for the end of a job and returns its run.
+func (r *rig) over(job, run string) workflow.Run {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
-	_, err := r.engine.Wait(ctx, id)
+	_, err := r.engine.Wait(ctx, job)
 	r.must(err)
-	return r.run(id)
+	return r.run(run)
 }
 
 func code(err error) string {
@@ -78,12 +78,12 @@ func TestRetry(t *testing.T) {
 		}
 		again, err := r.p.Retry(t.Context(), ana, failed.ID)
 		r.must(err)
-		if got := r.over(again.ID); got.State != workflow.RunDone || got.RetryOf != failed.ID || got.Input != failed.Input {
+		if got := r.over(again.ID, again.ID); got.State != workflow.RunDone || got.RetryOf != failed.ID || got.Input != failed.Input {
 			t.Errorf("the manual one again: %+v", got)
 		}
 		next, err := r.p.Retry(t.Context(), ana, grant.Run)
 		r.must(err)
-		if got := r.over(next.ID); got.State != workflow.RunDone || got.RetryOf != grant.Run || r.grant(grant.ID).State != access.GrantActive {
+		if got := r.over(next.ID, next.ID); got.State != workflow.RunDone || got.RetryOf != grant.Run || r.grant(grant.ID).State != access.GrantActive {
 			t.Errorf("the one for a grant again: %+v, %s", got, r.grant(grant.ID).State)
 		}
 		_, err = r.p.Retry(t.Context(), ana, grant.Run)

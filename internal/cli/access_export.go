@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/client"
+)
+
+func newAccessExport(s *session) *cobra.Command {
+	var app, person, role string
+	var from, until instant
+	cmd := &cobra.Command{
+		Use: "export", Short: "Write who had which role, who agreed, what Tableau answered",
+		Long: "Write every grant of an app, newest first: who had which role and when, who asked, who\n" +
+			"agreed, why it ended, and what Tableau answered when it was set up and when it ended. It\n" +
+			"is JSON, one a line, or one list with -o json, or with -o csv comma-separated values in\n" +
+			"which no spreadsheet finds a formula.",
+		Example: "margay access export --app tableau -o csv > history.csv\n" +
+			"margay access export --role Creator --from 2026-03-03 --to 2026-03-04",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			a, err := s.onlyApp(ctx, app)
+			if err != nil {
+				return err
+			}
+			f := client.HistoryFilter{RoleName: role, From: from.time(s.now()), Until: until.time(s.now())}
+			if f.Person, err = s.personID(ctx, person); err != nil {
+				return err
+			}
+			return s.exportHistory(ctx, api, a.ID, f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&app, "app", "", "of which app, by name or id (default: the only one)")
+	fl.StringVar(&person, "person", "", "whose, by e-mail address, or me")
+	fl.StringVar(&role, "role", "", "of which role, by its name")
+	fl.Var(&from, "from", "only access that was there at this time or later (2026-03-01, or 24h for so long ago)")
+	fl.Var(&until, "to", "only access that was there before this time")
+	return cmd
+}
+
+func (s *session) exportHistory(ctx context.Context, api *client.Client, app string, f client.HistoryFilter) error {
+	write := func(r wire.HistoryRow) error { return s.encode(r) }
+	whole := wire.List[wire.HistoryRow]{Items: []wire.HistoryRow{}}
+	switch s.format {
+	case formatCSV:
+		return api.HistoryCSV(ctx, app, f, s.out)
+	case formatTable, formatJSONL:
+		s.format = formatJSONL
+	case formatJSON, formatYAML:
+		write = func(r wire.HistoryRow) error { whole.Items = append(whole.Items, r); return nil }
+	case formatID:
+		return usage("margay access export -o csv", "An export is written as jsonl, json, yaml or csv.")
+	}
+	page := client.Page{Limit: largestPage}
+	for {
+		rows, err := api.History(ctx, app, f, page)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows.Items {
+			if err := write(r); err != nil {
+				return err
+			}
+		}
+		if page.Cursor = rows.NextCursor; page.Cursor == "" {
+			break
+		}
+	}
+	if s.format == formatJSONL {
+		return nil
+	}
+	return s.encode(whole)
+}
+
+// newAccessSettle returns the commands that decide on what somebody changed in
+// Tableau.
+func newAccessSettle(s *session) []*cobra.Command {
+	settle := func(use, short, question string, do func(context.Context, *client.Client, string, wire.Revocation) (wire.Grant, error)) *cobra.Command {
+		var reason string
+		var wait waiting
+		cmd := &cobra.Command{
+			Use: use + " GRANT...", Short: short,
+			RunE: func(cmd *cobra.Command, args []string) error {
+				api, err := s.client()
+				if err != nil {
+					return err
+				}
+				if err := s.confirm(cmd.Context(), question); err != nil {
+					return err
+				}
+				return s.each(cmd.Context(), args, "were not settled", func(ctx context.Context, id string) (wire.Grant, error) {
+					g, err := do(ctx, api, id, wire.Revocation{Reason: reason})
+					if err != nil {
+						return g, err
+					}
+					s.tell(markDone, states()[g.State].word, g.ID, g.RoleName+" for "+s.personName(ctx, g.PersonID), g.RunID)
+					if wait.set && g.State == "setting_up" {
+						return s.watchGrant(ctx, g, wait.most)
+					}
+					return g, nil
+				})
+			},
+		}
+		cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+		if use == "restore" {
+			wait.flag(cmd.Flags(), "follow it until Tableau confirms the change")
+		}
+		return cmd
+	}
+	return []*cobra.Command{
+		settle("accept", "Keep what somebody changed in Tableau: the access ends, nothing is written", "Keep what was changed in Tableau and end this access?",
+			func(ctx context.Context, api *client.Client, id string, in wire.Revocation) (wire.Grant, error) {
+				return api.AcceptChange(ctx, id, in)
+			}),
+		settle("restore", "Set the role again that somebody changed in Tableau", "Set the granted role in Tableau again?",
+			func(ctx context.Context, api *client.Client, id string, in wire.Revocation) (wire.Grant, error) {
+				return api.Restore(ctx, id, in)
+			}),
+	}
+}
