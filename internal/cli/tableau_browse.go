@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -108,7 +109,7 @@ func (s *session) browse(ctx context.Context, connection string, call wire.Call,
 	for _, path := range b.columns {
 		name := path[strings.LastIndexByte(path, '.')+1:]
 		v.columns = append(v.columns, column[json.RawMessage]{
-			name: capital(name), keep: name == "id" || name == "luid",
+			name: heading(name), keep: name == "id" || name == "luid",
 			cell: func(item json.RawMessage) cell {
 				value, err := fieldText(item, path)
 				if err != nil {
@@ -129,4 +130,16 @@ func itemID(item json.RawMessage) string {
 		}
 	}
 	return ""
+}
+
+// heading returns the name of one of Tableau's fields as words: "Site role".
+func heading(field string) string {
+	var words strings.Builder
+	for _, r := range field {
+		if unicode.IsUpper(r) {
+			words.WriteByte(' ')
+		}
+		words.WriteRune(unicode.ToLower(r))
+	}
+	return capital(words.String())
 }
