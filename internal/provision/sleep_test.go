@@ -99,6 +99,9 @@ func TestSleepOutlivesTheProcess(t *testing.T) {
 			t.Errorf("asleep, the runs hold %d exchanges", n)
 		}
 
+		// P05: what is published meanwhile is for the runs that begin later.
+		other := r.install(s, workflow.AccessDeprovisioning, `export default () => { throw new Error("not the version that it began with") }`)
+		of["wfl_p"], of["wfl_m"] = other, other
 		r.ahead.Store(int64(4 * time.Hour))
 		r.due()
 		r.restart(open)
@@ -106,7 +109,7 @@ func TestSleepOutlivesTheProcess(t *testing.T) {
 		for _, id := range runs {
 			run := r.over(r.run(id).JobID, id)
 			steps, err := r.db.Steps(t.Context(), id)
-			if err != nil || run.State != workflow.RunDone || len(steps) != 3 || steps[0].Attempt != 1 || steps[2].StartedAt.Sub(steps[0].EndedAt) < 3*time.Hour {
+			if err != nil || run.State != workflow.RunDone || run.Version == other.Hash || len(steps) != 3 || steps[0].Attempt != 1 || steps[2].StartedAt.Sub(steps[0].EndedAt) < 3*time.Hour {
 				t.Errorf("awake: %+v, %+v, %v", run, steps, err)
 			}
 		}
