@@ -49,7 +49,9 @@ func (s *Service) retry(ctx context.Context, tx Reader, who identity.Actor, g Gr
 	}
 	g, kind, events, err := g.retry(who, s.newID("run"), s.now())
 	if err == nil && kind == JobProvision {
-		err = enabled(ctx, tx, g.Person)
+		if err = enabled(ctx, tx, g.Person); err == nil {
+			err = s.alone(ctx, tx, g)
+		}
 	}
 	return g, events, new(g.job(kind, "retry", 0)), err
 }

@@ -66,7 +66,7 @@ func (s *Service) extended(ctx context.Context, tx Reader, req Request, app App,
 	if req.StartsAt.After(now) {
 		begins = req.StartsAt
 	}
-	return s.overlapping(ctx, tx, req, app.Connection, begins)
+	return s.overlapping(ctx, tx, req, Grant{Connection: app.Connection}, begins)
 }
 
 // put saves the grant with its events and its job, if it has one.
@@ -117,6 +117,17 @@ func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, no
 	return s.change(ctx, who, id, "revoke", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		return s.revocation(g, who, app, note)
 	})
+}
+
+// alone refuses to set up g beside another grant of the same role: it was asked
+// for again meanwhile.
+func (s *Service) alone(ctx context.Context, tx Reader, g Grant) error {
+	other, err := s.overlapping(ctx, tx, Request{Person: g.Person, Role: g.Role}, g, s.now())
+	if err != nil || other == nil {
+		return err
+	}
+	return fault.New(fault.Conflict, "%s is given by another grant already: %s.", g.RoleName, other.ID).WithCode("held_already").
+		WithHint("End this one: nothing of it is there.")
 }
 
 // dueAtOnce is how many due grants are put in order at a time.

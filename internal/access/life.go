@@ -20,9 +20,9 @@ func (g Grant) extendable() bool {
 }
 
 // overlaps says whether access asked for from the time at on would begin while
-// g gives it already.
+// g gives it already, or is tried to.
 func (g Grant) overlaps(at time.Time) bool {
-	live := g.State == GrantSettingUp || g.State == GrantActive || g.State == GrantChanged
+	live := g.State == GrantSettingUp || g.State == GrantActive || g.State == GrantChanged || g.State == GrantNotSetUp && g.Next != ""
 	return live && (g.EndsAt.IsZero() || !at.After(g.EndsAt))
 }
 

@@ -231,7 +231,7 @@ func (s *Service) begin(ctx context.Context, tx Tx, g Grant, now time.Time) erro
 		return err
 	}
 	r.Length, r.StartsAt, r.Extends = g.Length, time.Time{}, "" // what was agreed may have been shortened since
-	live, err := s.overlapping(ctx, tx, r, g.Connection, now)
+	live, err := s.overlapping(ctx, tx, r, g, now)
 	if err != nil {
 		return err
 	}
@@ -251,27 +251,35 @@ func (s *Service) begin(ctx context.Context, tx Tx, g Grant, now time.Time) erro
 }
 
 // moreOf returns a live grant with the time of the approved request r, and the
-// job that sets it up anew where somebody had changed it outside: it was agreed
-// once more that it should be as it was.
+// job that sets it up where that failed, or where somebody had changed it
+// outside: it was agreed once more that it should be there.
 func (s *Service) moreOf(live Grant, r Request, now time.Time) (Grant, *Job, []audit.Event, error) {
 	live, events := live.extend(r, now)
-	if live.State != GrantChanged {
+	var more []audit.Event
+	var err error
+	switch live.State {
+	case GrantChanged:
+		live, more, err = live.restore(identity.System(), "", s.newID("run"), now)
+	case GrantNotSetUp:
+		live, _, more, err = live.retry(identity.System(), s.newID("run"), now)
+	case GrantScheduled, GrantSettingUp, GrantActive, GrantEnding, GrantOverdue, GrantEnded:
 		return live, nil, events, nil
 	}
-	live, more, err := live.restore(identity.System(), "", s.newID("run"), now)
 	if err != nil {
 		return live, nil, nil, err
 	}
 	return live, new(live.job(JobProvision, "request:"+string(r.ID), 0)), append(events, more...), nil
 }
 
-// overlapping returns the grant that gives the person of r its role already when
-// r would begin at that time; nil when none does.
-func (s *Service) overlapping(ctx context.Context, tx Reader, r Request, connection string, begins time.Time) (*Grant, error) {
-	live, err := tx.Grants(ctx, GrantFilter{Person: r.Person, Role: r.Role, Connection: connection, States: []GrantState{GrantSettingUp, GrantActive, GrantChanged}})
-	for _, g := range live {
-		if g.overlaps(begins) {
-			return &g, err
+// overlapping returns a grant but for g, on the connection of g, that gives the
+// person of r its role already when r would begin at that time; nil when none
+// does.
+func (s *Service) overlapping(ctx context.Context, tx Reader, r Request, g Grant, begins time.Time) (*Grant, error) {
+	live, err := tx.Grants(ctx, GrantFilter{Person: r.Person, Role: r.Role, Connection: g.Connection, States: []GrantState{GrantSettingUp, GrantActive, GrantChanged, GrantNotSetUp}})
+	for _, other := range live {
+		// What failed is not tried at once for the sake of a later day.
+		if other.ID != g.ID && other.overlaps(begins) && (other.State != GrantNotSetUp || !begins.After(s.now())) {
+			return &other, err
 		}
 	}
 	return nil, err
