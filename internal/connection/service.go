@@ -22,7 +22,7 @@ import (
 type Store interface {
 	// Connection returns one connection, or a fault.NotFound.
 	Connection(ctx context.Context, id string) (Connection, error)
-	// Connections returns all connections by display name.
+	// Connections returns all connections by display name, without their secrets.
 	Connections(ctx context.Context) ([]Connection, error)
 	// SaveConnection keeps c and its events in one transaction. The stored
 	// version must be c.Version-1 (0: there is none yet), else a fault.Conflict.
@@ -38,7 +38,8 @@ type Store interface {
 	// KeepChecks keeps the results as the last of their checks. Those of a
 	// connection that is gone are left out.
 	KeepChecks(ctx context.Context, id string, reports []CheckReport) error
-	// LastChecks returns the last results by connection: of one, or of all for "".
+	// LastChecks returns the last results by connection: of one, or of all for "",
+	// then without what they said.
 	LastChecks(ctx context.Context, id string) (map[string][]CheckReport, error)
 	// AddUsage adds to how a connection was used. One that is gone is left out.
 	AddUsage(ctx context.Context, id string, more Usage) error

@@ -82,6 +82,7 @@ type Method struct {
 	Since    string
 	Needs    string // "" when not known
 	Writes   bool
+	Help     map[string]string // what to give to a parameter, where that is not plain
 }
 
 // Catalogue lists the methods of the system's API. Both functions may be nil:

@@ -97,15 +97,20 @@ func (db *DB) LastChecks(ctx context.Context, id string) (map[string][]connectio
 	q := db.read.NewSelect().Model(&rows).Order("connection_id", "check_key")
 	if id != "" {
 		q = q.Where("connection_id = ?", id)
+	} else {
+		q = q.ExcludeColumn("message", "detail", "hint", "facts") // what a list does not show
 	}
 	if err := q.Scan(ctx); err != nil {
 		return nil, wrap("read checks", err)
 	}
 	out := map[string][]connection.CheckReport{}
 	for _, r := range rows {
-		facts, err := parse[[]integration.Fact]("facts", r.Facts)
-		if err != nil {
-			return nil, err
+		var facts []integration.Fact
+		if r.Facts != "" {
+			var err error
+			if facts, err = parse[[]integration.Fact]("facts", r.Facts); err != nil {
+				return nil, err
+			}
 		}
 		out[r.ConnectionID] = append(out[r.ConnectionID], connection.CheckReport{
 			Key: r.CheckKey, Version: r.Version, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint, Facts: facts,

@@ -39,6 +39,9 @@ func connectionFrom(r connectionRow) (connection.Connection, error) {
 		text string
 		to   *connection.Author
 	}{{r.UpdatedBy, &c.UpdatedBy}, {r.SecretBy, &c.SecretBy}, {r.PausedBy, &c.PausedBy}} {
+		if by.text == "{}" { // nobody
+			continue
+		}
 		if *by.to, err = parse[connection.Author]("author", by.text); err != nil {
 			return c, err
 		}
@@ -46,8 +49,10 @@ func connectionFrom(r connectionRow) (connection.Connection, error) {
 	if c.Settings, err = parse[integration.Settings]("settings", r.Settings); err != nil {
 		return c, err
 	}
-	if c.Sealed, err = parse[map[string]string]("sealed", r.Sealed); err != nil {
-		return c, err
+	if r.Sealed != "{}" {
+		if c.Sealed, err = parse[map[string]string]("sealed", r.Sealed); err != nil {
+			return c, err
+		}
 	}
 	c.Hints, err = parse[map[string]string]("hints", r.Hints)
 	return c, err
@@ -65,8 +70,12 @@ func (db *DB) Connection(ctx context.Context, id string) (connection.Connection,
 // Connections implements [connection.Store].
 func (db *DB) Connections(ctx context.Context) ([]connection.Connection, error) {
 	var rows []connectionRow
-	if err := db.read.NewSelect().Model(&rows).Order("display_name", "id").Scan(ctx); err != nil {
+	// Nothing that lists connections opens a secret.
+	if err := db.read.NewSelect().Model(&rows).ExcludeColumn("sealed").Order("display_name", "id").Scan(ctx); err != nil {
 		return nil, wrap("list connections", err)
+	}
+	for i := range rows {
+		rows[i].Sealed = "{}"
 	}
 	return each(rows, connectionFrom)
 }

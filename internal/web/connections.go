@@ -90,19 +90,27 @@ type connectionList struct {
 func listed(all []connection.Overview, search string) connectionList {
 	l := connectionList{search: search, all: len(all)}
 	words := strings.Fields(strings.ToLower(search))
-	for _, o := range all {
-		text := strings.ToLower(o.DisplayName + "\n" + o.Target.Host + "\n" + o.Settings["pat_name"] + "\n" + o.Condition.Word)
-		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) }) {
-			l.rows = append(l.rows, o)
+	var found []*connection.Overview
+	for i := range all {
+		if o := &all[i]; len(words) == 0 || holds(o, words) {
+			found = append(found, o)
 		}
 	}
-	l.found = len(l.rows)
-	slices.SortStableFunc(l.rows, func(a, b connection.Overview) int { return urgency(a) - urgency(b) })
-	l.rows = l.rows[:min(connectionRows, l.found)]
+	l.found = len(found)
+	slices.SortStableFunc(found, func(a, b *connection.Overview) int { return urgency(a) - urgency(b) })
+	for _, o := range found[:min(connectionRows, l.found)] {
+		l.rows = append(l.rows, *o)
+	}
 	return l
 }
 
-func urgency(o connection.Overview) int {
+// holds says whether a connection is found by all words.
+func holds(o *connection.Overview, words []string) bool {
+	text := strings.ToLower(o.DisplayName + "\n" + o.Target.Host + "\n" + o.Settings["pat_name"] + "\n" + o.Condition.Word)
+	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
+}
+
+func urgency(o *connection.Overview) int {
 	switch {
 	case o.Condition.State == connection.StateNeedsAttention:
 		return 0

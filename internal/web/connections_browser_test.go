@@ -273,7 +273,12 @@ func TestConsoleAndBrowse(t *testing.T) {
 	b.See("it would change the account that owns the connection’s own token")
 	b.Open(base + "/console?q=users+site")
 	b.Click("get-users-on-site")
-	b.Until(`document.querySelector("#path").value.includes("/users")`)
+	b.See("Any other call")
+	b.Fill("filter", "name:eq:rita@acme.example")
+	b.Audit("console-method")
+	b.Click("Send")
+	b.See("margay tableau call GET")
+	b.See("rita@acme.example")
 
 	b.Open(base + "/users")
 	b.See("rita@acme.example")

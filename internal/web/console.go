@@ -25,11 +25,13 @@ func (s *site) consolePages() {
 // console is the API console as it stands.
 type console struct {
 	o       connection.Overview
+	use     integration.Method // of the catalogue, with a field per parameter; zero: any call
+	params  url.Values         // what was typed into them
 	method  string
 	path    string
 	query   string // name=value lines
 	body    string
-	found   []integration.Method
+	found   []integration.Method // by the words of search
 	search  string
 	errs    ui.Errors
 	confirm bool // a removal is asked about
@@ -53,6 +55,11 @@ func (s *site) consoleForm(r *Request) error {
 	}
 	q := r.URL.Query()
 	c := console{o: o, method: q.Get("method"), path: q.Get("path"), query: q.Get("query"), search: strings.TrimSpace(q.Get("q")), write: mayWrite(r.Actor)}
+	if name := q.Get("name"); name != "" {
+		if c.use, err = methodNamed(o, name); err != nil {
+			return err
+		}
+	}
 	if !slices.Contains(consoleMethods, c.method) {
 		c.method = http.MethodGet
 	}
@@ -76,7 +83,13 @@ func (s *site) sendCall(r *Request) error {
 	c := console{
 		o: o, method: r.Value("method"), path: r.Value("path"), query: strings.TrimSpace(r.PostFormValue("query")), body: strings.TrimSpace(r.PostFormValue("body")), write: mayWrite(r.Actor),
 	}
-	call, errs := c.call()
+	if name := r.Value("name"); name != "" {
+		if c.use, err = methodNamed(o, name); err != nil {
+			return err
+		}
+		c.params = paramsOf(r, c.use)
+	}
+	call, errs := c.typed()
 	if len(errs) > 0 {
 		c.errs = errs
 		return s.showConsole(r, http.StatusUnprocessableEntity, c)
@@ -109,7 +122,70 @@ func (s *site) sendCall(r *Request) error {
 	return s.showConsole(r, http.StatusOK, c)
 }
 
-// call reads what was typed.
+// methodNamed returns a method of the catalogue.
+func methodNamed(o connection.Overview, name string) (integration.Method, error) {
+	for _, m := range o.Integration.Methods("") {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return integration.Method{}, fault.New(fault.NotFound, "%s has no method %q.", o.Integration.Name, name).WithCode("method_missing")
+}
+
+// param names the field of a parameter: none is called like a field of ours.
+func param(name string) string { return "param-" + name }
+
+// fieldsOf returns the parameters that have a field of their own; those with a name
+// that is open, such as vf_{field}, are typed as name=value.
+func fieldsOf(m integration.Method) (needed, optional []string, open bool) {
+	for _, name := range m.Query {
+		if strings.Contains(name, "{") {
+			open = true
+			continue
+		}
+		optional = append(optional, name)
+	}
+	return m.Params, optional, open
+}
+
+func paramsOf(r *Request, m integration.Method) url.Values {
+	out := url.Values{}
+	needed, optional, _ := fieldsOf(m)
+	for _, name := range slices.Concat(needed, optional) {
+		if value := r.Value(param(name)); value != "" {
+			out.Set(name, value)
+		}
+	}
+	return out
+}
+
+// typed reads what was typed: a call of any path, or the parameters of a method.
+func (c console) typed() (integration.Call, ui.Errors) {
+	if c.use.Name == "" {
+		return c.call()
+	}
+	free := c
+	free.path = "-" // of the method
+	call, errs := free.call()
+	for _, name := range c.use.Params {
+		if c.params.Get(name) == "" {
+			errs = append(errs, ui.FieldError{Field: param(name), Text: "It is needed: it is a part of the path."})
+		}
+	}
+	if len(errs) > 0 {
+		return call, errs
+	}
+	params := maps.Clone(c.params)
+	maps.Copy(params, call.Query)
+	bound, err := c.o.Integration.Bind(c.use.Name, params)
+	if err != nil {
+		return call, ui.Errors{{Text: fault.Public(err).Message}}
+	}
+	bound.Body = call.Body
+	return bound, nil
+}
+
+// call reads a call of any path.
 func (c console) call() (integration.Call, ui.Errors) {
 	call := integration.Call{Method: c.method, Path: c.path, Query: url.Values{}, Body: []byte(c.body)}
 	var errs ui.Errors
@@ -159,8 +235,11 @@ func again(o connection.Overview, c connection.Sent) string {
 	return "/connections/" + o.ID + "/console?" + q.Encode()
 }
 
-// useMethod leads to the console with a method of the catalogue filled in.
-func useMethod(o connection.Overview, m integration.Method) string {
-	q := url.Values{"method": {m.Verb}, "path": {m.Path}}
+// useMethod leads to the console with the fields of a method of the catalogue.
+func useMethod(o connection.Overview, m integration.Method, search string) string {
+	q := url.Values{"name": {m.Name}}
+	if search != "" {
+		q.Set("q", search)
+	}
 	return "/connections/" + o.ID + "/console?" + q.Encode()
 }

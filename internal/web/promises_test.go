@@ -316,8 +316,28 @@ func promisedCalls(c connecting, cloud, _ *tableautest.Server) {
 			c.t.Errorf("%s %s: %d %s", tt.method, tt.path, p.Status, said)
 		}
 	}
-	if n := cloud.SignIns() - before; n != 7 { // S4: made alone, each has a session of its own
-		c.t.Errorf("%d sign-ins for seven calls one after another", n)
+	// By the name of a method, with a field for each of its parameters.
+	c.says(page+"/console?q=users+site", "get-users-on-site")
+	c.says(page+"/console?name=get-users-on-site", "filter", "pageSize", "field:operator:value, such as name:eq:rita@acme.example", "Any other call")
+	named := url.Values{"name": {"get-users-on-site"}, "param-filter": {"name:eq:rita+x@acme.example"}, "param-pageSize": {"1"}}
+	if said := words(c.v.Post(page+"/console", named).Body); !strings.Contains(said, "Answer 200") || !strings.Contains(said, "--query filter=name:eq:rita+x@acme.example --query pageSize=1") {
+		c.t.Errorf("a method by its name: %s", said)
+	}
+	if p := c.v.Post(page+"/console", url.Values{"name": {"query-user-on-site"}}); p.Status != http.StatusUnprocessableEntity || !strings.Contains(p.Body, `id="param-userId-error"`) {
+		c.t.Errorf("without the id: %d %s", p.Status, words(p.Body))
+	}
+	if said := words(c.v.Post(page+"/console", url.Values{"name": {"query-user-on-site"}, "param-userId": {"{userId}"}}).Body); !strings.Contains(said, "svc-margay@acme.example") {
+		c.t.Errorf("the account of the token: %s", said)
+	}
+	removal := url.Values{"name": {"remove-user-from-site"}, "param-userId": {"nobody"}}
+	if p := c.v.Post(page+"/console", removal); p.Status != http.StatusUnprocessableEntity || !strings.Contains(words(p.Body), "This removes something") || !strings.Contains(p.Body, `value="nobody"`) {
+		c.t.Errorf("a removal: %d %s", p.Status, words(p.Body))
+	}
+	if p := c.v.Get(page + "/console?name=no-such-method"); p.Status != http.StatusNotFound {
+		c.t.Errorf("no method: %d", p.Status)
+	}
+	if n := cloud.SignIns() - before; n != 9 { // S4: made alone, each has a session of its own
+		c.t.Errorf("%d sign-ins for nine calls one after another", n)
 	}
 	for path, says := range map[string]string{ // S16, S18
 		"/users": "svc-margay@acme.example", "/collections": "margay tableau collections", "/search?q=sales": "margay tableau search", "/usage": "Of which content?",
@@ -397,4 +417,31 @@ func promisedTraffic(c connecting, cloud, _ *tableautest.Server) {
 	c.w.Until("the run to wait", func() bool {
 		return strings.Contains(words(c.v.Get(page).Body), "Runs that wait Retrying Give access next try")
 	})
+}
+
+// The first page is under 150 kB with all that it needs, as it is sent.
+func TestFirstPageIsSmall(t *testing.T) {
+	t.Parallel()
+	w := webtest.StartNode(t)
+	w.Story()
+	v := w.VisitorAs(webtest.Admin)
+	v.Header.Set("Accept-Encoding", "gzip")
+	plain := w.VisitorAs(webtest.Admin)
+	for _, path := range []string{"/sign-in", "/", "/integrations", "/integrations/tableau/connect", "/connections/" + w.Connection.ID} {
+		size := len(v.Get(path).Body)
+		parts := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`).FindAllStringSubmatch(plain.Get(path).Body, -1)
+		if path != "/sign-in" && len(parts) < 2 {
+			t.Errorf("%s has the parts %q", path, parts)
+		}
+		for _, m := range parts {
+			p := v.Get(m[1])
+			if p.Header.Get("Content-Encoding") != "gzip" {
+				t.Errorf("%s is sent as it is", m[1])
+			}
+			size += len(p.Body)
+		}
+		if size > 150_000 {
+			t.Errorf("%s is %d bytes", path, size)
+		}
+	}
 }

@@ -34,10 +34,31 @@ func searchMethods(words string) []integration.Method {
 	for i, m := range found {
 		out[i] = integration.Method{
 			Name: m.Name, Category: m.Category, Verb: m.Verb, Path: m.Path, Params: m.Params(), Query: m.Query, Since: m.Since, Needs: m.Needs,
-			Writes: m.Verb != http.MethodGet,
+			Writes: m.Verb != http.MethodGet, Help: helpOf(m),
 		}
 	}
 	return out
+}
+
+// paramHelp says what to give to parameters that many methods have (Tableau REST
+// API, Filtering and Sorting; Paginating Results).
+var paramHelp = map[string]string{
+	"userId":     "The id of a Tableau user; {userId} is the account behind the token.",
+	"filter":     "field:operator:value, such as name:eq:rita@acme.example; several with commas between.",
+	"sort":       "field:asc or field:desc.",
+	"fields":     "Names with commas between; _default_, _all_.",
+	"pageSize":   "How many at once: 1 to 1000.",
+	"pageNumber": "From 1.",
+}
+
+func helpOf(m tableau.Method) map[string]string {
+	help := map[string]string{}
+	for _, name := range slices.Concat(m.Params(), m.Query) {
+		if text, ok := paramHelp[name]; ok {
+			help[name] = text
+		}
+	}
+	return help
 }
 
 // bindMethod returns a method of the REST API as a call.
