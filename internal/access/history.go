@@ -178,3 +178,22 @@ func (a Answered) status() string {
 	}
 	return strconv.Itoa(a.Status)
 }
+
+// HistoryColumns names the columns of [History.Cells].
+func HistoryColumns() []string {
+	nobody := HistoryNames{Person: func(identity.PersonID) identity.Person { return identity.Person{} }, App: func(AppID) string { return "" }}
+	var list []string
+	for _, c := range (History{}).Cells(nobody) {
+		list = append(list, c.Name)
+	}
+	return list
+}
+
+// Texts returns the texts of [History.Cells].
+func (h History) Texts(names HistoryNames) []string {
+	var list []string
+	for _, c := range h.Cells(names) {
+		list = append(list, c.Text)
+	}
+	return list
+}

@@ -118,18 +118,10 @@ func (s *server) historyCSV(ctx context.Context, who identity.Actor, f access.Hi
 		hc.SetHeader("Content-Type", "text/csv; charset=utf-8")
 		hc.SetHeader("Content-Disposition", `attachment; filename="margay-history.csv"`)
 		out := export.NewCSV(hc.BodyWriter())
-		var head []string
-		for _, c := range (access.History{}).Cells(names) {
-			head = append(head, c.Name)
-		}
-		err := out.Write(head...)
+		err := out.Write(access.HistoryColumns()...)
 		for err == nil {
 			for _, h := range rows {
-				var line []string
-				for _, c := range h.Cells(names) {
-					line = append(line, c.Text)
-				}
-				if err = out.Write(line...); err != nil {
+				if err = out.Write(h.Texts(names)...); err != nil {
 					break
 				}
 			}

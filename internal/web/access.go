@@ -3,8 +3,8 @@ package web
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/export"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
@@ -145,6 +146,7 @@ type accessRows struct {
 	roles  []string
 	next   string
 	query  string // of the page, for export and bulk acts
+	drift  bool   // who looks may see what was changed outside
 }
 
 func (s *site) accessList(r *Request) error {
@@ -168,6 +170,11 @@ func (s *site) accessList(r *Request) error {
 	q := r.URL.Query()
 	q.Del("before")
 	list.query = q.Encode()
+	apps, err := s.comparable(r.Context(), r.Actor, list.dir)
+	if err != nil {
+		return err
+	}
+	list.drift = len(apps) > 0
 	return r.Page(ui.Head{Title: "Who has access", Lead: "What was given here. Access given directly in the other system is listed under drift."}, nil, accessView(list))
 }
 
@@ -190,32 +197,6 @@ func (s *site) roleNames(ctx context.Context, dir directory, _ identity.PersonID
 // mostExported bounds an export; who needs more takes the command.
 const mostExported = 20_000
 
-// historyRow is one grant as an auditor reads it.
-type historyRow struct {
-	Grant      string `json:"grant"`
-	Request    string `json:"request"`
-	Person     string `json:"person"`
-	Email      string `json:"email"`
-	App        string `json:"app"`
-	Role       string `json:"role"`
-	State      string `json:"state"`
-	Began      string `json:"began"`
-	Ends       string `json:"ends"`
-	Ended      string `json:"ended"`
-	EndReason  string `json:"end_reason"`
-	EndedBy    string `json:"ended_by"`
-	EndNote    string `json:"end_note"`
-	AskedBy    string `json:"asked_by"`
-	Reason     string `json:"reason"`
-	AgreedBy   string `json:"agreed_by"`
-	Policy     string `json:"policy"`
-	RoleRead   string `json:"role_read_back"`
-	ReadAt     string `json:"read_back_at"`
-	UserThere  string `json:"user_there"`
-	SetUpNote  string `json:"set_up_note"`
-	ChangedOut string `json:"changed_outside"`
-}
-
 func stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -229,110 +210,56 @@ func (s *site) exportAccess(r *Request) error {
 		return err
 	}
 	f := accessFilterOf(r).of(r.Now)
-	f.Limit = mostExported + 1
-	grants, err := s.Access.Grants(r.Context(), r.Actor, f)
+	f.Limit, f.Person = mostExported+1, identity.PersonID(r.Value("person"))
+	rows, err := s.Access.HistoryOf(r.Context(), r.Actor, f)
 	if err != nil {
 		return err
 	}
-	if len(grants) > mostExported {
+	if len(rows) > mostExported {
 		return fault.New(fault.Invalid, "More than %d rows match: narrow the filters, or export from the command line.", mostExported).WithCode("too_many_rows").
-			WithHint("Such as: margay access list --all -o csv")
+			WithHint("Such as: margay access export --app APP -o csv")
 	}
-	requests, err := s.requestsOf(r.Context(), r.Actor, grants)
-	if err != nil {
-		return err
+	names := access.HistoryNames{
+		Person: func(id identity.PersonID) identity.Person {
+			if p, ok := dir.people[id]; ok {
+				return p
+			}
+			return identity.Person{ID: id, Name: dir.person(id)}
+		},
+		App: dir.app,
 	}
-	rows := make([]historyRow, len(grants))
-	for i, g := range grants {
-		rows[i] = historyOf(dir, g, requests[g.Request])
-	}
-	return r.download("margay-access-"+r.Now.UTC().Format("2006-01-02"), r.Value("format"), rows)
+	return r.download("margay-access-"+r.Now.UTC().Format("2006-01-02"), r.Value("format"), rows, names)
 }
 
-// requestsOf reads the requests of grants; those that who may not see are left out.
-func (s *site) requestsOf(ctx context.Context, who identity.Actor, grants []access.Grant) (map[access.RequestID]access.Request, error) {
-	found := map[access.RequestID]access.Request{}
-	for _, g := range grants {
-		q, err := s.Access.Request(ctx, who, g.Request)
-		if fault.KindOf(err) == fault.NotFound {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		found[q.ID] = q
-	}
-	return found, nil
-}
-
-func historyOf(d directory, g access.Grant, q access.Request) historyRow {
-	var agreed []string
-	for _, a := range q.Approvals {
-		if a.Approved {
-			agreed = append(agreed, d.person(a.By)+" "+stamp(a.At))
-		}
-	}
-	if q.ID != "" && len(agreed) == 0 && q.State == access.RequestApproved {
-		agreed = []string{"by the policy"}
-	}
-	row := historyRow{
-		Grant: string(g.ID), Request: string(g.Request), Person: d.person(g.Person), Email: d.people[g.Person].Email, App: d.app(g.App), Role: g.RoleName,
-		State: g.State.Text().Word, Began: stamp(g.StartsAt), Ends: stamp(g.EndsAt), Ended: stamp(g.EndedAt), EndReason: g.EndReason, EndNote: g.EndNote,
-		Reason: q.Reason, AgreedBy: strings.Join(agreed, "; "), Policy: q.Policy.Name, RoleRead: g.SetUp.Role, ReadAt: stamp(g.SetUp.At), UserThere: g.SetUp.User, SetUpNote: g.SetUp.Note,
-	}
-	if q.Requester != "" {
-		row.AskedBy = d.person(q.Requester)
-	}
-	if g.EndedBy != "" {
-		row.EndedBy = d.person(g.EndedBy)
-	}
-	if !g.Outside.At.IsZero() {
-		row.ChangedOut = "expected " + g.Outside.Expected + ", found " + cmpOr(g.Outside.Found, "nobody")
-	}
-	return row
-}
-
-// download answers with rows as CSV or JSON.
-func (r *Request) download(name, format string, rows []historyRow) error {
+// download answers with the rows as CSV or JSON, each with the same columns.
+func (r *Request) download(name, format string, rows []access.History, names access.HistoryNames) error {
 	if format == "json" {
-		b, err := json.MarshalIndent(map[string]any{"items": rows}, "", "  ")
+		items := make([]map[string]string, len(rows))
+		for i, h := range rows {
+			items[i] = map[string]string{}
+			for _, c := range h.Cells(names) {
+				items[i][c.Name] = c.Text
+			}
+		}
+		b, err := json.MarshalIndent(map[string]any{"items": items}, "", "  ")
 		if err != nil {
 			return err
 		}
 		return r.Download(name+".json", "application/json", b)
 	}
 	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	if err := w.Write([]string{
-		"grant", "request", "person", "email", "app", "role", "state", "began", "ends", "ended", "end_reason", "ended_by", "end_note", "asked_by", "reason",
-		"agreed_by", "policy", "role_read_back", "read_back_at", "user_there", "set_up_note", "changed_outside",
-	}); err != nil {
+	out := export.NewCSV(&b)
+	err := out.Write(access.HistoryColumns()...)
+	for _, h := range rows {
+		if err != nil {
+			break
+		}
+		err = out.Write(h.Texts(names)...)
+	}
+	if err := errors.Join(err, out.Flush()); err != nil {
 		return err
 	}
-	for _, o := range rows {
-		cells := []string{
-			o.Grant, o.Request, o.Person, o.Email, o.App, o.Role, o.State, o.Began, o.Ends, o.Ended, o.EndReason, o.EndedBy, o.EndNote, o.AskedBy, o.Reason,
-			o.AgreedBy, o.Policy, o.RoleRead, o.ReadAt, o.UserThere, o.SetUpNote, o.ChangedOut,
-		}
-		for i, c := range cells {
-			cells[i] = plainCell(c)
-		}
-		if err := w.Write(cells); err != nil {
-			return err
-		}
-	}
-	if w.Flush(); w.Error() != nil {
-		return w.Error()
-	}
 	return r.Download(name+".csv", "text/csv", b.Bytes())
-}
-
-// plainCell keeps a spreadsheet from taking what a person wrote as a formula.
-func plainCell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }
 
 // grantPage leads to the page of the request that the access came of: mails and
@@ -356,7 +283,16 @@ type grantActSheet struct {
 	length  string
 	custom  string
 	note    string
+	from    string // the page that it goes back to: "drift", else the request's
 	errs    ui.Errors
+}
+
+// back is where who gives the act up goes.
+func (v grantActSheet) back() ui.Link {
+	if v.from == "drift" {
+		return ui.Link{Name: "Drift", Href: driftAddress(v.grant.App)}
+	}
+	return ui.Link{Name: "Request", Href: "/requests/" + string(v.grant.Request)}
 }
 
 // grantActs are the acts that have a page of their own, and what they do there.
@@ -368,6 +304,9 @@ var grantActs = map[string]struct {
 	access.ActReduce.Code: {access.ActReduce, "The access ends earlier now."},
 	access.ActRevoke.Code: {access.ActRevoke, "The access is being ended. This page follows it."},
 	access.ActRetry.Code:  {access.ActRetry, "It is tried again."},
+
+	access.ActAccept.Code:  {access.ActAccept, "The access has ended. What is there stays."},
+	access.ActRestore.Code: {access.ActRestore, "The access is being restored. What is there is read first."},
 }
 
 func (s *site) askGrantAct(r *Request) error { return s.showGrantAct(r, http.StatusOK, nil) }
@@ -377,7 +316,7 @@ func (s *site) showGrantAct(r *Request, status int, errs ui.Errors) error {
 	if !ok {
 		return s.nothingHere(r)
 	}
-	v := grantActSheet{act: known.act, errs: errs, length: r.Value("length"), custom: r.Value("length_custom"), note: r.Value("note")}
+	v := grantActSheet{act: known.act, errs: errs, length: r.Value("length"), custom: r.Value("length_custom"), note: r.Value("note"), from: r.Value("from")}
 	var err error
 	if v.grant, err = s.Access.Grant(r.Context(), r.Actor, access.GrantID(r.Thing("id"))); err != nil {
 		return err
@@ -402,7 +341,7 @@ func (s *site) showGrantAct(r *Request, status int, errs ui.Errors) error {
 	}
 	head := ui.Head{
 		Title: v.act.Label, Lead: ui.Middle(v.grant.RoleName, longName) + " in " + short(v.dir.app(v.grant.App)) + " for " + short(v.dir.person(v.grant.Person)),
-		Back: []ui.Link{{Name: "Request", Href: "/requests/" + string(v.grant.Request)}},
+		Back: []ui.Link{v.back()},
 	}
 	return r.PageAs(status, head, nil, grantActView(v))
 }
@@ -455,39 +394,48 @@ func (s *site) grantAct(r *Request) error {
 	if !ok {
 		return s.nothingHere(r)
 	}
-	to, err := s.doGrantAct(r, known.act)
+	g, err := s.doGrantAct(r, known.act)
 	if errs, ok := ui.ErrorsOf(err); ok {
 		return s.showGrantAct(r, http.StatusUnprocessableEntity, askFields(errs))
 	}
 	if err != nil {
 		return err
 	}
-	return r.Done("/requests/"+string(to), "%s", known.done)
+	to := "/requests/" + string(g.Request)
+	if r.Value("from") == "drift" {
+		to = driftAddress(g.App)
+	}
+	return r.Done(to, "%s", known.done)
 }
 
-// doGrantAct does the act, and returns the request whose page shows it.
-func (s *site) doGrantAct(r *Request, act access.Act) (access.RequestID, error) {
+// doGrantAct does the act, and returns the grant with the request whose page
+// shows it.
+func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 	ctx, id := r.Context(), access.GrantID(r.Thing("id"))
 	var g access.Grant
 	length, err := r.lengthOf()
 	if err != nil && (act == access.ActExtend || act == access.ActReduce) {
-		return "", err
+		return g, err
 	}
 	switch act {
 	case access.ActExtend:
 		q, err := s.Access.Extend(ctx, r.Actor, id, length, r.Value("note"))
-		return q.ID, err
+		return access.Grant{Request: q.ID, App: q.App}, err
 	case access.ActReduce:
 		if length == nil {
-			return "", fault.Field("length", "Choose how long it stays from now.")
+			return g, fault.Field("length", "Choose how long it stays from now.")
 		}
 		g, err = s.Access.Reduce(ctx, r.Actor, id, *length, r.Value("note"))
 	case access.ActRevoke:
 		g, err = s.Access.Revoke(ctx, r.Actor, id, r.Value("note"))
 	case access.ActRetry:
 		g, err = s.Access.Retry(ctx, r.Actor, id)
+	case access.ActAccept:
+		g, err = s.Access.AcceptChange(ctx, r.Actor, id, r.Value("note"))
+	case access.ActRestore:
+		g, err = s.Access.Restore(ctx, r.Actor, id, r.Value("note"))
 	}
-	return g.Request, err
+	return g, err
 }
 
 // revokeSheet is the preview of many ends, or what came of them.

@@ -73,6 +73,7 @@ func New(cfg Config) http.Handler {
 	s.requestPages()
 	s.approvalPages()
 	s.accessPages()
+	s.driftPages()
 	s.peoplePages()
 	s.groupPages()
 	s.policyPages()

@@ -1,0 +1,200 @@
+package web
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/web/ui"
+)
+
+func (s *site) driftPages() {
+	s.get("/drift", anyone, s.driftApps)
+	s.get("/drift/{app}", anyone, s.driftBoard)
+	s.post("/drift/{app}", anyone, s.compareApp)
+}
+
+// driftApp is an app with its latest comparison.
+type driftApp struct {
+	access.App
+	last *access.Comparison // nil: it has never been compared
+}
+
+// comparable are the apps that somebody may compare, by name.
+func (s *site) comparable(ctx context.Context, who identity.Actor, dir directory) ([]access.App, error) {
+	var list []access.App
+	for _, a := range dir.appsByName() {
+		err := s.Access.MayCompare(ctx, who, a.ID)
+		switch fault.KindOf(err) {
+		case "":
+			list = append(list, a)
+		case fault.Forbidden:
+		default:
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+func (s *site) driftApps(r *Request) error {
+	dir, err := s.directory(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	apps, err := s.comparable(r.Context(), r.Actor, dir)
+	if err != nil {
+		return err
+	}
+	rows := make([]driftApp, len(apps))
+	for i, a := range apps {
+		rows[i].App = a
+		last, err := s.Access.Comparisons(r.Context(), r.Actor, a.ID, 1, "")
+		if err != nil {
+			return err
+		}
+		if len(last) > 0 {
+			rows[i].last = &last[0]
+		}
+	}
+	return r.Page(ui.Head{Title: "Drift", Lead: "What was granted here, and what the other system says. It is compared only when you ask for it."}, nil, driftAppsView(rows, r.Actor.Administers()))
+}
+
+// driftSheet is what the latest comparison of an app found.
+type driftSheet struct {
+	dir       directory
+	app       access.App
+	latest    *access.Comparison // nil: it has never been compared
+	whole     *access.Comparison // the newest that came to its end well; nil: none
+	rows      []access.ShownDifference
+	unmanaged bool // the rows are of users without a grant
+	next      string
+}
+
+// The part of the list that the page shows.
+const (
+	driftShow      = "show"
+	driftUnmanaged = "unmanaged"
+)
+
+func (s *site) driftBoard(r *Request) error {
+	ctx, id := r.Context(), access.AppID(r.Thing("app"))
+	v := driftSheet{unmanaged: r.Value(driftShow) == driftUnmanaged}
+	var err error
+	if v.app, err = s.Access.App(ctx, id); err != nil {
+		return err
+	}
+	latest, err := s.Access.Comparisons(ctx, r.Actor, id, 1, "")
+	if err != nil {
+		return err
+	}
+	if len(latest) > 0 {
+		v.latest = &latest[0]
+	}
+	if v.whole, err = s.Access.LastCompared(ctx, r.Actor, id); err != nil {
+		return err
+	}
+	if v.dir, err = s.directory(ctx, r.Actor); err != nil {
+		return err
+	}
+	if err := s.fillDrift(r, &v); err != nil {
+		return err
+	}
+	back := []ui.Link{{Name: "Drift", Href: "/drift"}}
+	head := ui.Head{Title: "Drift of " + ui.Middle(v.app.Name, longName), Lead: "What was granted here, and what the other system says.", Back: back}
+	return r.Page(head, driftActs(v), driftView(v))
+}
+
+// fillDrift reads a page of what was found.
+func (s *site) fillDrift(r *Request, v *driftSheet) error {
+	if v.whole == nil {
+		return nil
+	}
+	f := access.DifferenceFilter{Comparison: v.whole.ID, Limit: pageRows + 1, After: access.DifferenceID(r.Value("before"))}
+	for _, k := range access.DifferenceKinds() {
+		if kind := access.DifferenceKind(k.Code); (kind == access.DifferenceUnmanaged) == v.unmanaged {
+			f.Kinds = append(f.Kinds, kind)
+		}
+	}
+	var err error
+	if v.rows, err = s.Access.Differences(r.Context(), r.Actor, v.app.ID, f); err != nil {
+		return err
+	}
+	if len(v.rows) > pageRows {
+		v.rows = v.rows[:pageRows]
+		v.next = withQuery(r.URL, "before", string(v.rows[pageRows-1].ID))
+	}
+	return nil
+}
+
+func (s *site) compareApp(r *Request) error {
+	id := access.AppID(r.Thing("app"))
+	_, joined, err := s.Access.StartComparison(r.Context(), r.Actor, id)
+	if err != nil {
+		return err
+	}
+	to := driftAddress(id)
+	if joined {
+		return r.Done(to, "A comparison is under way already. This page follows it.")
+	}
+	return r.Done(to, "The comparison has begun. This page follows it, and you may leave it.")
+}
+
+func driftAddress(app access.AppID) string { return "/drift/" + url.PathEscape(string(app)) }
+
+// settleAddress leads to the page that asks before an act on a difference, and
+// back here after it.
+func settleAddress(d access.ShownDifference, act access.Act) string {
+	return "/access/" + url.PathEscape(string(d.Grant)) + "/" + act.Code + "?from=drift"
+}
+
+// driftState is what is shown of a comparison.
+func driftState(c *access.Comparison) ui.State {
+	if c == nil {
+		return ui.State{Word: "Never compared", Icon: "circle-help", Tone: ui.Quiet}
+	}
+	word := c.State.Text().Word
+	switch c.State {
+	case access.ComparisonRunning:
+		return ui.State{Word: word, Icon: "loader-circle", Tone: ui.Wait}
+	case access.ComparisonFailed:
+		return ui.State{Word: word, Icon: "circle-x", Tone: ui.Bad}
+	case access.ComparisonDone:
+		if n := c.Counts.Differences(); n > 0 {
+			return ui.State{Word: plural(n, "difference", "differences"), Icon: "git-compare", Tone: ui.Warn}
+		}
+		return ui.State{Word: "No difference", Icon: "check", Tone: ui.Good}
+	}
+	return unknownState(word)
+}
+
+// differenceState is what is shown of a difference.
+func differenceState(d access.ShownDifference) ui.State {
+	switch {
+	case d.Kind == access.DifferenceUnmanaged:
+		return ui.State{Word: d.Kind.Text().Word, Icon: "circle-help", Tone: ui.Quiet}
+	case d.Settled:
+		return ui.State{Word: "Settled", Icon: "check", Tone: ui.Good}
+	case d.Kind == access.DifferenceNotFound:
+		return ui.State{Word: d.Kind.Text().Word, Icon: "circle-help", Tone: ui.Warn}
+	}
+	return ui.State{Word: d.Kind.Text().Word, Icon: "git-compare", Tone: ui.Warn}
+}
+
+// who is whom a difference is about.
+func (v driftSheet) who(d access.ShownDifference) string {
+	if d.Person != "" {
+		return v.dir.person(d.Person)
+	}
+	return d.UserName
+}
+
+// comparedText says what was compared.
+func comparedText(n access.DriftCounts) string {
+	text := plural(n.Accounts, "user", "users") + " of the other system were compared. " + plural(n.Same, "grant is as it should be", "grants are as they should be") + "."
+	if n.Busy > 0 {
+		text += " " + plural(n.Busy, "grant was", "grants were") + " left out, because a run was changing the person."
+	}
+	return text
+}
