@@ -418,30 +418,3 @@ func promisedTraffic(c connecting, cloud, _ *tableautest.Server) {
 		return strings.Contains(words(c.v.Get(page).Body), "Runs that wait Retrying Give access next try")
 	})
 }
-
-// The first page is under 150 kB with all that it needs, as it is sent.
-func TestFirstPageIsSmall(t *testing.T) {
-	t.Parallel()
-	w := webtest.StartNode(t)
-	w.Story()
-	v := w.VisitorAs(webtest.Admin)
-	v.Header.Set("Accept-Encoding", "gzip")
-	plain := w.VisitorAs(webtest.Admin)
-	for _, path := range []string{"/sign-in", "/", "/integrations", "/integrations/tableau/connect", "/connections/" + w.Connection.ID} {
-		size := len(v.Get(path).Body)
-		parts := regexp.MustCompile(`(?:src|href)="(/assets/[^"]+)"`).FindAllStringSubmatch(plain.Get(path).Body, -1)
-		if path != "/sign-in" && len(parts) < 2 {
-			t.Errorf("%s has the parts %q", path, parts)
-		}
-		for _, m := range parts {
-			p := v.Get(m[1])
-			if p.Header.Get("Content-Encoding") != "gzip" {
-				t.Errorf("%s is sent as it is", m[1])
-			}
-			size += len(p.Body)
-		}
-		if size > 150_000 {
-			t.Errorf("%s is %d bytes", path, size)
-		}
-	}
-}
