@@ -1,9 +1,13 @@
 package server_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/tableau/tableautest"
 )
 
 // G8: a weaker grant neither takes away what a stronger one gives nor puts that
@@ -37,4 +41,111 @@ func TestWeakerGrantAndAChangeOutside(t *testing.T) {
 			t.Errorf("Explorer is %s, %+v", g.State, g.ChangedOutside)
 		}
 	})
+}
+
+// compared has the app compared and waits for the end.
+func (u *setup) compared() wire.Comparison {
+	u.node.t.Helper()
+	c := call[wire.Comparison](u.node, "POST", "/apps/"+u.app.ID+"/drift", nil)
+	deadline := time.Now().Add(30 * time.Second)
+	for c.State == "running" {
+		if time.Now().After(deadline) {
+			u.node.t.Fatalf("the comparison goes on: %+v", c)
+		}
+		<-time.After(10 * time.Millisecond)
+		c = call[wire.Comparison](u.node, "GET", "/apps/"+u.app.ID+"/drift/"+c.ID, nil)
+	}
+	return c
+}
+
+// S8: an app is compared when somebody asks, with one listing on one session. A
+// list that is not whole compares nothing and says why.
+func TestComparison(t *testing.T) {
+	t.Parallel()
+	users := "/api/3.24/sites/*/users"
+	tests := map[string]struct {
+		fault tableautest.Fault
+		code  string // "": compared
+		says  string
+	}{
+		"as it is":              {},
+		"session lost once":     {fault: tableautest.Fault{Method: "GET", Path: users, EndSession: true}},
+		"session lost for ever": {fault: tableautest.Fault{Method: "GET", Path: users, EndSession: true, Times: -1}, code: "session_lost"},
+		"refused":               {fault: tableautest.Fault{Method: "GET", Path: users, Code: "403004", Times: -1}, code: "denied", says: "does not have permission to manage site users"},
+		"less than it says":     {fault: tableautest.Fault{Method: "GET", Path: users, Body: `{"pagination":{"totalAvailable":"3"},"users":{"user":[{"id":"a","name":"a","siteRole":"Viewer"}]}}`, Times: -1}, code: "list_moved", says: "listed 1"},
+		"nobody at all":         {fault: tableautest.Fault{Method: "GET", Path: users, Body: `{"pagination":{"totalAvailable":"0"},"users":{}}`, Times: -1}, code: "list_moved"},
+		"not one of Tableau's":  {fault: tableautest.Fault{Method: "GET", Path: users, HTML: true, Status: 200, Times: -1}, code: "not_tableau"},
+		"the connection paused": {code: "paused", says: "is paused"},
+	}
+	each(t, func(t *testing.T, u *setup) {
+		rita := u.site.AddUser("rita@acme.example", "Unlicensed")
+		grant := u.request(u.rita.ID, "Creator", true).GrantID
+		u.grantIn(grant, "active")
+		puts := u.site.puts()
+		rita.SetRole("Viewer")
+		for name, tt := range tests {
+			if tt.code == "" {
+				continue
+			}
+			if tt.code == "paused" {
+				call[wire.Connection](u.node, "POST", "/connections/"+u.connection.ID+"/pause", nil)
+			} else {
+				u.site.Fail(tt.fault)
+			}
+			c := u.compared()
+			if c.State != "failed" || c.Problem == nil || c.Problem.Code != tt.code || !strings.Contains(c.Problem.Message, tt.says) || c.Counts != (wire.DriftCounts{}) {
+				t.Errorf("%s: %s, %+v, %+v", name, c.State, c.Problem, c.Counts)
+			}
+			u.site.ClearFaults()
+			if tt.code == "paused" {
+				call[wire.Connection](u.node, "POST", "/connections/"+u.connection.ID+"/resume", nil)
+			}
+			found := call[wire.List[wire.Difference]](u.node, "GET", "/apps/"+u.app.ID+"/drift/"+c.ID+"/differences", nil)
+			if g := call[wire.Grant](u.node, "GET", "/grants/"+grant, nil); g.State != "active" || len(found.Items) != 0 {
+				t.Errorf("%s: the grant is %s, %d differences", name, g.State, len(found.Items))
+			}
+		}
+		for name, tt := range tests {
+			if tt.code != "" {
+				continue
+			}
+			if tt.fault.Path != "" {
+				u.site.Fail(tt.fault)
+			}
+			c := u.compared()
+			if c.State != "done" || c.Counts.Differ != 1 || c.Read != c.Counts.Accounts || c.Of != c.Read {
+				t.Errorf("%s: %s, %+v, %d of %d, %+v", name, c.State, c.Problem, c.Read, c.Of, c.Counts)
+			}
+		}
+		g := call[wire.Grant](u.node, "GET", "/grants/"+grant, nil)
+		if g.State != "changed_outside" || g.ChangedOutside.Expected != "Creator" || g.ChangedOutside.Found != "Viewer" || u.site.puts() != puts {
+			t.Errorf("it is %s, %+v, after %d writes", g.State, g.ChangedOutside, u.site.puts()-puts)
+		}
+
+		// Restored after it changed once more: it is left alone, and told.
+		rita.SetRole("Explorer")
+		call[wire.Grant](u.node, "POST", "/grants/"+grant+"/restore", nil)
+		g = u.grantIn(grant, "changed_outside")
+		run := u.runDone(g.RunID)
+		if g.ChangedOutside.Found != "Explorer" || rita.Role() != "Explorer" || !strings.Contains(string(run.Output), "it changed again since it was to be restored. The site role was Viewer then and is Explorer now.") {
+			t.Errorf("restored over another change: %+v, %s: %s", g.ChangedOutside, rita.Role(), run.Output)
+		}
+		call[wire.Grant](u.node, "POST", "/grants/"+grant+"/restore", nil)
+		if g = u.grantIn(grant, "active"); rita.Role() != "Creator" || g.Proof.Note != "Explorer → Creator." || g.ChangedOutside != nil {
+			t.Errorf("restored: %s, %s, %+v", rita.Role(), g.Proof.Note, g.ChangedOutside)
+		}
+		kinds := u.kinds("grant:" + grant)
+		if n := len(slices.DeleteFunc(kinds, func(k string) bool { return k != "grant.drifted" })); n != 2 {
+			t.Errorf("it was told %d times", n)
+		}
+	})
+}
+
+// kinds lists the kinds of the events of a subject.
+func (u *setup) kinds(subject string) []string {
+	var kinds []string
+	for _, e := range call[wire.List[wire.Event]](u.node, "GET", "/audit?limit=200&subject="+subject, nil).Items {
+		kinds = append(kinds, e.Kind)
+	}
+	return kinds
 }
