@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
@@ -107,6 +108,37 @@ func (s *Service) overviews(ctx context.Context, id string, cs ...Connection) ([
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// KnownFact is a fact that a check found, and when.
+type KnownFact struct {
+	integration.Fact
+	At time.Time
+}
+
+// RoleFact returns what is known of how many more may be given a role, from the
+// last checks of the connection; nil: nothing. Nothing is sent for it.
+func (s *Service) RoleFact(ctx context.Context, id, role string) (*KnownFact, error) {
+	c, in, err := s.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	key := in.RoleFacts[role]
+	if key == "" {
+		return nil, nil //nolint:nilnil // there is nothing to know of it
+	}
+	checks, err := s.store.LastChecks(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range current(c, in, checks[id]) {
+		for _, f := range r.Facts {
+			if f.Key == key {
+				return &KnownFact{f, r.At}, nil
+			}
+		}
+	}
+	return nil, nil //nolint:nilnil // nobody has looked yet
 }
 
 // current returns the results that still say something, in the order of the

@@ -95,6 +95,9 @@ type Integration struct {
 	// LeaseName names what a client takes the lease of, when it takes one. nil:
 	// it takes none.
 	LeaseName func(Settings) string
+	// RoleFacts names, by role, the fact of the checks that says how many more may
+	// be given it. A role that is not there has none.
+	RoleFacts map[string]string
 	// Open returns a client for one connection. It sends nothing yet.
 	Open    func(Settings, Env) (Client, error)
 	Checks  []Check

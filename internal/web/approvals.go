@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/web/ui"
 )
 
@@ -55,6 +56,7 @@ func (s *site) inbox(r *Request) (inbox, error) {
 type reviewSheet struct {
 	requestSheet
 	present access.Proof
+	seats   *connection.KnownFact // of the role that is asked for; nil: not known
 	length  string
 	custom  string
 	reason  string
@@ -76,6 +78,9 @@ func (s *site) showReview(r *Request, status int, errs ui.Errors) error {
 		return err
 	}
 	q := v.review.Request
+	if v.seats, err = s.Connections.RoleFact(r.Context(), v.review.App.Connection, q.RoleName); err != nil {
+		s.Log.WarnContext(r.Context(), "the seats of a role are not known", "role", q.RoleName, "error", err) // people decide without
+	}
 	head := ui.Head{
 		Title: ui.Middle(v.review.Person.Name, longName) + " asks for " + ui.Middle(q.RoleName, longName),
 		Back:  []ui.Link{{Name: "Approvals", Href: "/approvals"}},

@@ -114,3 +114,25 @@ func TestExportOfHistory(t *testing.T) {
 		t.Errorf("as JSON: %s", json)
 	}
 }
+
+// Screen 9: who decides reads how many seats the role would take from, as they
+// were when the connection was checked last, and decides without where nobody
+// knows.
+func TestReviewTellsSeats(t *testing.T) {
+	t.Parallel()
+	w := webtest.Start(t)
+	w.Story()
+	asked := w.Ask(webtest.Requester, "Explorer", "A report")
+	v := w.VisitorAs(webtest.Approver)
+	if page := v.Get("/approvals/" + asked.ID); page.Status != http.StatusOK || strings.Contains(page.Body, "Explorer seats") {
+		t.Errorf("before anybody looked: %d", page.Status)
+	}
+	w.Site.SetSeats(tableautest.Seats{Creator: 50, Explorer: 20, Viewer: 100})
+	if _, err := w.Client(webtest.Admin).Check(t.Context(), w.Connection.ID); err != nil {
+		t.Fatal(err)
+	}
+	page := v.Get("/approvals/" + asked.ID).Body
+	if !strings.Contains(page, "<dt>Explorer seats</dt>") || !strings.Contains(page, "of 20 used") || strings.Contains(page, "Creator seats") {
+		t.Errorf("the review lacks the seats:\n%s", page)
+	}
+}

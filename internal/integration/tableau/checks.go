@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/fault"
@@ -181,9 +182,39 @@ func runUsers(ctx context.Context, t *tableau.Client, _ integration.Settings) in
 	case err != nil:
 		return failed(usersFail, err)
 	case page.Total >= 0:
-		return passed(usersPass, page.Total).with("users", "Users of the site", strconv.Itoa(page.Total)).CheckResult
+		return withSeats(ctx, t, passed(usersPass, page.Total).with("users", "Users of the site", strconv.Itoa(page.Total))).CheckResult
 	}
-	return passed(usersSome).CheckResult
+	return withSeats(ctx, t, passed(usersSome)).CheckResult
+}
+
+// withSeats adds the licences of the site, when Tableau tells them to this
+// account: the check does not hang on it.
+func withSeats(ctx context.Context, t *tableau.Client, r result) result {
+	site, err := t.Site(ctx)
+	if err != nil {
+		return r
+	}
+	for _, seats := range site.Seats {
+		switch {
+		case seats.Used < 0:
+		case seats.Capacity < 0:
+			r = r.with(seatsKey(seats.Tier), seats.Tier+" seats", fmt.Sprintf("%d used", seats.Used))
+		default:
+			r = r.with(seatsKey(seats.Tier), seats.Tier+" seats", fmt.Sprintf("%d of %d used", seats.Used, seats.Capacity))
+		}
+	}
+	return r
+}
+
+func seatsKey(tier string) string { return "seats_" + strings.ToLower(tier) }
+
+// roleFacts says in which tier a site role takes a seat (Tableau help, "Set
+// Users' Site Roles").
+func roleFacts() map[string]string {
+	return map[string]string{
+		"Viewer": seatsKey("Viewer"), "Explorer": seatsKey("Explorer"), "ExplorerCanPublish": seatsKey("Explorer"),
+		"SiteAdministratorExplorer": seatsKey("Explorer"), "Creator": seatsKey("Creator"),
+	}
 }
 
 // denied says whether Tableau rejected a call for lack of permission: HTTP 403,

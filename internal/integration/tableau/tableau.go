@@ -41,6 +41,7 @@ func New() integration.Integration {
 		Command:     command,
 		Roles:       SiteRoles(),
 		NoRole:      unlicensed,
+		RoleFacts:   roleFacts(),
 		Accounts:    accounts,
 		LeaseName:   leaseName,
 		Open:        open,
