@@ -128,7 +128,7 @@ func TestReviewTellsSeats(t *testing.T) {
 		t.Errorf("before anybody looked: %d", page.Status)
 	}
 	w.Site.SetSeats(tableautest.Seats{Creator: 50, Explorer: 20, Viewer: 100})
-	if _, err := w.Client(webtest.Admin).Check(t.Context(), w.Connection.ID); err != nil {
+	if _, err := w.Client(webtest.Admin).CheckConnection(t.Context(), w.Connection.ID); err != nil {
 		t.Fatal(err)
 	}
 	page := v.Get("/approvals/" + asked.ID).Body
