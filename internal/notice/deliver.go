@@ -30,8 +30,8 @@ var mailDelays = []time.Duration{
 	0, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// Run tells until ctx ends. What is under way then is finished by its own
-// time-out; what is not is done by the next start.
+// Run tells until ctx ends. What is under way then has a few seconds more; what
+// is not done by then, the next start does.
 func (s *Service) Run(ctx context.Context) {
 	ticker := time.NewTicker(tellEvery) //nolint:forbidigo // the clock of the notices
 	defer ticker.Stop()
@@ -112,7 +112,9 @@ func (s *Service) Deliver(ctx context.Context, under *sync.WaitGroup) error {
 		}
 		under.Go(func() {
 			defer leave()
-			if err := s.attempt(context.WithoutCancel(ctx), d.ID); err != nil {
+			attempt, end := s.outlive(ctx)
+			defer end()
+			if err := s.attempt(attempt, d.ID); err != nil {
 				s.cfg.Log.ErrorContext(ctx, "notices: a delivery could not be attempted; trying again", "delivery", d.ID, "error", err)
 			}
 		})
@@ -171,6 +173,10 @@ func (s *Service) attemptPost(ctx context.Context, d Delivery) error {
 		return err
 	}
 	o := s.post(ctx, w, d)
+	if !o.ok && cutOff(ctx) {
+		return s.letGo(ctx, d.ID)
+	}
+	ctx = context.WithoutCancel(ctx) // what came of it is kept
 	if o.failed != nil {
 		s.cfg.Log.InfoContext(ctx, "a webhook was not reached", "webhook", w.ID, "delivery", d.ID, "why", o.try.Problem)
 	}
@@ -207,7 +213,12 @@ func (s *Service) attemptPost(ctx context.Context, d Delivery) error {
 func (s *Service) attemptMail(ctx context.Context, d Delivery) error {
 	o := outcome{try: Try{At: s.cfg.Now()}}
 	cancelled := ""
-	switch err := s.send(ctx, d); {
+	err := s.sendSoon(ctx, d)
+	if err != nil && cutOff(ctx) {
+		return s.letGo(ctx, d.ID)
+	}
+	ctx = context.WithoutCancel(ctx) // what came of it is kept
+	switch {
 	case errors.Is(err, errUnwanted):
 		cancelled = err.Error()
 	case err != nil:

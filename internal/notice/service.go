@@ -40,6 +40,7 @@ type Config struct {
 	Now       func() time.Time
 	NewID     func(prefix string) string
 	Jitter    func() float64 // of [0, 1); nil: by chance
+	Finishing time.Duration  // how long an attempt may go on after a stop; 0: some seconds
 	Log       *slog.Logger
 }
 
@@ -56,6 +57,9 @@ type Service struct {
 func NewService(cfg Config) *Service {
 	if cfg.Jitter == nil {
 		cfg.Jitter = rand.Float64
+	}
+	if cfg.Finishing == 0 {
+		cfg.Finishing = finishing
 	}
 	return &Service{cfg: cfg, poster: newPoster(cfg), busy: map[string]int{}}
 }
