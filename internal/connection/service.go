@@ -45,6 +45,9 @@ type Store interface {
 	AddUsage(ctx context.Context, id string, more Usage) error
 	// Usages returns how connections were used: one, or all for "".
 	Usages(ctx context.Context, id string) (map[string]Usage, error)
+	// TellCredential notes that an end of credentials is told, with its event,
+	// unless it was told before.
+	TellCredential(ctx context.Context, id string, ends time.Time, e audit.Event) error
 	// LeaseHolder says who has the lease of the name, and whether somebody waits
 	// for it. "": nobody has it.
 	LeaseHolder(ctx context.Context, name string) (holder string, wanted bool, err error)

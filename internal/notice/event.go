@@ -26,9 +26,8 @@ func Types() []Type {
 		"request.created", "request.approved", "request.denied", "request.withdrawn", "request.lapsed",
 		"grant.scheduled", "grant.provisioning", "grant.activated", "grant.failed", "grant.extended", "grant.reduced", typeExpiring, "grant.ending",
 		"grant.ended", "grant.overdue", "grant.drifted",
-		"run.failed", "run.waiting", "run.unknown",
-		"connection.degraded", "connection.recovered", "connection.needs_attention",
-		"pat.expiring", "seats.low", "audit.chain_broken", "key.rotated", "backup.failed", "webhook.disabled",
+		"run.failed", "run.unknown",
+		"connection.degraded", "connection.recovered", "connection.needs_attention", "pat.expiring", "webhook.disabled",
 	}
 }
 
@@ -67,16 +66,34 @@ var topics = map[audit.Kind]topic{
 	access.GrantExpired:        {"grant.ending", string(access.GrantEnding)},
 	access.GrantHasEnded:       {"grant.ended", string(access.GrantEnded)},
 	access.GrantIsOverdue:      {"grant.overdue", string(access.GrantOverdue)},
+	access.GrantMerged:         {"grant.ended", string(access.GrantEnded)}, // another goes on for it
+	runFailed:                  {"run.failed", "failed"},
+	connectionDegraded:         {"connection.degraded", "degraded"},
+	connectionShut:             {"connection.needs_attention", "needs_attention"},
+	patExpiring:                {"pat.expiring", ""},
 	Expiring:                   {typeExpiring, string(access.GrantActive)},
 	WebhookDisabled:            {"webhook.disabled", string(Disabled)},
 }
 
+// Kinds of events that other packages record, of what this one knows nothing
+// but the name.
+const (
+	runFailed          audit.Kind = "run.failed"
+	connectionDegraded audit.Kind = "connection.degraded"
+	connectionShut     audit.Kind = "connection.needs_attention"
+	connectionHealthy  audit.Kind = "connection.healthy"
+	patExpiring        audit.Kind = "pat.expiring"
+)
+
 // topicOf returns what an event is told as, if it is told.
-func topicOf(k audit.Kind) (topic, bool) {
-	if t, ok := topics[k]; ok {
+func topicOf(e audit.Event) (topic, bool) {
+	if e.Kind == connectionHealthy { // it recovered, unless it was never checked before
+		return topic{"connection.recovered", "healthy"}, e.Data["before"] == "degraded" || e.Data["before"] == "needs_attention"
+	}
+	if t, ok := topics[e.Kind]; ok {
 		return t, true
 	}
-	return topic{typ: Type(k)}, slices.Contains(Types(), Type(k))
+	return topic{typ: Type(e.Kind)}, slices.Contains(Types(), Type(e.Kind))
 }
 
 // message is what is posted to a webhook.

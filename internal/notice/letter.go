@@ -59,6 +59,8 @@ func (s scene) letters() []addressed {
 		return s.course()
 	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, access.GrantDrifted, access.RequestUndecidable, WebhookDisabled:
 		return s.trouble()
+	case connectionDegraded, connectionShut, patExpiring:
+		return s.ofConnection()
 	}
 	return nil
 }
@@ -171,6 +173,26 @@ func (s scene) trouble() []addressed {
 	}}}
 }
 
+// ofConnection tells administrators that a connection needs them.
+func (s scene) ofConnection() []addressed {
+	name := s.event.Data["name"]
+	l := letter{Act: "See the connection", Why: "you administer Margay"}
+	switch s.event.Kind {
+	case connectionShut:
+		l.Subject = "The connection " + name + " needs attention"
+		l.Lines = []string{"The connection " + name + " cannot be reached with its settings: nothing that uses it works."}
+	case patExpiring:
+		l.Subject = "The token of the connection " + name + " ends soon"
+		l.Lines = []string{
+			fmt.Sprintf("The token of the connection %s was not used for some time. Unused, it ends on %s.", name, s.event.Data["ends"]), "Running the checks uses it.",
+		}
+	default:
+		l.Subject = "The connection " + name + " is degraded"
+		l.Lines = []string{"Some checks of the connection " + name + " fail: what needs them does not work."}
+	}
+	return []addressed{{to: s.admins, daily: true, letter: l}}
+}
+
 // holders are whom the access is for and who asked, without who did it.
 func (s scene) holders() []identity.Person {
 	people := []identity.Person{s.person}
@@ -272,7 +294,8 @@ var page = template.Must(template.New("mail").Parse(`<!doctype html>
 // sceneOf reads what letters about an event need.
 func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people func() ([]identity.Person, error)) (scene, error) {
 	s := scene{event: e, link: link}
-	if e.Kind == WebhookDisabled {
+	switch e.Kind {
+	case WebhookDisabled, connectionDegraded, connectionShut, patExpiring:
 		all, err := people()
 		s.admins = admins(all)
 		return s, err

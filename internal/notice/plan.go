@@ -136,7 +136,7 @@ func (p *planner) plan(ctx context.Context, e audit.Event) error {
 
 // post makes the deliveries to webhooks.
 func (p *planner) post(ctx context.Context, e audit.Event, link string) error {
-	t, told := topicOf(e.Kind)
+	t, told := topicOf(e)
 	if !told {
 		return nil
 	}
@@ -187,7 +187,7 @@ func (p *planner) mail(ctx context.Context, e audit.Event, link string) error {
 			if a.daily {
 				once = strings.Join([]string{Mail, string(e.Kind), e.Subject, string(to.ID), e.At.UTC().Format(time.DateOnly)}, " ")
 			}
-			t, _ := topicOf(e.Kind)
+			t, _ := topicOf(e)
 			if err := p.add(ctx, Delivery{Queue: Mail, Message: e.ID, Type: t.typ, Subject: e.Subject, Person: to.ID, Once: once, Body: a.encoded()}); err != nil {
 				return err
 			}

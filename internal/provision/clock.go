@@ -40,17 +40,28 @@ func (p *Provisioner) Expire(ctx context.Context) {
 				p.Log.ErrorContext(ctx, "requests that nobody decided could not be ended; trying again", "error", err)
 			}
 		}
-		if err := p.expireOnce(ctx); err != nil && ctx.Err() == nil {
-			p.Log.ErrorContext(ctx, "grants could not be ended; trying again", "error", err)
-		}
-		if err := p.beginOnce(ctx); err != nil && ctx.Err() == nil {
-			p.Log.ErrorContext(ctx, "scheduled grants could not be begun; trying again", "error", err)
-		}
+		p.byTheClock(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
+	}
+}
+
+// byTheClock ends and begins what is due, unless nobody knows the time.
+func (p *Provisioner) byTheClock(ctx context.Context) {
+	if err := p.SetClock(ctx); err != nil {
+		if ctx.Err() == nil {
+			p.Log.ErrorContext(ctx, "the time could not be told: nothing is ended or begun; trying again", "error", err)
+		}
+		return
+	}
+	if err := p.expireOnce(ctx); err != nil && ctx.Err() == nil {
+		p.Log.ErrorContext(ctx, "grants could not be ended; trying again", "error", err)
+	}
+	if err := p.beginOnce(ctx); err != nil && ctx.Err() == nil {
+		p.Log.ErrorContext(ctx, "scheduled grants could not be begun; trying again", "error", err)
 	}
 }
 

@@ -117,6 +117,7 @@ type Provisioner struct {
 	Drift     Drift
 	Accounts  Accounts
 	Now       func() time.Time
+	SetClock  func(context.Context) error // makes Now right; called before anything is done by the clock
 	Log       *slog.Logger
 
 	jobs *engine.Engine // set by Handle
@@ -328,7 +329,24 @@ func (p *Provisioner) report(ctx context.Context, t task, log []workflow.LogLine
 		}
 		run.Problem = workflow.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail, Where: workflow.Where(failed)}
 	}
-	return p.Runs.SaveRun(ctx, run)
+	if err := p.Runs.SaveRun(ctx, run); err != nil {
+		return err
+	}
+	return p.tellFailed(ctx, t, run)
+}
+
+// RunFailed is recorded of a run that somebody or the clock had started; what
+// became of a grant or a request is told as that of theirs.
+const RunFailed audit.Kind = "run.failed"
+
+func (p *Provisioner) tellFailed(ctx context.Context, t task, run workflow.Run) error {
+	if run.State != workflow.RunFailed || t.Kind != jobManual && t.Kind != jobScheduled {
+		return nil
+	}
+	return p.Record(ctx, audit.Event{
+		At: p.Now(), Kind: RunFailed, Actor: identity.System().String(), Subject: "run:" + run.ID,
+		Data: map[string]string{"run": run.ID, "workflow": run.Workflow, "code": run.Problem.Code, "message": run.Problem.Message},
+	})
 }
 
 // result is what a workflow of these types returns.

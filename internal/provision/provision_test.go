@@ -176,7 +176,8 @@ func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisione
 	newID := func(prefix string) string { return fmt.Sprintf("%s_%09d", prefix, ids.Add(1)) }
 	r.access = access.NewService(r.db, anyRole{}, now, newID)
 	r.p = &provision.Provisioner{
-		Access: r.access, Runs: r.db, Executor: r, Record: r.db.RecordEvents, Systems: r, Workflows: r, Now: now, Log: slog.New(slog.DiscardHandler),
+		SetClock: func(context.Context) error { return nil },
+		Access:   r.access, Runs: r.db, Executor: r, Record: r.db.RecordEvents, Systems: r, Workflows: r, Now: now, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, c := range change {
 		c(r.p)

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/provision"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
 	"github.com/margay-access/margay/internal/workflow"
@@ -54,6 +56,9 @@ func TestRetry(t *testing.T) {
 		r.does(fails)
 		failed, grant := r.start(), r.ask()
 		r.does(succeed)
+		if got, err := r.db.Events(t.Context(), audit.Filter{Kinds: []string{string(provision.RunFailed)}}); err != nil || len(got) != 1 || got[0].Subject != "run:"+failed.ID {
+			t.Errorf("told of what failed: %+v, %v", got, err)
+		}
 		rita := identity.Actor{Person: "usr_rita", Scopes: []identity.Scope{identity.ScopeRequestsWrite}}
 
 		for name, c := range map[string]struct {

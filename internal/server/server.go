@@ -185,6 +185,12 @@ func (s *Server) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// All that has a time in the rules goes by one clock on all nodes.
+	common := &clock{skew: db.Skew, local: cfg.Now, log: cfg.Log}
+	if err := common.set(ctx); err != nil {
+		return errors.Join(err, s.engine.Stop(ctx))
+	}
+	cfg.Now = common.Now
 	db.Use(auditKey, func(ctx context.Context, tx *sql.Tx, job access.Job) error {
 		return provision.Enqueue(ctx, s.engine, tx, job)
 	})
@@ -212,7 +218,7 @@ func (s *Server) assemble(ctx context.Context) error {
 		Trials: provision.Trials{Workflow: flows.Workflow, Try: trial(flows, runner), Sample: granting.Sample},
 		Access: granting, Runs: db, Executor: runner, Record: db.RecordEvents, Systems: sys, Workflows: flows, People: db,
 		Drift: granting, Accounts: sys.accounts,
-		Now: cfg.Now, Log: cfg.Log,
+		Now: cfg.Now, SetClock: common.set, Log: cfg.Log,
 	}
 	s.flows = flows
 	s.head = headFile{DB: db, path: cfg.AuditHead, now: cfg.Now, log: cfg.Log}
@@ -341,6 +347,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.provisioner.Expire(work) })
 	background.Go(func() { s.flows.Clock(work) })
+	background.Go(func() { s.watch(work) })
 	var telling sync.WaitGroup
 	telling.Go(func() { s.notices.Run(work) })
 	telling.Go(func() { s.head.keep(work) })

@@ -220,3 +220,17 @@ func stillUsed(u connection.Use) error {
 	}
 	return nil
 }
+
+// TellCredential implements [connection.Store].
+func (db *DB) TellCredential(ctx context.Context, id string, ends time.Time, e audit.Event) error {
+	return db.change(ctx, func(tx *tx) error {
+		res, err := tx.sql.NewRaw("INSERT INTO credentials_told (connection_id, ends_ms) VALUES (?, ?) ON CONFLICT (connection_id, ends_ms) DO NOTHING", id, ms(ends)).Exec(ctx)
+		if err != nil {
+			return wrap("note a told end of credentials", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return wrap("note a told end of credentials", err)
+		}
+		return tx.Record(ctx, e)
+	})
+}
