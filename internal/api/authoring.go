@@ -146,13 +146,18 @@ type workflowFilter struct {
 	Integration string `query:"integration"`
 	Tag         string `query:"tag"`
 	Archived    bool   `query:"archived" doc:"The archived ones instead"`
+	MayRun      bool   `query:"may_run" doc:"Those alone that you may run now"`
 }
 
 func (s *server) listWorkflows(ctx context.Context, who identity.Actor, in *workflowFilter) (*body[wire.List[wire.Workflow]], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
-	ws, err := s.Workflows.Workflows(ctx)
+	list := s.Workflows.Workflows
+	if in.MayRun {
+		list = func(ctx context.Context) ([]workflow.Workflow, error) { return s.Workflows.Startable(ctx, who) }
+	}
+	ws, err := list(ctx)
 	ws = slices.DeleteFunc(ws, func(w workflow.Workflow) bool {
 		return in.Type != "" && string(w.Type) != in.Type || in.Integration != "" && w.Integration != in.Integration ||
 			in.Tag != "" && !slices.Contains(w.Tags, strings.ToLower(in.Tag)) || w.Archived() != in.Archived

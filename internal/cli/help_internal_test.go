@@ -65,7 +65,7 @@ func TestVerbs(t *testing.T) {
 		"retry", "verify", "token", "users", "collections", "search", "usage", "server-info", "session", // of tableau, after what it has
 		"accept", "drift", // of what was changed in Tableau
 		"test", "deliveries", "replay", "rotate", "mail", "mail-test", "tail", "export", "create", "password", "pause", "resume", "calls", // of webhooks, mail, the audit log, tokens and passwords
-		"assign", "set", "diff", "publish", "discard", "versions", "restore", "update", "duplicate", "archive", "unarchive", "pull", "push", "run", "cancel", // of workflows and runs
+		"assign", "set", "diff", "publish", "discard", "versions", "restore", "update", "duplicate", "archive", "unarchive", "pull", "push", "types", "run", "cancel", // of workflows and runs
 	}
 	s := newSession(Process{})
 	for _, noun := range newRoot(s).Commands() {

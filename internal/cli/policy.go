@@ -79,6 +79,9 @@ func (s *session) step(ctx context.Context, step wire.PolicyStep) string {
 	if step.Manager {
 		who = append(who, "the manager")
 	}
+	if step.WorkflowID != "" {
+		return "the workflow " + s.workflowName(ctx, step.WorkflowID)
+	}
 	text := strings.Join(who, " or ")
 	if step.SelfApproval {
 		text += " (also their own)"
@@ -148,6 +151,8 @@ const (
 	ownersWord  = "app-owners"
 	managerWord = "manager"
 	groupWord   = "group:"
+
+	workflowWord = "workflow:"
 )
 
 func (f *policyForm) flags(flags *pflag.FlagSet) {
@@ -155,7 +160,7 @@ func (f *policyForm) flags(flags *pflag.FlagSet) {
 	flags.Var(&f.usual, "usual", "offered when nobody says how long, such as 8h; none: the longest")
 	flags.BoolVar(&f.reasonNeeded, "reason-needed", false, "who asks must say why")
 	flags.StringVar(&f.onBehalf, "on-behalf", "nobody", "who may ask for somebody else: nobody, managers, owners or anybody")
-	flags.StringArrayVar(&f.approvers, "approver", nil, "one step: EMAIL, group:NAME, manager or app-owners, or several with commas for any one of them; repeated: the next step")
+	flags.StringArrayVar(&f.approvers, "approver", nil, "one step: EMAIL, group:NAME, manager or app-owners, or several with commas for any one of them, or workflow:NAME alone; repeated: the next step")
 	flags.BoolVar(&f.appOwners, ownersWord, false, "the owners of the app may decide in every step")
 	flags.Var(&f.waits, "waits", "how long a request waits before it lapses, such as 14d (default: 30d)")
 	flags.Var(&f.autoLongest, "auto-longest", "what is asked for at most so long is approved by itself")
@@ -271,6 +276,14 @@ func (s *session) policySteps(ctx context.Context, approvers []string) ([]wire.P
 				step.GroupIDs = append(step.GroupIDs, g.ID)
 				continue
 			}
+			if name, ok := strings.CutPrefix(ref, workflowWord); ok {
+				id, err := s.workflowID(ctx, name)
+				if err != nil {
+					return nil, err
+				}
+				step.WorkflowID = id
+				continue
+			}
 			p, err := s.person(ctx, ref)
 			if err != nil {
 				return nil, err
@@ -285,7 +298,8 @@ func (s *session) policySteps(ctx context.Context, approvers []string) ([]wire.P
 const policyLong = "Each --approver is one step: with --approver a@x,b@x any one of the two decides, with\n" +
 	"--approver a@x --approver b@x first the one and then the other. app-owners stands for the\n" +
 	"owners of the app, group:NAME for the members of a group, manager for the manager of who asks\n" +
-	"or of whom it is for. Without a step access is granted at once. What --auto-longest,\n" +
+	"or of whom it is for. --approver workflow:NAME is a step that a custom approval workflow\n" +
+	"decides, or says who does. Without a step access is granted at once. What --auto-longest,\n" +
 	"--auto-group and --auto-role say together is approved by itself."
 
 func newPolicyAdd(s *session) *cobra.Command {

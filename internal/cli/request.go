@@ -16,7 +16,7 @@ func newRequest(s *session) *cobra.Command {
 	return group("request", "Ask for access", []string{
 		"margay request new tableau/Creator --for 8h --reason \"Quarter end\" --wait",
 		"margay request list --state waiting_for_approval",
-	}, newRequestNew(s), newRequestList(s), newRequestShow(s), newRequestWatch(s), newRequestComment(s), newRequestExtend(s), newRequestWithdraw(s))
+	}, newRequestNew(s), newRequestList(s), newRequestShow(s), newRequestWatch(s), newRequestComment(s), newRequestExtend(s), newRequestRetry(s), newRequestWithdraw(s))
 }
 
 // requestView shows requests.
@@ -251,6 +251,25 @@ func newRequestWithdraw(s *session) *cobra.Command {
 				return err
 			}
 			return told(s, r, s.requestView(cmd.Context()), "Withdrawn", r.RoleName+" for "+s.personName(cmd.Context(), r.PersonID))
+		},
+	}
+}
+
+func newRequestRetry(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "retry REQUEST", Short: "Ask the workflow of the waiting step again, after it failed",
+		Long: "Ask the custom approval workflow of the step that a request waits in again, after it failed. An owner of the app or an administrator may.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			r, err := api.AskAgain(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return told(s, r, s.requestView(cmd.Context()), "Asking again", r.RoleName)
 		},
 	}
 }

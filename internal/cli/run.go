@@ -231,12 +231,23 @@ func newRunWatch(s *session) *cobra.Command {
 
 func newRunRetry(s *session) *cobra.Command {
 	var wait waiting
+	var many manyFlags
 	cmd := &cobra.Command{
-		Use: "retry RUN", Short: "Make a new run for what this one did not carry out",
+		Use: "retry [RUN...]", Short: "Make a new run for what one did not carry out",
+		Long: "Make a new run for what a run did not carry out: of the same access, the same question, or the same workflow with the same inputs.\n" +
+			"With several runs, or --state, each is retried by its own rule, and one that is refused does not keep the others.",
+		Example: "margay run retry RUN --wait\nmargay run retry --state failed --workflow \"Weekly seats\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {
 				return err
+			}
+			if len(args) != 1 || many.state != "" {
+				ids, err := many.ids(cmd.Context(), s, api, args)
+				if err != nil {
+					return err
+				}
+				return s.handle(cmd.Context(), ids, "retried", api.RetryRuns)
 			}
 			before, err := api.Run(cmd.Context(), args[0])
 			if err != nil {
@@ -257,17 +268,28 @@ func newRunRetry(s *session) *cobra.Command {
 		},
 	}
 	wait.flag(cmd.Flags(), "follow it to its end")
+	many.flags(cmd, "failed, outcome_unknown, crashed or cancelled")
 	return cmd
 }
 
 func newRunCancel(s *session) *cobra.Command {
-	return &cobra.Command{
-		Use: "cancel RUN", Short: "End a run between two of its steps",
-		Long: "End a run between two of its steps. What was made before stays made. Access that was to be given is then not set up, access that was to be\ntaken back is overdue; both can be tried again.",
+	var many manyFlags
+	cmd := &cobra.Command{
+		Use: "cancel [RUN...]", Short: "End a run between two of its steps",
+		Long: "End a run between two of its steps. What was made before stays made, and a change that is on its way is waited for. Access that was to be\n" +
+			"given is then not set up, access that was to be taken back is overdue; both can be tried again. With several runs, or --state, each is\n" +
+			"cancelled, and one that is refused does not keep the others.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {
 				return err
+			}
+			if len(args) != 1 || many.state != "" {
+				ids, err := many.ids(cmd.Context(), s, api, args)
+				if err != nil {
+					return err
+				}
+				return s.handle(cmd.Context(), ids, "cancelled", api.CancelRuns)
 			}
 			r, err := api.CancelRun(cmd.Context(), args[0])
 			if err != nil {
@@ -276,4 +298,6 @@ func newRunCancel(s *session) *cobra.Command {
 			return told(s, r, s.runView(cmd.Context()), states()[r.State].word, r.Kind)
 		},
 	}
+	many.flags(cmd, "queued, retrying, running or waiting")
+	return cmd
 }

@@ -14,7 +14,7 @@ func newWorkflow(s *session) *cobra.Command {
 	return group("workflow", "What carries access out and back", []string{"margay workflow install", "margay workflow list"},
 		newWorkflowList(s), newWorkflowShow(s), newWorkflowNew(s), newWorkflowInstall(s), newWorkflowAssign(s), newWorkflowSet(s), newWorkflowEdit(s),
 		newWorkflowDiff(s), newWorkflowPublish(s), newWorkflowDiscard(s), newWorkflowVersions(s), newWorkflowRestore(s), newWorkflowUpdate(s),
-		newWorkflowDuplicate(s), newWorkflowArchive(s), newWorkflowUnarchive(s), newWorkflowPull(s), newWorkflowPush(s), newWorkflowRun(s), newWorkflowTest(s))
+		newWorkflowDuplicate(s), newWorkflowArchive(s), newWorkflowUnarchive(s), newWorkflowPull(s), newWorkflowPush(s), newWorkflowTypes(s), newWorkflowRun(s), newWorkflowTest(s))
 }
 
 // workflowView shows workflows.
@@ -46,18 +46,52 @@ func (s *session) workflowView() view[wire.Workflow] {
 }
 
 func newWorkflowList(s *session) *cobra.Command {
-	return &cobra.Command{
+	var mayRun bool
+	cmd := &cobra.Command{
 		Use: "list", Short: "List the workflows",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := s.client()
 			if err != nil {
 				return err
 			}
-			page, err := api.Workflows(cmd.Context())
+			v, all := s.workflowView(), api.Workflows
+			if mayRun {
+				v.none, all = "There is no workflow that you may run.", api.StartableWorkflows
+			}
+			page, err := all(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return list(s, page, s.workflowView())
+			return list(s, page, v)
+		},
+	}
+	cmd.Flags().BoolVar(&mayRun, "may-run", false, "those alone that you may run now")
+	return cmd
+}
+
+func newWorkflowTypes(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use: "types [INTEGRATION]", Short: "Print margay.d.ts: what workflows may import and call",
+		Long: "Print the declarations that an editor checks workflows against (default: of Tableau). pull writes them beside the files.",
+		Args: cobra.MaximumNArgs(1), Example: "margay workflow types > margay.d.ts",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := s.client()
+			if err != nil {
+				return err
+			}
+			integration := "tableau"
+			if len(args) > 0 {
+				integration = args[0]
+			}
+			d, err := api.Declarations(cmd.Context(), integration)
+			if err != nil {
+				return err
+			}
+			if s.format != formatTable {
+				return show(s, d, view[wire.Declarations]{})
+			}
+			_, err = fmt.Fprint(s.out, d.Text)
+			return err
 		},
 	}
 }

@@ -268,7 +268,7 @@ func newWorkflowAssign(s *session) *cobra.Command {
 
 func newWorkflowSet(s *session) *cobra.Command {
 	var name, description, connection string
-	var tags []string
+	var tags, groups []string
 	var anybody, paused bool
 	cmd := &cobra.Command{
 		Use: "set WORKFLOW", Short: "Rename, describe, tag, connect or pause a workflow",
@@ -286,6 +286,17 @@ func newWorkflowSet(s *session) *cobra.Command {
 			if cmd.Flags().Changed("anybody") {
 				in.Starters = &wire.Starters{Anybody: anybody, GroupIDs: w.Starters.GroupIDs}
 			}
+			if cmd.Flags().Changed("starter-group") {
+				ids, err := s.groupIDs(cmd.Context(), groups)
+				if err != nil {
+					return err
+				}
+				may := w.Starters.Anybody
+				if in.Starters != nil {
+					may = in.Starters.Anybody
+				}
+				in.Starters = &wire.Starters{Anybody: may, GroupIDs: ids}
+			}
 			if cmd.Flags().Changed("connection") {
 				found, err := s.connection(cmd.Context(), connection)
 				if err != nil {
@@ -301,7 +312,8 @@ func newWorkflowSet(s *session) *cobra.Command {
 	cmd.Flags().StringVar(&description, "description", "", "what it does")
 	cmd.Flags().StringSliceVar(&tags, "tag", nil, "all its tags")
 	cmd.Flags().StringVar(&connection, "connection", "", "whose system it calls")
-	cmd.Flags().BoolVar(&anybody, "anybody", false, "everybody may run it")
+	cmd.Flags().BoolVar(&anybody, "anybody", false, "everybody may run it, a manual one")
+	cmd.Flags().StringSliceVar(&groups, "starter-group", nil, "all groups whose members may run it, a manual one")
 	cmd.Flags().BoolVar(&paused, "paused", false, "it does not run by itself for now")
 	return cmd
 }

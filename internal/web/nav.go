@@ -28,6 +28,7 @@ var menu = []place{
 	{group: "Access", who: anyone, link: ui.NavLink{Name: "Who has access", Href: "/access", Icon: "users", Key: "w"}},
 	{group: "Access", who: anyone, link: ui.NavLink{Name: "Runs", Href: "/runs", Icon: "activity", Key: "r"}},
 	{group: "Access", who: administrators, link: ui.NavLink{Name: "Drift", Href: "/drift", Icon: "git-compare", Key: "d"}},
+	{group: "Access", who: others, link: ui.NavLink{Name: "Workflows", Href: "/workflows", Icon: "workflow"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Integrations", Href: "/integrations", Icon: "plug", Key: "i"}, below: []string{"/connections"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Apps", Href: "/apps", Icon: "app-window", Key: "s"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Workflows", Href: "/workflows", Icon: "workflow", Key: "f"}},

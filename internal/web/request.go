@@ -43,6 +43,9 @@ func anyone(identity.Actor) bool { return true }
 // administrators are those who administer Margay.
 func administrators(who identity.Actor) bool { return who.Administers() }
 
+// others are all but the administrators.
+func others(who identity.Actor) bool { return !who.Administers() }
+
 // get adds a page: get("/connections/{id}", administrators, s.connection).
 func (s *site) get(path string, who may, h handler) {
 	s.mux.HandleFunc("GET "+exact(path), s.bare(s.signedIn(who, h)))

@@ -22,11 +22,14 @@ import (
 type Runs interface {
 	Cancel(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
 	Retry(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
+	RetryMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
+	CancelMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
 	MayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error
 	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
 }
 
 func (s *site) runPages() {
+	s.manyRunPages()
 	s.get("/runs", anyone, s.runList)
 	s.get("/runs/{id}", anyone, s.run)
 	s.get("/runs/{id}/retry", anyone, s.askRetryRun)
@@ -141,29 +144,39 @@ type stateCount struct {
 // countedFor is how far back the counters look.
 const countedFor = 30 * day
 
-func (s *site) runList(r *Request) error {
+// runRows reads what the address of the list asks for: the list without its rows,
+// and the filter that picks them.
+func (s *site) runRows(r *Request) (runRows, workflow.RunFilter, error) {
 	q := r.URL.Query()
 	l := runRows{address: r.URL, admin: r.Actor.Administers(), names: map[string]string{}, filter: runFilter{
 		state: q.Get("state"), kind: q.Get("kind"), person: strings.TrimSpace(q.Get("person")), trigger: q.Get("trigger"), workflow: q.Get("workflow"),
 		app: q.Get("app"), connection: q.Get("connection"), grant: q.Get("grant"),
 	}}
-	var err error
-	if l.dir, err = s.directory(r.Context(), r.Actor); err != nil {
-		return err
-	}
-	if l.workflows, err = s.Workflows.Workflows(r.Context()); err != nil {
-		return err
-	}
-	for _, w := range l.workflows {
-		l.names[w.ID] = w.Name
-	}
 	f := workflow.RunFilter{
 		State: workflow.RunState(l.filter.state), Kind: l.filter.kind, Trigger: l.filter.trigger, Workflow: l.filter.workflow, App: l.filter.app,
 		Connection: l.filter.connection, Grant: l.filter.grant, Limit: pageRows + 1, Before: r.Value("before"),
 	}
+	var err error
+	if l.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return l, f, err
+	}
+	if l.workflows, err = s.Workflows.Workflows(r.Context()); err != nil {
+		return l, f, err
+	}
+	for _, w := range l.workflows {
+		l.names[w.ID] = w.Name
+	}
 	if l.filter.person != "" {
 		f.Person = l.dir.find(l.filter.person)
 		l.unknown = f.Person == ""
+	}
+	return l, f, nil
+}
+
+func (s *site) runList(r *Request) error {
+	l, f, err := s.runRows(r)
+	if err != nil {
+		return err
 	}
 	if !l.unknown {
 		if err := s.readRuns(r, &l, f); err != nil {
@@ -173,26 +186,43 @@ func (s *site) runList(r *Request) error {
 	return r.Page(ui.Head{Title: "Runs", Lead: "Each execution of a workflow, with every step that it made."}, nil, runsView(l))
 }
 
-func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
+// fillRuns reads the rows that a filter picks.
+func (s *site) fillRuns(r *Request, l *runRows, f workflow.RunFilter) error {
 	runs, err := s.Workflows.Runs(r.Context(), r.Actor, f)
 	if err != nil {
 		return err
 	}
-	if len(runs) > pageRows {
-		runs = runs[:pageRows]
-		l.next = withQuery(r.URL, "before", runs[pageRows-1].ID)
-	}
 	for _, run := range runs {
-		row := runRow{Run: run}
-		if run.Grant != "" {
-			g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(run.Grant))
-			if err == nil {
-				row.role = g.RoleName
-			} else if !hiddenFault(err) {
-				return err
-			}
+		row, err := s.runRow(r, run)
+		if err != nil {
+			return err
 		}
 		l.rows = append(l.rows, row)
+	}
+	return nil
+}
+
+// runRow is a run as a list shows it.
+func (s *site) runRow(r *Request, run workflow.Run) (runRow, error) {
+	row := runRow{Run: run}
+	if run.Grant == "" {
+		return row, nil
+	}
+	g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(run.Grant))
+	if err != nil && !hiddenFault(err) {
+		return row, err
+	}
+	row.role = g.RoleName
+	return row, nil
+}
+
+func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
+	if err := s.fillRuns(r, l, f); err != nil {
+		return err
+	}
+	if len(l.rows) > pageRows {
+		l.rows = l.rows[:pageRows]
+		l.next = withQuery(r.URL, "before", l.rows[pageRows-1].ID)
 	}
 	f.State, f.Before, f.Limit, f.Since = "", "", 0, r.Now.Add(-countedFor)
 	tallies, err := s.Workflows.Tallies(r.Context(), r.Actor, f)
@@ -269,6 +299,21 @@ func (l runRows) command() string {
 		}
 	}
 	return strings.Join(c, " ")
+}
+
+// marks says whether a row can be marked: something may be done with it.
+func (l runRows) marks(r runRow) bool {
+	return r.RetryNote() != "" || l.admin && !r.State.Ended()
+}
+
+// exportHref is the address of the export of the filtered runs.
+func (l runRows) exportHref(format string) string {
+	u := url.URL{Path: "/runs/export"}
+	q := l.address.Query()
+	q.Del("before")
+	q.Set("format", format)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // inState is the address of the list with the runs of one state; of the state

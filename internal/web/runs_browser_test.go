@@ -65,4 +65,30 @@ func TestRunPages(t *testing.T) {
 	theirs.Open("/runs/" + g.RunID)
 	theirs.See("A step was refused or the workflow gave up.")
 	theirs.Until(`!document.querySelector(".code") && !document.querySelector("a[href^='/workflows/']")`)
+	theirs.Until(`[...document.querySelectorAll("details")].some(d => d.textContent.includes("administrators and the owners of the app see it"))`)
+	theirs.Until(`!document.querySelector(".run-steps pre[aria-label^=Input], .run-steps pre[aria-label^=Answer]")`)
+	theirs.Open("/workflows")
+	theirs.See("There is no workflow for you to run")
+	theirs.Audit("workflows-to-run-none")
+
+	// Several at once, and the list as a file.
+	w.Person("new@acme.example", "New Man") // who is not on the site
+	asked = w.Ask("new@acme.example", "Viewer", "Starts today")
+	if decided, err = w.Client(webtest.Approver).Approve(t.Context(), asked.ID, wire.Decision{}); err != nil {
+		t.Fatal(err)
+	}
+	w.GrantIn(decided.GrantID, "not_set_up")
+	b = w.SignIn(webtest.Admin)
+	b.Open("/runs?state=failed")
+	b.Until(`document.querySelectorAll("input[name=run]").length === 2`)
+	b.Until(`document.querySelectorAll("input[name=run]").forEach(i => i.click()) === undefined`)
+	b.Click("Retry the marked…")
+	b.See("Retry 1 run")
+	b.See("Nothing is done with 1 run")
+	b.See("came after this one")
+	b.Audit("runs-many")
+	b.Click("Retry 1 run")
+	b.See("1 new run is made.")
+	b.Until(`fetch("/runs/export?state=failed&format=csv").then(a => a.text()).then(t => { window.exported = t }) && true`)
+	b.Until(`(window.exported || "").startsWith("run,state,kind,workflow") && window.exported.includes("new@acme.example")`)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 func (s *site) workflowPages() {
-	s.get("/workflows", administrators, s.workflowList)
+	s.get("/workflows", anyone, s.workflowList)
 	s.post("/workflows/bundles/{integration}/{slug}/install", administrators, s.installBundle)
 	s.get("/workflows/{id}", anyone, s.workflowPage)
 	s.get("/workflows/{id}/versions/{version}", administrators, s.workflowVersion)
@@ -109,7 +109,20 @@ type workflowRows struct {
 	any     bool // there are workflows at all
 }
 
+// startable lists the workflows that somebody who is no administrator may run.
+func (s *site) startable(r *Request) error {
+	may, err := s.Workflows.Startable(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	head := ui.Head{Title: "Workflows", Lead: "Chores that you may run. Each asks for what it needs to know, and its run shows what it did."}
+	return r.Page(head, nil, startableView(may))
+}
+
 func (s *site) workflowList(r *Request) error {
+	if !r.Actor.Administers() {
+		return s.startable(r)
+	}
 	q := r.URL.Query()
 	l := workflowRows{filter: flowFilter{of: q.Get("type"), tag: q.Get("tag"), text: strings.TrimSpace(q.Get("q")), archived: q.Get("archived") == "true"}}
 	all, err := s.workflowRows(r.Context(), r.Actor, r)

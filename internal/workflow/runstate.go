@@ -181,3 +181,10 @@ func (s *Service) Watch(ctx context.Context, who identity.Actor, id, revision st
 func (s *Service) LinkRetry(ctx context.Context, id, of string) error {
 	return s.store.LinkRetry(ctx, id, of)
 }
+
+// Handled is what came of one run of several that were retried or cancelled.
+type Handled struct {
+	Run    string
+	Now    Run   // the new run of a retry, or the cancelled one; zero: refused
+	Refuse error // why nothing was done
+}

@@ -56,6 +56,24 @@ func (s *Service) MayStart(ctx context.Context, who identity.Actor, w Workflow) 
 		WithHint("Ask an administrator to run it, or to let you.")
 }
 
+// Startable lists the workflows that who may run now, by name.
+func (s *Service) Startable(ctx context.Context, who identity.Actor) ([]Workflow, error) {
+	all, err := s.store.Workflows(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var may []Workflow
+	for _, w := range all {
+		switch err := s.MayStart(ctx, who, w); {
+		case err == nil:
+			may = append(may, w)
+		case fault.KindOf(err) == fault.Internal:
+			return nil, err
+		}
+	}
+	return may, nil
+}
+
 // Start runs a manual workflow with inputs, a JSON object. An administrator may
 // run a scheduled one too, beside its schedule.
 func (s *Service) Start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage) (Run, error) {

@@ -1,0 +1,257 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/export"
+	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/web/ui"
+	"github.com/margay-access/margay/internal/workflow"
+)
+
+func (s *site) manyRunPages() {
+	s.get("/runs/export", anyone, s.exportRuns)
+	s.get("/runs/many", anyone, s.askManyRuns)
+	s.post("/runs/many", anyone, s.doManyRuns)
+}
+
+// runRecord is one run as it is exported.
+type runRecord struct {
+	Run        string `json:"run"`
+	State      string `json:"state"`
+	Kind       string `json:"kind"`
+	Workflow   string `json:"workflow"`
+	Version    string `json:"workflow_version"`
+	Person     string `json:"person"`
+	Email      string `json:"email"`
+	Role       string `json:"role"`
+	Grant      string `json:"grant"`
+	Request    string `json:"request"`
+	CausedBy   string `json:"caused_by"`
+	Attempt    int    `json:"attempt"`
+	Queued     string `json:"queued"`
+	NextTry    string `json:"next_try"`
+	Started    string `json:"started"`
+	Ended      string `json:"ended"`
+	Problem    string `json:"problem"`
+	Code       string `json:"code"`
+	Place      string `json:"place"`
+	RetryOf    string `json:"retry_of"`
+	CancelledB string `json:"cancelled_by"`
+}
+
+var runColumns = []string{
+	"run", "state", "kind", "workflow", "workflow_version", "person", "email", "role", "grant", "request", "caused_by", "attempt", "queued", "next_try", "started",
+	"ended", "problem", "code", "place", "retry_of", "cancelled_by",
+}
+
+func (o runRecord) cells() []string {
+	return []string{
+		o.Run, o.State, o.Kind, o.Workflow, o.Version, o.Person, o.Email, o.Role, o.Grant, o.Request, o.CausedBy, strconv.Itoa(o.Attempt), o.Queued, o.NextTry,
+		o.Started, o.Ended, o.Problem, o.Code, o.Place, o.RetryOf, o.CancelledB,
+	}
+}
+
+func recordOf(l runRows, r runRow) runRecord {
+	o := runRecord{
+		Run: r.ID, State: r.State.Text().Word, Kind: kindText(r.Kind), Workflow: l.names[r.Workflow], Version: r.Version, Role: r.role, Grant: r.Grant, Request: r.Request,
+		CausedBy: l.dir.triggerText(r.Trigger), Attempt: r.Attempt, Queued: stamp(r.QueuedAt), NextTry: stamp(r.NotBefore), Started: stamp(r.StartedAt), Ended: stamp(r.EndedAt),
+		Problem: r.Problem.Message, Code: r.Problem.Code, Place: r.Problem.Where, RetryOf: r.RetryOf,
+	}
+	if r.Person != "" {
+		o.Person, o.Email = l.dir.person(identity.PersonID(r.Person)), l.dir.people[identity.PersonID(r.Person)].Email
+	}
+	if r.CancelledBy != "" {
+		o.CancelledB = l.dir.actor(r.CancelledBy)
+	}
+	return o
+}
+
+// exportRuns answers with exactly the filtered runs.
+func (s *site) exportRuns(r *Request) error {
+	l, f, err := s.runRows(r)
+	if err != nil {
+		return err
+	}
+	if !l.unknown {
+		f.Limit, f.Before = mostExported+1, ""
+		if err := s.fillRuns(r, &l, f); err != nil {
+			return err
+		}
+	}
+	if len(l.rows) > mostExported {
+		return fault.New(fault.Invalid, "More than %d rows match: narrow the filters, or export from the command line.", mostExported).WithCode("too_many_rows").
+			WithHint("Such as: margay run list --all -o csv")
+	}
+	rows := make([]runRecord, len(l.rows))
+	for i, row := range l.rows {
+		rows[i] = recordOf(l, row)
+	}
+	name := "margay-runs-" + r.Now.UTC().Format("2006-01-02")
+	if r.Value("format") == "json" {
+		b, err := json.MarshalIndent(map[string]any{"items": rows}, "", "  ")
+		if err != nil {
+			return err
+		}
+		return r.Download(name+".json", "application/json", b)
+	}
+	var b bytes.Buffer
+	w := export.NewCSV(&b)
+	errs := w.Write(runColumns...)
+	for _, o := range rows {
+		if errs == nil {
+			errs = w.Write(o.cells()...)
+		}
+	}
+	if errs == nil {
+		errs = w.Flush()
+	}
+	if errs != nil {
+		return errs
+	}
+	return r.Download(name+".csv", "text/csv", b.Bytes())
+}
+
+// manyRuns is what is to be done with the marked runs, or what came of it.
+type manyRuns struct {
+	act     workflow.Act
+	dir     directory
+	names   map[string]string
+	runs    []runRow
+	refused []refusedRun
+	next    map[string]string // the new run of a retry, by the run
+	done    bool
+}
+
+// refusedRun is one with which nothing is done, and why.
+type refusedRun struct {
+	run workflow.Run
+	why string
+}
+
+// mostMarked is how many runs are handled in one act.
+const mostMarked = 200
+
+func (v manyRuns) title() string {
+	word := "Retry "
+	if v.act == workflow.ActCancel {
+		word = "Cancel "
+	}
+	return word + plural(len(v.runs), "run", "runs")
+}
+
+func (s *site) askManyRuns(r *Request) error {
+	v, err := s.markedRuns(r)
+	if err != nil {
+		return err
+	}
+	return r.Page(ui.Head{Title: v.title(), Back: []ui.Link{{Name: "Runs", Href: "/runs"}}}, nil, manyRunsView(v))
+}
+
+// markedRuns reads the marked runs, and sorts out those with which nothing can be
+// done.
+func (s *site) markedRuns(r *Request) (manyRuns, error) {
+	v := manyRuns{act: workflow.ActRetry, names: map[string]string{}, next: map[string]string{}}
+	if err := r.parse(); err != nil {
+		return v, err
+	}
+	if r.Value("act") == workflow.ActCancel.Code {
+		v.act = workflow.ActCancel
+	}
+	ids := r.Form["run"]
+	switch {
+	case len(ids) == 0:
+		return v, fault.New(fault.Invalid, "No row is chosen.").WithCode("nothing_chosen").WithHint("Go back and mark the runs.")
+	case len(ids) > mostMarked:
+		return v, fault.New(fault.Invalid, "At most %d runs are handled at a time.", mostMarked).WithCode("too_many_rows")
+	}
+	var err error
+	if v.dir, err = s.directory(r.Context(), r.Actor); err != nil {
+		return v, err
+	}
+	all, err := s.Workflows.Workflows(r.Context())
+	if err != nil {
+		return v, err
+	}
+	for _, w := range all {
+		v.names[w.ID] = w.Name
+	}
+	for _, id := range ids {
+		run, _, err := s.Workflows.Run(r.Context(), r.Actor, id)
+		if err != nil {
+			return v, err
+		}
+		err = s.mayHandle(r, v.act, run)
+		switch {
+		case err == nil:
+			row, err := s.runRow(r, run)
+			if err != nil {
+				return v, err
+			}
+			v.runs = append(v.runs, row)
+		case fault.KindOf(err) == fault.Internal:
+			return v, err
+		default:
+			v.refused = append(v.refused, refusedRun{run, fault.Public(err).Message})
+		}
+	}
+	return v, nil
+}
+
+// mayHandle says why the act cannot be done with the run by who looks, or nil.
+func (s *site) mayHandle(r *Request, act workflow.Act, run workflow.Run) error {
+	if act == workflow.ActRetry {
+		return s.Runs.MayRetry(r.Context(), r.Actor, run)
+	}
+	switch {
+	case !r.Actor.Administers():
+		return fault.New(fault.Forbidden, "Only an administrator may do that.")
+	case run.State.Ended():
+		return fault.New(fault.Conflict, "The run is over already: %s.", strings.ToLower(run.State.Text().Word))
+	case run.Kind == string(access.JobApprove):
+		return fault.New(fault.Conflict, "This run decides on a request and cannot be cancelled.")
+	}
+	return nil
+}
+
+func (s *site) doManyRuns(r *Request) error {
+	v, err := s.markedRuns(r)
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(v.runs))
+	rows := map[string]runRow{}
+	for i, run := range v.runs {
+		ids[i], rows[run.ID] = run.ID, run
+	}
+	var done []workflow.Handled
+	if len(ids) > 0 {
+		act := s.Runs.RetryMany
+		if v.act == workflow.ActCancel {
+			act = s.Runs.CancelMany
+		}
+		if done, err = act(r.Context(), r.Actor, ids); err != nil {
+			return err
+		}
+	}
+	v.runs, v.done = nil, true
+	for _, d := range done {
+		row := rows[d.Run]
+		if d.Refuse != nil {
+			v.refused = append(v.refused, refusedRun{row.Run, fault.Public(d.Refuse).Message})
+			continue
+		}
+		if d.Now.ID != d.Run {
+			v.next[d.Run] = d.Now.ID
+		} else {
+			row.Run = d.Now
+		}
+		v.runs = append(v.runs, row)
+	}
+	return r.Page(ui.Head{Title: v.title(), Back: []ui.Link{{Name: "Runs", Href: "/runs"}}}, nil, manyRunsView(v))
+}
