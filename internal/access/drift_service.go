@@ -369,6 +369,9 @@ func (s *Service) keepCompared(ctx context.Context, tx Tx, c Comparison, found c
 	if err := tx.AddDifferences(ctx, found.rows); err != nil {
 		return err
 	}
+	if err := tx.DropUnmanaged(ctx, c.App, c.ID); err != nil {
+		return err
+	}
 	for _, g := range found.changed {
 		if err := tx.SaveGrant(ctx, g); err != nil {
 			return err

@@ -87,6 +87,9 @@ type Tx interface {
 	SaveComparison(ctx context.Context, c Comparison) error
 	// AddDifferences keeps what a comparison found.
 	AddDifferences(ctx context.Context, ds []Difference) error
+	// DropUnmanaged forgets the users without a grant that earlier comparisons of
+	// the app found: they are as many as the other system has users.
+	DropUnmanaged(ctx context.Context, app AppID, but ComparisonID) error
 	// EnqueueComparison records the job that makes the comparison.
 	EnqueueComparison(ctx context.Context, c Comparison) error
 	// Record appends events to the audit chain.

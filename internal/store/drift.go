@@ -160,6 +160,13 @@ func (t *tx) AddDifferences(ctx context.Context, ds []access.Difference) error {
 	return nil
 }
 
+// DropUnmanaged implements [access.Tx].
+func (t *tx) DropUnmanaged(ctx context.Context, app access.AppID, but access.ComparisonID) error {
+	_, err := t.sql.NewDelete().Model((*differenceRow)(nil)).Where("kind = ? AND comparison_id <> ?", access.DifferenceUnmanaged, but).
+		Where("comparison_id IN (SELECT id FROM comparisons WHERE app_id = ?)", app).Exec(ctx)
+	return wrap("drop differences", err)
+}
+
 // Addresses implements [access.Reader].
 func (r reader) Addresses(ctx context.Context, connection string) (map[identity.PersonID]string, error) {
 	var rows []struct{ ID, Email string }
