@@ -61,33 +61,29 @@ func (s *Service) StartComparison(ctx context.Context, who identity.Actor, id Ap
 	return c, joined, s.refused(ctx, who, subject, "compare", wrap("start comparison", err))
 }
 
-// seesDrift returns the app when who may see its comparisons.
-func seesDrift(ctx context.Context, tx Reader, who identity.Actor, id AppID) (App, error) {
+// seesDrift says why who may not see the comparisons of an app, or nil.
+func seesDrift(ctx context.Context, tx Reader, who identity.Actor, id AppID) error {
 	app, err := tx.App(ctx, id)
-	if err != nil {
-		return app, err
+	if err != nil || who.Admin { // an administrator also with a token that may only read
+		return err
 	}
 	if who, err = standing(ctx, tx, who); err != nil {
-		return app, err
+		return err
 	}
-	if who.Admin { // also with a token that may only read
-		return app, nil
-	}
-	return app, mayCompare(who, app)
+	return mayCompare(who, app)
 }
 
 // MayCompare says why who may not compare an app, or nil.
 func (s *Service) MayCompare(ctx context.Context, who identity.Actor, app AppID) error {
 	return s.store.View(ctx, func(tx Reader) error {
-		_, err := seesDrift(ctx, tx, who, app)
-		return err
+		return seesDrift(ctx, tx, who, app)
 	})
 }
 
 // Comparisons returns the comparisons of an app, newest first.
 func (s *Service) Comparisons(ctx context.Context, who identity.Actor, app AppID, limit int, before ComparisonID) (list []Comparison, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
-		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+		if err := seesDrift(ctx, tx, who, app); err != nil {
 			return err
 		}
 		list, err = tx.Comparisons(ctx, ComparisonFilter{App: app, Limit: limit, Before: before})
@@ -99,7 +95,7 @@ func (s *Service) Comparisons(ctx context.Context, who identity.Actor, app AppID
 // Comparison returns one comparison of an app.
 func (s *Service) Comparison(ctx context.Context, who identity.Actor, app AppID, id ComparisonID) (c Comparison, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
-		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+		if err := seesDrift(ctx, tx, who, app); err != nil {
 			return err
 		}
 		c, err = tx.Comparison(ctx, id)
@@ -115,7 +111,7 @@ func (s *Service) Comparison(ctx context.Context, who identity.Actor, app AppID,
 // nil: there is none.
 func (s *Service) LastCompared(ctx context.Context, who identity.Actor, app AppID) (c *Comparison, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
-		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+		if err := seesDrift(ctx, tx, who, app); err != nil {
 			return err
 		}
 		done, err := tx.Comparisons(ctx, ComparisonFilter{App: app, State: ComparisonDone, Limit: 1})
@@ -179,7 +175,7 @@ func (s *Service) Differences(ctx context.Context, who identity.Actor, app AppID
 // Difference returns one difference of an app.
 func (s *Service) Difference(ctx context.Context, who identity.Actor, app AppID, id DifferenceID) (d ShownDifference, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
-		if _, err := seesDrift(ctx, tx, who, app); err != nil {
+		if err := seesDrift(ctx, tx, who, app); err != nil {
 			return err
 		}
 		one, err := tx.Difference(ctx, id)

@@ -244,7 +244,7 @@ func TestSettle(t *testing.T) {
 		}
 
 		// Restored: the run reads first and finds what the person had seen.
-		c, rows = d.compare(account("rita", "Viewer"))
+		_, rows = d.compare(account("rita", "Viewer"))
 		restoring, err := d.svc.Resolve(t.Context(), as(olga), d.app.ID, rows[0].ID, access.ActRestore, "She needs it")
 		d.must(err)
 		if restoring.State != access.GrantSettingUp || d.job(restoring.Run).Kind != access.JobProvision {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -46,7 +47,7 @@ func (s *session) comparisonView(ctx context.Context) view[wire.Comparison] {
 		id:   func(c wire.Comparison) string { return c.ID },
 		columns: []column[wire.Comparison]{
 			{name: "Id", keep: true, cell: func(c wire.Comparison) cell { return text(c.ID) }},
-			{name: "State", keep: true, cell: func(c wire.Comparison) cell { return comparisonCell(c) }},
+			{name: "State", keep: true, cell: comparisonCell},
 			{name: "Found", cell: found},
 			{name: "Started", cell: func(c wire.Comparison) cell { return s.moment(c.StartedAt) }},
 		},
@@ -79,7 +80,7 @@ func comparisonCell(c wire.Comparison) cell {
 // readSoFar says how far the list has been read: "1400 of 2000".
 func readSoFar(c wire.Comparison) string {
 	if c.Of == 0 {
-		return fmt.Sprint(c.Read)
+		return strconv.Itoa(c.Read)
 	}
 	return fmt.Sprintf("%d of %d", c.Read, c.Of)
 }
@@ -187,7 +188,7 @@ func (s *session) differenceView(ctx context.Context) view[wire.Difference] {
 		id:   func(d wire.Difference) string { return d.ID },
 		columns: []column[wire.Difference]{
 			{name: "Id", keep: true, cell: func(d wire.Difference) cell { return text(d.ID) }},
-			{name: "Kind", keep: true, cell: func(d wire.Difference) cell { return differenceCell(d) }},
+			{name: "Kind", keep: true, cell: differenceCell},
 			{name: "Who", cell: func(d wire.Difference) cell { return text(person(d)) }},
 			{name: "Granted", cell: func(d wire.Difference) cell { return text(d.Granted) }},
 			{name: "There", cell: func(d wire.Difference) cell { return text(d.Found) }},

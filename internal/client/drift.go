@@ -12,11 +12,11 @@ import (
 )
 
 func driftPath(app string, more ...string) string {
-	path := "/apps/" + url.PathEscape(app) + "/drift"
+	parts := []string{"/apps", url.PathEscape(app), "drift"}
 	for _, part := range more {
-		path += "/" + url.PathEscape(part)
+		parts = append(parts, url.PathEscape(part))
 	}
-	return path
+	return strings.Join(parts, "/")
 }
 
 // Compare has what was granted in an app compared with what the system says.
