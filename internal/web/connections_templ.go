@@ -1528,7 +1528,7 @@ func answered(status int, code string) string {
 		text = strconv.Itoa(status)
 	}
 	if code != "" {
-		text += " " + code
+		text += " (" + code + ")"
 	}
 	return text
 }
