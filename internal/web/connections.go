@@ -201,7 +201,21 @@ func (s *site) connect(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return r.Done("/connections/"+c.ID, "%s is connected. Run its checks to see that it works.", c.DisplayName)
+	return r.Done("/connections/"+c.ID, "%s is connected. Run its checks to see that it works.%s", c.DisplayName, blanksRemoved(in, settings))
+}
+
+// blanksRemoved says which fields came with blanks around what was typed.
+func blanksRemoved(in integration.Integration, typed integration.Settings) string {
+	var labels []string
+	for _, f := range in.Fields {
+		if v := strings.TrimSpace(typed[f.Key]); v != "" && v != typed[f.Key] {
+			labels = append(labels, f.Label)
+		}
+	}
+	if len(labels) == 0 {
+		return ""
+	}
+	return " Blanks around it were removed: " + strings.Join(labels, ", ") + "."
 }
 
 // lookAtAddress says where calls would go with what was typed so far.
@@ -474,7 +488,7 @@ func (s *site) edit(r *Request) error {
 	if len(plan.Changes) == 0 {
 		return r.Done("/connections/"+c.ID, "Nothing was changed.")
 	}
-	return r.Done("/connections/"+c.ID, "Saved. Run the checks to see that it works.")
+	return r.Done("/connections/"+c.ID, "Saved. Run the checks to see that it works.%s", blanksRemoved(o.Integration, e.Settings))
 }
 
 func (s *site) planEdit(r *Request) error {
@@ -652,12 +666,12 @@ func failing(o connection.Overview) bool {
 }
 
 // asText is a check's result to copy: no secret is in it.
-func asText(c connection.CheckReport) string {
+func asText(o connection.Overview, c connection.CheckReport) string {
 	lines := []string{c.Name, map[bool]string{true: "Pass", false: "Fail"}[c.Pass] + ": " + c.Message}
 	for _, l := range []string{c.Detail, c.Hint} {
 		if l != "" {
 			lines = append(lines, l)
 		}
 	}
-	return strings.Join(append(lines, c.At.UTC().Format(time.RFC3339)), "\n")
+	return strings.Join(append(lines, o.Target.String(), o.ID, c.At.UTC().Format(time.RFC3339)), "\n")
 }

@@ -2019,7 +2019,7 @@ func checksView(o connection.Overview, p progress) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = runButton(o, "", "Run all checks", waits > 0).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = runButton(o, "", "Run all checks", waits > 0 || !o.PausedAt.IsZero()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -2121,7 +2121,7 @@ func checksView(o connection.Overview, p progress) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = runButton(o, c.Key, "Run", waits > 0).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = runButton(o, c.Key, "Run", waits > 0 || !o.PausedAt.IsZero()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -2207,9 +2207,9 @@ func checksView(o connection.Overview, p progress) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var95 string
-				templ_7745c5c3_Var95, templ_7745c5c3_Err = templ.JoinStringErrs(asText(r))
+				templ_7745c5c3_Var95, templ_7745c5c3_Err = templ.JoinStringErrs(asText(o, r))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `connections.templ`, Line: 474, Col: 86}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `connections.templ`, Line: 474, Col: 89}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var95))
 				if templ_7745c5c3_Err != nil {

@@ -110,6 +110,7 @@ func TestConnectionPromises(t *testing.T) {
 		{"checks", promisedChecks},
 		{"any call", promisedCalls},
 		{"edit", promisedEdit},
+		{"conventions", promisedConventions},
 		{"at the moment", promisedTraffic},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(c.in(t), w.Site, onPremises) })
@@ -295,6 +296,44 @@ func promisedChecks(c connecting, cloud, _ *tableautest.Server) {
 		if e.Operation != "sign-out" { // of the checks, in the background
 			c.t.Errorf("looking sent %s %s", e.Method, e.Path)
 		}
+	}
+}
+
+// The conventions of ux.md §2 that hold on each page of a connection.
+func promisedConventions(c connecting, cloud, _ *tableautest.Server) {
+	form := c.form(" "+cloud.Host, "acme-analytics ", "margay", webtest.PATSecret)
+	page := c.connect(form)
+	c.says("/integrations", "Blanks around it were removed: Server URL, Site Content URL.") // U13
+	cloud.Fail(tableautest.Fault{Method: http.MethodGet, Path: "/api/3.24/sites/*/users", Status: 403, Code: "403004", Summary: "Refused", Detail: "<i>no</i>"})
+	c.checked(page, "users", usersDenied)
+	body := c.v.Get(page).Body
+	for _, want := range []string{
+		"<bdi>Tableau refused Users (HTTP 403, 403004, Refused): &lt;i&gt;no&lt;/i&gt;</bdi>", // U22
+		`data-copy="check-users"`, // U5
+		`class="beta"`,            // U26
+		`<span class="muted">by <bdi>Ana Ruiz</bdi></span>`, // U3
+	} {
+		if !strings.Contains(body, want) {
+			c.t.Errorf("the page lacks %s: %s", want, body)
+		}
+	}
+	copied := regexp.MustCompile(`(?s)<pre id="check-users"[^>]*>(.*?)</pre>`).FindStringSubmatch(body)
+	if len(copied) != 2 || !strings.Contains(copied[1], "https://"+cloud.Host) || !strings.Contains(copied[1], strings.TrimPrefix(page, "/connections/")) || strings.Contains(copied[1], "4711") { // U5
+		c.t.Errorf("the details to copy are %q", copied)
+	}
+	c.says("/integrations?q=nothing-is-called-so", "Nothing matches your search") // U7
+	for _, path := range []string{"/integrations", "/integrations/tableau/connect", page, page + "/edit", page + "/rotate", page + "/users", page + "/session"} {
+		c.says(path, "As a command", "margay ") // U25
+	}
+	if p := c.v.Post(page+"/pause", nil); p.Status != http.StatusSeeOther {
+		c.t.Fatalf("pause: %d", p.Status)
+	}
+	c.says(page, "Paused", "Ana Ruiz paused it: nothing is sent over it, and runs wait. Resume it.") // U1, U12
+	if body := c.v.Get(page).Body; strings.Count(body, `data-size="sm" disabled`) != 4 {
+		c.t.Error("the checks of a paused connection can be pressed")
+	}
+	if p := c.v.Post(page+"/checks", url.Values{"only": {""}}); p.Status != http.StatusConflict {
+		c.t.Errorf("checks of a paused connection: %d", p.Status)
 	}
 }
 
