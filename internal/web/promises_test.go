@@ -247,13 +247,18 @@ func promisedChecks(c connecting, cloud, _ *tableautest.Server) {
 	const site = `Successfully accessed Tableau site "acme-analytics"`
 	others := []string{apiPass, site, contentPass}
 	all := []string{apiFail, siteFail, contentFail, usersNoSite}
+	names := regexp.MustCompile(`<strong class="font-medium">(Validate|Check)[^<]*</strong>`).FindAllString(html.UnescapeString(c.v.Get(page).Body), -1)
+	if len(names) != 4 || !strings.Contains(names[0], "API Connection") || !strings.Contains(names[1], "Session & Site") || // S51, S52
+		!strings.Contains(names[2], "Content Access") || !strings.Contains(names[3], "User Management Scope") {
+		c.t.Errorf("the checks are %q", names)
+	}
 	before := len(cloud.Journal())
 	for name, tt := range map[string]struct {
 		fault tableautest.Fault
 		only  string
 		says  []string
 	}{
-		"all well":              {says: append(others, "Validate Tableau API Connection", "Check Tableau Session & Site", "Check Tableau Content Access", "Check Tableau User Management Scope")},   // S47–S52
+		"all well":              {says: append(others, "Validate Tableau API Connection", "Check Tableau Session & Site", "Check Tableau Content Access", "Check Tableau User Management Scope")},   // S47, S48, S49, S50
 		"no total":              {fault: with(users, func(f *tableautest.Fault) { f.Body = `{"users":{"user":[]}}` }), says: append(others, "PAT can list site users.")},                            // S62
 		"403":                   {fault: refused(users, 403, "403004"), says: append(others, usersDenied, "<i>in Tableau's words</i>")},                                                             // S54, S66, S72
 		"401 of another code":   {fault: refused(users, 401, "401003"), says: append(others, usersDenied)},                                                                                          // S68
