@@ -180,15 +180,15 @@ func promisedSites(c connecting, cloud, onPremises *tableautest.Server) {
 // refused at its field, with all else kept.
 func promisedInput(c connecting, _, _ *tableautest.Server) {
 	const secret = "typed-secret-canary-000000001111"
-	for typed, stored := range map[string]string{
-		"10ax.online.tableau.com": "10ax.online.tableau.com", "prod-uk-a.online.tableau.com": "prod-uk-a.online.tableau.com", "tableau.company.example": "tableau.company.example", // S26
-		"https://one.example/": "one.example", "http://two.example///": "two.example", "  HTTPS://Three.example/ ": "three.example", "four.example:8443": "four.example:8443", // S27
-		"https://five.example/#/site/fifth/home": "five.example · site fifth",
+	for _, tt := range [][2]string{
+		{"10ax.online.tableau.com", "10ax.online.tableau.com"}, {"prod-uk-a.online.tableau.com", "prod-uk-a.online.tableau.com"}, {"tableau.company.example", "tableau.company.example"}, // S26
+		{"https://one.example/", "one.example"}, {"http://two.example///", "two.example"}, {"  HTTPS://Three.example/ ", "three.example"}, {"four.example:8443", "four.example:8443"}, // S27
+		{"https://five.example/#/site/fifth/home", "five.example · site fifth"},
 	} {
-		page := c.connect(c.form(typed, "", " My Token,  of 2026 ", " "+secret+" "))
-		c.says(page, "https://"+stored, "My Token, of 2026")                                             // S27
+		page := c.connect(c.form(tt[0], "", " My Token,  of 2026 ", " "+secret+" "))
+		c.says(page, "https://"+tt[1], "My Token, of 2026")                                              // S27
 		if body := c.v.Get(page + "/edit").Body; !strings.Contains(body, `value="My Token,  of 2026"`) { // S36, S45
-			c.t.Errorf("%q: the name of the token is another: %s", typed, body)
+			c.t.Errorf("%q: the name of the token is another: %s", tt[0], body)
 		}
 	}
 	alone := "Server URL must be a host alone, such as 10ax.online.tableau.com: leave out what stands behind it."
