@@ -18,8 +18,9 @@ const (
 // clock tells the time that access begins and ends by: the database's, which all
 // nodes share. A database without a server of its own has the node's clock.
 type clock struct {
-	// skew is how far the database's clock is ahead of the node's.
-	skew  func(context.Context) (time.Duration, error)
+	// skew is how far the database's clock is ahead of the node's, and how far
+	// that may be from the truth.
+	skew  func(context.Context) (skew, within time.Duration, err error)
 	local func() time.Time
 	log   *slog.Logger
 
@@ -33,11 +34,15 @@ func (c *clock) Now() time.Time { return c.local().Add(time.Duration(c.ahead.Loa
 // set asks the database for the time. It is called before anything is begun or
 // ended by the clock: when it fails, nothing is.
 func (c *clock) set(ctx context.Context) error {
-	skew, err := c.skew(ctx)
+	skew, within, err := c.skew(ctx)
 	if err != nil {
 		return err
 	}
-	if skew.Abs() <= clockSlack {
+	// What a slow answer cannot tell from what is known changes nothing.
+	switch known := time.Duration(c.ahead.Load()); {
+	case (skew - known).Abs() <= within:
+		skew = known
+	case skew.Abs() <= clockSlack:
 		skew = 0
 	}
 	c.ahead.Store(int64(skew))

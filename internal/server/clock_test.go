@@ -56,7 +56,7 @@ func TestClockAfterAJump(t *testing.T) {
 	jump, down := time.Duration(0), error(nil)
 	var told bytes.Buffer
 	c := &clock{
-		skew:  func(context.Context) (time.Duration, error) { return -jump, down },
+		skew:  func(context.Context) (_, _ time.Duration, _ error) { return -jump, 0, down },
 		local: func() time.Time { return now.Add(jump) }, log: slog.New(slog.NewTextHandler(&told, nil)),
 	}
 	for _, jump = range []time.Duration{0, clockSlack, time.Hour, -time.Hour, 0} {
@@ -73,5 +73,31 @@ func TestClockAfterAJump(t *testing.T) {
 	down = errors.New("down")
 	if err := c.set(t.Context()); !errors.Is(err, down) {
 		t.Errorf("without the database: %v", err)
+	}
+}
+
+// An answer that took long says little: it moves the clock only where it cannot
+// be what is known already.
+func TestClockByASlowAnswer(t *testing.T) {
+	t.Parallel()
+	var skew, within time.Duration
+	c := &clock{
+		skew:  func(context.Context) (_, _ time.Duration, _ error) { return skew, within, nil },
+		local: time.Now, log: slog.New(slog.DiscardHandler),
+	}
+	for _, step := range []struct{ skew, within, want time.Duration }{
+		{2 * time.Second, 2 * time.Second, 0},
+		{time.Hour, 2 * time.Second, time.Hour},
+		{time.Hour - time.Second, 2 * time.Second, time.Hour},
+		{time.Hour - time.Second, time.Millisecond, time.Hour - time.Second},
+		{100 * time.Millisecond, time.Millisecond, 0},
+	} {
+		skew, within = step.skew, step.within
+		if err := c.set(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Duration(c.ahead.Load()); got != step.want {
+			t.Errorf("the database is %v ahead, give or take %v: the clock is moved by %v, want %v", step.skew, step.within, got, step.want)
+		}
 	}
 }

@@ -190,7 +190,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	// All that has a time in the rules goes by one clock on all nodes.
 	common := &clock{skew: db.Skew, local: cfg.Now, log: cfg.Log}
 	if s.told {
-		common.skew = func(context.Context) (time.Duration, error) { return 0, nil }
+		common.skew = func(context.Context) (_, _ time.Duration, _ error) { return 0, 0, nil }
 	}
 	if err := common.set(ctx); err != nil {
 		return errors.Join(err, s.engine.Stop(ctx))

@@ -101,15 +101,21 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 	}
 }
 
-// Skew returns how far the database's clock is ahead of this node's, half a
-// round trip being its error. Without a database server there is one clock.
-func (db *DB) Skew(ctx context.Context) (time.Duration, error) {
+// Skew returns how far the database's clock is ahead of this node's, and how far
+// that may be from the truth: half of what asking took. Without a database server
+// there is one clock.
+func (db *DB) Skew(ctx context.Context) (skew, within time.Duration, err error) {
 	if db.pool == nil {
-		return 0, nil
+		return 0, 0, nil
 	}
+	conn, err := db.pool.Acquire(ctx) // waiting for one is no part of asking
+	if err != nil {
+		return 0, 0, wrap("ask the database for the time", err)
+	}
+	defer conn.Release()
 	var theirs time.Time
 	before := db.now()
-	err := db.pool.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs)
-	after := db.now()
-	return theirs.Sub(before.Add(after.Sub(before) / 2)), wrap("ask the database for the time", err)
+	err = conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs)
+	within = db.now().Sub(before) / 2
+	return theirs.Sub(before.Add(within)), within, wrap("ask the database for the time", err)
 }
