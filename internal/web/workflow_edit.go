@@ -17,6 +17,7 @@ func (s *site) workflowEditPages() {
 	s.get("/workflows/new", administrators, s.newWorkflow)
 	s.post("/workflows/new", administrators, s.createWorkflow)
 	s.get("/workflows/{id}/edit", administrators, s.editWorkflow)
+	s.get("/workflows/{id}/types", administrators, s.workflowTypes)
 	s.ask("/workflows/{id}/edit", administrators, s.checkDraft)
 	s.post("/workflows/{id}/draft", administrators, s.saveDraft)
 	s.get("/workflows/{id}/discard", administrators, s.askDiscard)
@@ -354,4 +355,18 @@ func nextTimes(c workflow.Content, now time.Time) []time.Time {
 		out = append(out, now)
 	}
 	return out
+}
+
+// workflowTypes shows what the workflow may import and call.
+func (s *site) workflowTypes(r *Request) error {
+	v, err := s.workflowSheet(r)
+	if err != nil {
+		return err
+	}
+	in, err := s.Registry.Get(v.Integration)
+	if err != nil {
+		return err
+	}
+	head := ui.Head{Title: "What it may import and call", Lead: "margay.d.ts: the same declarations that margay workflow pull writes beside the files.", Back: v.below()}
+	return r.Page(head, nil, typesView(in.Declarations))
 }

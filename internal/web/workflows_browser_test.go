@@ -89,6 +89,9 @@ export default async function run(ctx: ManualContext<{ name: string }>) {
 	b.Click("Save draft")
 	b.See("The draft is saved.")
 
+	b.Open("/workflows/" + id + "/types")
+	b.See("setSiteRole: (id")
+
 	// The test holds every change back.
 	c := w.SignIn(webtest.Admin)
 	c.Open("/workflows/" + id + "/test")
