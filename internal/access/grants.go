@@ -167,6 +167,17 @@ func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
 	return s.expireEach(ctx, due)
 }
 
+// EndingSince returns how many grants are ending whose end was ordered after a
+// time, at most limit.
+func (s *Service) EndingSince(ctx context.Context, since time.Time, limit int) (n int, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		gs, err := tx.Grants(ctx, GrantFilter{States: []GrantState{GrantEnding}, Since: since, Limit: limit})
+		n = len(gs)
+		return err
+	})
+	return n, wrap("count what is ending", err)
+}
+
 // expireEach ends due grants in a transaction each.
 func (s *Service) expireEach(ctx context.Context, due []Grant) (int, error) {
 	var errs []error

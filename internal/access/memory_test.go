@@ -141,7 +141,7 @@ func (m *memory) Grant(_ context.Context, id access.GrantID) (access.Grant, erro
 }
 
 func (m *memory) Grants(_ context.Context, f access.GrantFilter) ([]access.Grant, error) {
-	if f.RoleName != "" || f.Text != "" || !f.EndsBefore.IsZero() || !f.HeldUntil.IsZero() || f.Underway || f.Before != "" {
+	if f.RoleName != "" || f.Text != "" || !f.EndsBefore.IsZero() || !f.HeldUntil.IsZero() || f.Underway || !f.Since.IsZero() || f.Before != "" {
 		panic("memory: it knows no such filter of grants")
 	}
 	list := newest(m.grants, 0, func(_ access.GrantID, g access.Grant) bool {

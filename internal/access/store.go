@@ -141,6 +141,7 @@ type GrantFilter struct {
 	DueBy      time.Time // only those that hold and whose end is not after this time, the first to end first
 	BeginBy    time.Time // only scheduled ones that are to begin by this time, the first to begin first
 	Underway   bool      // only those that wait for a run
+	Since      time.Time // only those whose present change was ordered after this time
 	Limit      int       // 0: no limit
 	Before     GrantID   // only those older than this one
 }

@@ -88,6 +88,9 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)
 	}
+	if !f.Since.IsZero() {
+		q.Where("change_ms > ?", ms(f.Since))
+	}
 	if f.Underway {
 		q.Where("(state IN ? OR state = ? AND next_run_id <> '') AND task_id = ''", bun.Tuple(statesUnderway), access.GrantNotSetUp)
 	}
