@@ -18,10 +18,10 @@ const (
 	clockEvery = time.Second
 	// batch is how many grants are ended in one transaction.
 	batch = 100
-	// atOnce is how many ends are handed to the engine before it has done with the
+	// endsAtOnce is how many ends are handed to the engine before it has done with the
 	// earlier ones: it takes what waits in no order, and the most privileged are to
 	// end first.
-	atOnce = 100
+	endsAtOnce = 100
 	// patience is how long an end counts as one that the engine is about. With one
 	// that does not get on, the others do not wait longer.
 	patience = 20 * time.Second
@@ -78,11 +78,11 @@ func (p *Provisioner) expireOnce(ctx context.Context) error {
 		if err != nil || !due {
 			return err
 		}
-		ending, err := p.Access.EndingSince(ctx, p.Now().Add(-patience), atOnce)
-		if err != nil || ending >= atOnce {
+		ending, err := p.Access.EndingSince(ctx, p.Now().Add(-patience), endsAtOnce)
+		if err != nil || ending >= endsAtOnce {
 			return err // the next look ends more
 		}
-		n, err := p.Access.ExpireDue(ctx, min(batch, atOnce-ending))
+		n, err := p.Access.ExpireDue(ctx, min(batch, endsAtOnce-ending))
 		if err != nil || n == 0 {
 			return err
 		}
