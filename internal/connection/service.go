@@ -209,6 +209,9 @@ func (s *Service) Delete(ctx context.Context, who identity.Actor, id, confirm st
 	if confirm != "" && strings.TrimSpace(confirm) != c.DisplayName {
 		return fault.Field("confirm", "That is not the name of this connection: it is %s.", c.DisplayName).WithCode("confirm")
 	}
+	if err := who.NeedProof(s.now()); err != nil {
+		return err
+	}
 	if err := s.store.DeleteConnection(ctx, id, s.event(Deleted, who, c, s.now())); err != nil {
 		return err
 	}

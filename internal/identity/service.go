@@ -124,9 +124,9 @@ func (c Change) By(who Actor, now time.Time) ChangeFunc {
 		if !who.IsSystem() && !slices.ContainsFunc(all, func(o Person) bool { return o.ID == who.Person && o.isAdmin() }) {
 			return p, nil, errAdminNoMore
 		}
-		was := p.Admin
+		was := p.isAdmin()
 		p, err := c.of(p, all)
-		if err == nil && p.Admin != was {
+		if err == nil && p.isAdmin() != was {
 			err = who.NeedProof(now)
 		}
 		return p, []audit.Event{eventOf(PersonChanged, who, p, now)}, err

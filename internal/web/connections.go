@@ -591,13 +591,17 @@ func (s *site) deleteConnection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	wrong := func(text string) error {
-		return r.PageAs(http.StatusUnprocessableEntity, ui.Head{Title: "Delete connection", Back: back(o)}, nil, ui.AskPage(deletion(o, text)))
-	}
+	head := ui.Head{Title: "Delete connection", Back: back(o)}
 	if !r.Confirmed(o.DisplayName) {
-		return wrong("That is not the name of this connection.")
+		return r.PageAs(http.StatusUnprocessableEntity, head, nil, ui.AskPage(deletion(o, "That is not the name of this connection.")))
 	}
-	if err := s.Connections.Delete(r.Context(), r.Actor, o.ID, o.DisplayName); err != nil {
+	if err = s.prove(r); err == nil {
+		err = s.Connections.Delete(r.Context(), r.Actor, o.ID, o.DisplayName)
+	}
+	if errs, ok := formErrors(err); ok {
+		return r.askAgain(head, deletion(o, errs.Of("confirm")), errs)
+	}
+	if err != nil {
 		return err
 	}
 	return r.Done("/integrations", "%s is deleted.", o.DisplayName)

@@ -262,17 +262,26 @@ func (s *site) personPage(r *Request) error {
 }
 
 func (s *site) askDisable(r *Request) error {
-	p, err := s.Identity.Person(r.Context(), identity.PersonID(r.Thing("id")))
+	head, q, err := s.disabling(r)
 	if err != nil {
 		return err
+	}
+	return r.Page(head, nil, ui.AskPage(q))
+}
+
+// disabling asks whether somebody shall be disabled.
+func (s *site) disabling(r *Request) (head ui.Head, q ui.Question, err error) {
+	p, err := s.Identity.Person(r.Context(), identity.PersonID(r.Thing("id")))
+	if err != nil {
+		return head, q, err
 	}
 	live, err := s.Access.Grants(r.Context(), r.Actor, access.GrantFilter{Person: p.ID, States: standingStates()})
 	if err != nil {
-		return err
+		return head, q, err
 	}
 	waiting, err := s.Access.Requests(r.Context(), r.Actor, access.RequestFilter{State: access.RequestWaiting, For: p.ID}, false)
 	if err != nil {
-		return err
+		return head, q, err
 	}
 	effect := "They cannot sign in, ask or decide any more, and their sessions and API tokens stop working. "
 	switch len(waiting) {
@@ -285,15 +294,26 @@ func (s *site) askDisable(r *Request) error {
 	} else {
 		effect += "They hold no access."
 	}
-	q := ui.Question{
+	q = ui.Question{
 		ID: "disable", Effect: effect, Action: "/people/" + string(p.ID) + "/disable", Button: "Disable " + ui.Middle(p.Name, 40), Busy: "Disabling…", Back: "/people/" + string(p.ID),
 	}
-	return r.Page(ui.Head{Title: "Disable " + ui.Middle(p.Name, longName) + "?", Back: []ui.Link{{Name: ui.Middle(p.Name, 40), Href: q.Back}}}, nil, ui.AskPage(q))
+	return ui.Head{Title: "Disable " + ui.Middle(p.Name, longName) + "?", Back: []ui.Link{{Name: ui.Middle(p.Name, 40), Href: q.Back}}}, q, nil
 }
 
 func (s *site) disable(r *Request) error {
 	id := identity.PersonID(r.Thing("id"))
-	left, err := s.Access.Disable(r.Context(), r.Actor, id, identity.Change{}, false)
+	var left access.Leaving
+	err := s.prove(r)
+	if err == nil {
+		left, err = s.Access.Disable(r.Context(), r.Actor, id, identity.Change{}, false)
+	}
+	if errs, ok := formErrors(err); ok && errs.Of(identity.OwnPassword) != "" {
+		head, q, err := s.disabling(r)
+		if err != nil {
+			return err
+		}
+		return r.askAgain(head, q, errs)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"net/http"
+
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
 )
@@ -26,4 +28,10 @@ type proof struct {
 
 func (r *Request) proof(errs ui.Errors) proof {
 	return proof{needed: !r.Actor.Proven(r.Now), wrong: errs.Of(identity.OwnPassword)}
+}
+
+// askAgain asks q on a page of its own, and for the person's own password where
+// it is that which was missing or wrong.
+func (r *Request) askAgain(head ui.Head, q ui.Question, errs ui.Errors) error {
+	return r.PageAs(http.StatusUnprocessableEntity, head, nil, askedWithProof(q, r.proof(errs)))
 }

@@ -77,4 +77,19 @@ func TestConnectionNeedsProof(t *testing.T) {
 	if p := v.Post(person, url.Values{"name": {"Bo Lindqvist"}, "admin": {"true"}, "own_password": {webtest.Password}}); p.Status != http.StatusSeeOther {
 		t.Errorf("with it: %d", p.Status)
 	}
+	// So does taking that away, and a connection's end.
+	ahead.Add(int64(11 * time.Minute))
+	disable := "/people/" + w.People[webtest.Approver].ID + "/disable"
+	name := url.Values{"confirm": {w.Connection.DisplayName}}
+	for path, form := range map[string]url.Values{disable: {}, base + "/delete": name} {
+		if p := v.Post(path, form); p.Status != http.StatusUnprocessableEntity || !strings.Contains(p.Body, asked) {
+			t.Errorf("%s without a proof: %d %s", path, p.Status, p.Body)
+		}
+	}
+	if p := v.Post(disable, url.Values{"own_password": {webtest.Password}}); p.Status != http.StatusSeeOther {
+		t.Errorf("disabled with a proof: %d %s", p.Status, p.Body)
+	}
+	if p := v.Post(base+"/delete", name); p.Status != http.StatusSeeOther {
+		t.Errorf("deleted right after it: %d %s", p.Status, p.Body)
+	}
 }
