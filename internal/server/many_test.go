@@ -64,7 +64,7 @@ func newCrowd(t testing.TB, cfg store.Config) *crowd {
 	c.setup = setUp(startNode(t, cfg, data, s.CertPool(), func(c2 *server.Config) {
 		c2.Now = func() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 	}), s)
-	driver, address := "sqlite", "file:"+filepath.Join(data, "margay.db")+"?_pragma=busy_timeout(10000)"
+	driver, address := "sqlite", "file:"+filepath.Join(data, "margay.db")+"?_pragma=busy_timeout(10000)&_txlock=immediate"
 	if c.pg {
 		driver, address = "pgx", cfg.Postgres
 	}
