@@ -138,6 +138,29 @@ func TestComparison(t *testing.T) {
 		if n := len(slices.DeleteFunc(kinds, func(k string) bool { return k != "grant.drifted" })); n != 2 {
 			t.Errorf("it was told %d times", n)
 		}
+
+		// The history tells who agreed and what was answered, both times.
+		call[wire.Grant](u.node, "POST", "/grants/"+grant+"/revoke", wire.Revocation{Reason: "Left"})
+		u.grantIn(grant, "ended")
+		rows := call[wire.List[wire.HistoryRow]](u.node, "GET", "/apps/"+u.app.ID+"/history?role=Creator&person_id="+u.rita.ID, nil).Items
+		if len(rows) != 1 {
+			t.Fatalf("%d rows", len(rows))
+		}
+		h := rows[0]
+		if h.Email != "rita@acme.example" || len(h.Approvals) != 1 || h.Approvals[0].By != "Bo" || h.Approvals[0].Step != 1 || h.EndReason != "revoked" || h.EndNote != "Left" ||
+			h.Started == nil || h.Ended == nil || h.SetUp.Method != "PUT" || h.SetUp.Status != 200 || h.SetUp.SiteRole != "Creator" || h.SetUp.UserID == "" {
+			t.Errorf("the history: %+v, set up %+v", h, h.SetUp)
+		}
+		if h.End == nil || h.End.Method != "PUT" || h.End.Status != 200 || h.End.SiteRole != "Unlicensed" || h.End.Note != "Creator → Unlicensed." || h.End.At == nil {
+			t.Errorf("the end: %+v", h.End)
+		}
+		status, csv := u.node.do("GET", "/apps/"+u.app.ID+"/history?format=csv&from=2020-01-01T00:00:00Z", nil)
+		if status != 200 || !strings.HasPrefix(string(csv), "grant,request,person,") || strings.Count(string(csv), "\n") != 2 {
+			t.Errorf("as CSV: %d %s", status, csv)
+		}
+		if p := u.node.refused("GET", "/apps/"+u.app.ID+"/history?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", nil, 422); len(p.Errors) != 1 {
+			t.Errorf("a time that ends before it begins: %+v", p)
+		}
 	})
 }
 
