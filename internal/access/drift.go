@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -215,6 +216,10 @@ func broken(grants []Grant, found string, scale Scale) func(Grant) bool {
 // othersAfter returns those of a person's other grants on the site that are
 // changed outside, or are no more, after a run of g read what is there.
 func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time) (changed []Grant, events []audit.Event) {
+	others = sameUser(g, others, o)
+	if len(others) == 0 {
+		return nil, nil
+	}
 	before, after := others, others
 	if o.Kind == JobDeprovision {
 		before = append(slices.Clone(others), g)
@@ -239,6 +244,16 @@ func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time)
 		}
 	}
 	return changed, events
+}
+
+// sameUser returns those of others that are for the user whom the run of g
+// looked at. Of nobody who was found, nothing is known of anybody.
+func sameUser(g Grant, others []Grant, o Outcome) []Grant {
+	user := cmp.Or(o.Proof.User, g.Proof.User)
+	if user == "" {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(others), func(other Grant) bool { return other.Proof.User != "" && other.Proof.User != user })
 }
 
 // comparison is what a comparison works on.

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	cmpvalue "cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -358,19 +359,21 @@ func TestRunsNoticeWhatOthersChanged(t *testing.T) {
 		before, after string
 		state         access.GrantState
 		found         string
+		user          string // whom the run looked at; "": Rita's
 	}{
 		"covered by it":            {before: "Creator", after: "Creator", state: access.GrantActive},
 		"lowered, and left":        {before: "Explorer", after: "Explorer", state: access.GrantChanged, found: "Explorer"},
 		"taken away, and given":    {before: "Unlicensed", after: "Explorer", state: access.GrantChanged, found: "Explorer"},
 		"it does not say":          {before: "-", after: "Explorer", state: access.GrantActive},
 		"nobody, and nobody still": {before: "", after: "", state: access.GrantChanged},
+		"of another user":          {before: "Unlicensed", after: "Explorer", state: access.GrantActive, user: "luid-other"}, // G7
 	}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		d := newDrifting(t, db)
 		for name, tt := range tests {
 			strong := d.active(rita, d.roles["Creator"], "luid-rita")
 			weak := d.grant(d.file(rita, access.Ask{Role: d.roles["Explorer"]}).Grant)
-			o := access.Outcome{Run: weak.Run, Kind: access.JobProvision, Grant: weak.ID, Before: &tt.before, Proof: access.Proof{Role: tt.after, User: "luid-rita", Note: "n", At: d.clock()}}
+			o := access.Outcome{Run: weak.Run, Kind: access.JobProvision, Grant: weak.ID, Before: &tt.before, Proof: access.Proof{Role: tt.after, User: cmpvalue.Or(tt.user, "luid-rita"), Note: "n", At: d.clock()}}
 			if tt.before == "-" {
 				o.Before = nil
 			}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -45,12 +46,12 @@ func TestWeakerGrantAndAChangeOutside(t *testing.T) {
 
 // compared has the app compared and waits for the end.
 func (u *setup) compared() wire.Comparison {
-	u.node.t.Helper()
+	u.t.Helper()
 	c := call[wire.Comparison](u.node, "POST", "/apps/"+u.app.ID+"/drift", nil)
 	deadline := time.Now().Add(30 * time.Second)
 	for c.State == "running" {
 		if time.Now().After(deadline) {
-			u.node.t.Fatalf("the comparison goes on: %+v", c)
+			u.t.Fatalf("the comparison goes on: %+v", c)
 		}
 		<-time.After(10 * time.Millisecond)
 		c = call[wire.Comparison](u.node, "GET", "/apps/"+u.app.ID+"/drift/"+c.ID, nil)
@@ -148,17 +149,17 @@ func TestComparison(t *testing.T) {
 		}
 		h := rows[0]
 		if h.Email != "rita@acme.example" || len(h.Approvals) != 1 || h.Approvals[0].By != "Bo" || h.Approvals[0].Step != 1 || h.EndReason != "revoked" || h.EndNote != "Left" ||
-			h.Started == nil || h.Ended == nil || h.SetUp.Method != "PUT" || h.SetUp.Status != 200 || h.SetUp.SiteRole != "Creator" || h.SetUp.UserID == "" {
+			h.Started == nil || h.Ended == nil || h.SetUp.Method != http.MethodPut || h.SetUp.Status != 200 || h.SetUp.SiteRole != "Creator" || h.SetUp.UserID == "" {
 			t.Errorf("the history: %+v, set up %+v", h, h.SetUp)
 		}
-		if h.End == nil || h.End.Method != "PUT" || h.End.Status != 200 || h.End.SiteRole != "Unlicensed" || h.End.Note != "Creator → Unlicensed." || h.End.At == nil {
+		if h.End == nil || h.End.Method != http.MethodPut || h.End.Status != 200 || h.End.SiteRole != "Unlicensed" || h.End.Note != "Creator → Unlicensed." || h.End.At == nil {
 			t.Errorf("the end: %+v", h.End)
 		}
-		status, csv := u.node.do("GET", "/apps/"+u.app.ID+"/history?format=csv&from=2020-01-01T00:00:00Z", nil)
+		status, csv := u.do("GET", "/apps/"+u.app.ID+"/history?format=csv&from=2020-01-01T00:00:00Z", nil)
 		if status != 200 || !strings.HasPrefix(string(csv), "grant,request,person,") || strings.Count(string(csv), "\n") != 2 {
 			t.Errorf("as CSV: %d %s", status, csv)
 		}
-		if p := u.node.refused("GET", "/apps/"+u.app.ID+"/history?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", nil, 422); len(p.Errors) != 1 {
+		if p := u.refused("GET", "/apps/"+u.app.ID+"/history?from=2026-01-02T00:00:00Z&to=2026-01-01T00:00:00Z", nil, 422); len(p.Errors) != 1 {
 			t.Errorf("a time that ends before it begins: %+v", p)
 		}
 	})
