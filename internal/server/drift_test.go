@@ -142,7 +142,7 @@ func TestComparison(t *testing.T) {
 
 		// The history tells who agreed and what was answered, both times.
 		call[wire.Grant](u.node, "POST", "/grants/"+grant+"/revoke", wire.Revocation{Reason: "Left"})
-		u.grantIn(grant, "ended")
+		u.runDone(u.grantIn(grant, "ended").RunID)
 		rows := call[wire.List[wire.HistoryRow]](u.node, "GET", "/apps/"+u.app.ID+"/history?role=Creator&person_id="+u.rita.ID, nil).Items
 		if len(rows) != 1 {
 			t.Fatalf("%d rows", len(rows))
