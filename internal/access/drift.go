@@ -284,6 +284,9 @@ func (c comparison) known(d Difference) Difference {
 // say what should be there, and those that are being changed.
 var counted = []GrantState{GrantActive, GrantChanged, GrantSettingUp, GrantNotSetUp, GrantEnding, GrantOverdue}
 
+// clocksDiffer is more than the clocks of two nodes do.
+const clocksDiffer = time.Second
+
 // busy says whether a run has changed what g gives since the list was begun to
 // be read, or is about to: the list may tell of before or after it.
 func (c comparison) busy(g Grant) bool {
@@ -291,10 +294,13 @@ func (c comparison) busy(g Grant) bool {
 	case GrantSettingUp, GrantEnding, GrantOverdue:
 		return true
 	case GrantNotSetUp:
-		return g.Problem.Code == ProblemUnknown
+		// It is tried again by itself. Before its time that changes nothing.
+		if g.Next != "" && !g.NextTry.After(c.now.Add(clocksDiffer)) {
+			return true
+		}
 	case GrantScheduled, GrantActive, GrantChanged, GrantEnded:
 	}
-	return !g.Proof.At.Before(c.ListedAt) || !g.EndedAt.Before(c.ListedAt)
+	return slices.ContainsFunc([]time.Time{g.Proof.At, g.Outside.At, g.EndedAt}, func(at time.Time) bool { return !at.Before(c.ListedAt) })
 }
 
 // compared is what a comparison found.

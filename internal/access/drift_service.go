@@ -268,9 +268,10 @@ func (s *Service) BeginComparison(ctx context.Context, id ComparisonID) (c Compa
 	return c, wrap("begin comparison", err)
 }
 
-// ComparisonRead notes how far the list has been read.
-func (s *Service) ComparisonRead(ctx context.Context, id ComparisonID, read, of int) error {
-	return wrap("note progress", s.onComparison(ctx, id, func(tx Tx, c Comparison) error {
+// ComparisonRead notes how far the list of a comparison has been read that was
+// begun as c.
+func (s *Service) ComparisonRead(ctx context.Context, c Comparison, read, of int) error {
+	return wrap("note progress", s.onBegun(ctx, c, func(tx Tx, c Comparison) error {
 		c.Read, c.Of = read, max(of, 0)
 		return tx.SaveComparison(ctx, c)
 	}))
@@ -290,9 +291,22 @@ func (s *Service) onComparison(ctx context.Context, id ComparisonID, change func
 	})
 }
 
-// FailComparison ends a comparison whose list could not be read whole.
-func (s *Service) FailComparison(ctx context.Context, id ComparisonID, p Problem) error {
-	return wrap("end comparison", s.onComparison(ctx, id, func(tx Tx, c Comparison) error {
+// onBegun changes a comparison that is under way as it was begun. One whose list
+// another node began to read anew is over for who read the list before: that
+// says nothing of what happened since.
+func (s *Service) onBegun(ctx context.Context, begun Comparison, change func(tx Tx, c Comparison) error) error {
+	return s.onComparison(ctx, begun.ID, func(tx Tx, c Comparison) error {
+		if c.ListedAt.UnixMilli() != begun.ListedAt.UnixMilli() {
+			return fault.New(fault.Conflict, "The list of the comparison %s is being read anew.", c.ID).WithCode("comparison_over")
+		}
+		return change(tx, c)
+	})
+}
+
+// FailComparison ends a comparison, begun as c, whose list could not be read
+// whole.
+func (s *Service) FailComparison(ctx context.Context, c Comparison, p Problem) error {
+	return wrap("end comparison", s.onBegun(ctx, c, func(tx Tx, c Comparison) error {
 		c.State, c.EndedAt, c.Problem = ComparisonFailed, s.now(), p
 		if err := tx.SaveComparison(ctx, c); err != nil {
 			return err
@@ -301,19 +315,14 @@ func (s *Service) FailComparison(ctx context.Context, id ComparisonID, p Problem
 	}))
 }
 
-// Compare takes the whole list of a system's users into a comparison and into
-// the grants of its app, all at once.
-func (s *Service) Compare(ctx context.Context, id ComparisonID, accounts []Account) (Comparison, error) {
-	var c Comparison
-	err := s.store.View(ctx, func(tx Reader) (err error) { c, err = tx.Comparison(ctx, id); return err })
-	if err != nil {
-		return c, wrap("compare", err)
-	}
+// Compare takes the whole list of a system's users into a comparison, begun as c,
+// and into the grants of its app, all at once.
+func (s *Service) Compare(ctx context.Context, c Comparison, accounts []Account) (Comparison, error) {
 	scale, err := s.rules.Scale(ctx, c.Connection)
 	if err != nil {
 		return c, wrap("compare", err)
 	}
-	err = s.onComparison(ctx, id, func(tx Tx, kept Comparison) error {
+	err = s.onBegun(ctx, c, func(tx Tx, kept Comparison) error {
 		work, err := s.comparison(ctx, tx, kept)
 		if err != nil {
 			return err
@@ -334,7 +343,7 @@ func (s *Service) comparison(ctx context.Context, tx Reader, c Comparison) (comp
 	if work.grants, err = tx.Grants(ctx, GrantFilter{Connection: c.Connection, States: counted}); err != nil {
 		return work, err
 	}
-	ended, err := tx.Grants(ctx, GrantFilter{Connection: c.Connection, States: []GrantState{GrantEnded}, HeldFrom: c.ListedAt, HeldUntil: work.now.Add(time.Second)})
+	ended, err := tx.Grants(ctx, GrantFilter{Connection: c.Connection, States: []GrantState{GrantEnded}, EndedFrom: c.ListedAt})
 	if err != nil {
 		return work, err
 	}

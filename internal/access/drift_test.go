@@ -70,10 +70,10 @@ func (d *drifting) compare(accounts ...access.Account) (access.Comparison, []acc
 	if joined {
 		d.t.Fatal("another comparison was under way")
 	}
-	_, err = d.svc.BeginComparison(d.t.Context(), c.ID)
+	c, err = d.svc.BeginComparison(d.t.Context(), c.ID)
 	d.must(err)
 	d.pass(time.Second)
-	c, err = d.svc.Compare(d.t.Context(), c.ID, accounts)
+	c, err = d.svc.Compare(d.t.Context(), c, accounts)
 	d.must(err)
 	return c, d.differences(c.ID)
 }
@@ -315,9 +315,9 @@ func TestCompareLeavesOutWhatMoves(t *testing.T) {
 		if _, joined, err := d.svc.StartComparison(t.Context(), as(olga), d.other.ID); err != nil || joined {
 			t.Errorf("another app's: joined %v, %v", joined, err)
 		}
-		_, err = d.svc.BeginComparison(t.Context(), c.ID)
+		c, err = d.svc.BeginComparison(t.Context(), c.ID)
 		d.must(err)
-		d.must(d.svc.ComparisonRead(t.Context(), c.ID, 2, 3))
+		d.must(d.svc.ComparisonRead(t.Context(), c, 2, 3))
 		if c, err := d.svc.Comparison(t.Context(), as(olga), d.app.ID, c.ID); err != nil || c.Read != 2 || c.Of != 3 || c.State != access.ComparisonRunning {
 			t.Errorf("under way: %+v, %v", c, err)
 		}
@@ -326,18 +326,18 @@ func TestCompareLeavesOutWhatMoves(t *testing.T) {
 		d.must(err)
 		_, err = d.svc.Report(t.Context(), access.Outcome{Run: ending.Run, Kind: access.JobDeprovision, Grant: bos.ID, Proof: access.Proof{Role: "Unlicensed", Note: "n", At: d.clock()}})
 		d.must(err)
-		c, err = d.svc.Compare(t.Context(), c.ID, []access.Account{account("sam", "Unlicensed"), account("bo", "Creator"), account("rita", "Creator")})
+		c, err = d.svc.Compare(t.Context(), c, []access.Account{account("sam", "Unlicensed"), account("bo", "Creator"), account("rita", "Creator")})
 		if want := (access.DriftCounts{Accounts: 3, Same: 1, Busy: 1}); err != nil || c.Counts != want || d.grant(settled.ID).State != access.GrantActive {
 			t.Errorf("%+v, %v", c.Counts, err)
 		}
-		if _, err := d.svc.Compare(t.Context(), c.ID, nil); fault.Public(err).Code != "comparison_over" {
+		if _, err := d.svc.Compare(t.Context(), c, nil); fault.Public(err).Code != "comparison_over" {
 			t.Errorf("a comparison ended twice: %v", err)
 		}
 
 		// One that fails shows nothing.
 		c, _, err = d.svc.StartComparison(t.Context(), as(ana), d.app.ID)
 		d.must(err)
-		d.must(d.svc.FailComparison(t.Context(), c.ID, access.Problem{Code: "session_lost", Message: "Another program signed in."}))
+		d.must(d.svc.FailComparison(t.Context(), c, access.Problem{Code: "session_lost", Message: "Another program signed in."}))
 		c, err = d.svc.Comparison(t.Context(), as(ana), d.app.ID, c.ID)
 		if err != nil || c.State != access.ComparisonFailed || c.Problem.Message != "Another program signed in." || len(d.differences(c.ID)) != 0 {
 			t.Errorf("failed: %+v, %v", c, err)

@@ -269,7 +269,12 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		if first, err := tx.Settle(ctx, o.Run); err != nil || !first {
 			return err
 		}
-		now := s.now()
+		listed, err := listedFrom(ctx, tx, g.Connection)
+		if err != nil {
+			return err
+		}
+		now := latest(s.now(), listed)
+		o.Proof.At = latest(o.Proof.At, listed)
 		var events []audit.Event
 		var job *Job
 		beside, err := others(ctx, tx, g, o)
@@ -316,6 +321,26 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		return tx.Record(ctx, told...)
 	})
 	return reported, wrap("report run", err)
+}
+
+// listedFrom returns when the list was begun that a comparison of the connection
+// reads now; zero: none does. What a run reports meanwhile is not of an earlier
+// time, whatever the clock of its node says: by that the comparison leaves it out.
+func listedFrom(ctx context.Context, tx Reader, connection string) (at time.Time, err error) {
+	running, err := tx.Comparisons(ctx, ComparisonFilter{State: ComparisonRunning})
+	for _, c := range running {
+		if c.Connection == connection {
+			at = latest(at, c.ListedAt)
+		}
+	}
+	return at, err
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // scaleOf returns the scale of the system that the run read, when it says what

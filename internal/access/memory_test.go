@@ -26,12 +26,15 @@ type rows struct {
 	tasks        map[access.TaskID]access.Task
 	settled      map[string]bool
 	events       []audit.Event
+	comparisons  map[access.ComparisonID]access.Comparison
+	differences  map[access.DifferenceID]access.Difference
 }
 
 func (r *rows) clone() *rows {
 	return &rows{
 		maps.Clone(r.people), maps.Clone(r.apps), maps.Clone(r.roles), maps.Clone(r.policies), maps.Clone(r.requests), maps.Clone(r.grants),
 		maps.Clone(r.provisioning), maps.Clone(r.tasks), maps.Clone(r.settled), r.events[:len(r.events):len(r.events)],
+		maps.Clone(r.comparisons), maps.Clone(r.differences),
 	}
 }
 
@@ -54,6 +57,7 @@ func newMemory(enqueue func(context.Context, *sql.Tx, access.Job) error) *memory
 		people: map[identity.PersonID]identity.Person{}, apps: map[access.AppID]access.App{}, roles: map[access.RoleID]access.Role{},
 		policies: map[access.PolicyID]access.Policy{}, requests: map[access.RequestID]access.Request{}, grants: map[access.GrantID]access.Grant{},
 		provisioning: map[string]access.Provisioning{}, tasks: map[access.TaskID]access.Task{}, settled: map[string]bool{},
+		comparisons: map[access.ComparisonID]access.Comparison{}, differences: map[access.DifferenceID]access.Difference{},
 	}}
 }
 
@@ -147,7 +151,7 @@ func (m *memory) Grants(_ context.Context, f access.GrantFilter) ([]access.Grant
 	list := newest(m.grants, 0, func(_ access.GrantID, g access.Grant) bool {
 		return (len(f.States) == 0 || slices.Contains(f.States, g.State)) && (f.Person == "" || g.Person == f.Person) && (f.App == "" || g.App == f.App) &&
 			(f.Role == "" || g.Role == f.Role) && (f.Connection == "" || g.Connection == f.Connection) && (f.Request == "" || g.Request == f.Request) &&
-			(f.DueBy.IsZero() || holds(g) && !g.EndsAt.IsZero() && !g.EndsAt.After(f.DueBy)) &&
+			(f.EndedFrom.IsZero() || !g.EndedAt.Before(f.EndedFrom)) && (f.DueBy.IsZero() || holds(g) && !g.EndsAt.IsZero() && !g.EndsAt.After(f.DueBy)) &&
 			(f.BeginBy.IsZero() || g.State == access.GrantScheduled && !g.BeginsAt.After(f.BeginBy))
 	})
 	by := func(at func(access.Grant) time.Time) {
@@ -247,3 +251,57 @@ func (m *memory) Settle(_ context.Context, run string) (bool, error) {
 	m.settled[run] = true
 	return first, nil
 }
+
+func (m *memory) Comparison(_ context.Context, id access.ComparisonID) (access.Comparison, error) {
+	return find(m.comparisons, id, errEngine)
+}
+
+func (m *memory) Comparisons(_ context.Context, f access.ComparisonFilter) ([]access.Comparison, error) {
+	return newest(m.comparisons, f.Limit, func(id access.ComparisonID, c access.Comparison) bool {
+		return (f.App == "" || c.App == f.App) && (f.State == "" || c.State == f.State) && (f.Before == "" || id < f.Before)
+	}), nil
+}
+
+func (m *memory) Difference(_ context.Context, id access.DifferenceID) (access.Difference, error) {
+	return find(m.differences, id, errEngine)
+}
+
+func (m *memory) Differences(_ context.Context, f access.DifferenceFilter) ([]access.Difference, error) {
+	if len(f.Kinds) > 0 || f.After != "" || f.Limit > 0 {
+		panic("memory: it knows no such filter of differences")
+	}
+	list := newest(m.differences, 0, func(_ access.DifferenceID, d access.Difference) bool { return d.Comparison == f.Comparison })
+	slices.Reverse(list)
+	return list, nil
+}
+
+func (m *memory) Addresses(_ context.Context, connection string) (map[identity.PersonID]string, error) {
+	of := map[identity.PersonID]string{}
+	for _, g := range m.grants {
+		if g.Connection == connection {
+			of[g.Person] = m.people[g.Person].Email
+		}
+	}
+	return of, nil
+}
+
+func (m *memory) SaveComparison(_ context.Context, c access.Comparison) error {
+	m.comparisons[c.ID] = c
+	return nil
+}
+
+func (m *memory) AddDifferences(_ context.Context, ds []access.Difference) error {
+	for _, d := range ds {
+		m.differences[d.ID] = d
+	}
+	return nil
+}
+
+func (m *memory) DropUnmanaged(_ context.Context, app access.AppID, but access.ComparisonID) error {
+	maps.DeleteFunc(m.differences, func(_ access.DifferenceID, d access.Difference) bool {
+		return d.App == app && d.Kind == access.DifferenceUnmanaged && d.Comparison != but
+	})
+	return nil
+}
+
+func (m *memory) EnqueueComparison(context.Context, access.Comparison) error { return nil }

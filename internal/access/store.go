@@ -137,6 +137,7 @@ type GrantFilter struct {
 	EndsBefore time.Time // only those that end by themselves before this time
 	HeldFrom   time.Time // with HeldUntil: only those that were there at some moment from the one to the other
 	HeldUntil  time.Time
+	EndedFrom  time.Time // only those that ended at this time or later, begun or not
 	Seen       *Seen     // only those that somebody may see; nil: all
 	DueBy      time.Time // only those that hold and whose end is not after this time, the first to end first
 	BeginBy    time.Time // only scheduled ones that are to begin by this time, the first to begin first

@@ -19,9 +19,9 @@ const jobCompare = "compare"
 // Drift is what a comparison needs of the rules.
 type Drift interface {
 	BeginComparison(ctx context.Context, id access.ComparisonID) (access.Comparison, error)
-	ComparisonRead(ctx context.Context, id access.ComparisonID, read, of int) error
-	Compare(ctx context.Context, id access.ComparisonID, accounts []access.Account) (access.Comparison, error)
-	FailComparison(ctx context.Context, id access.ComparisonID, p access.Problem) error
+	ComparisonRead(ctx context.Context, begun access.Comparison, read, of int) error
+	Compare(ctx context.Context, begun access.Comparison, accounts []access.Account) (access.Comparison, error)
+	FailComparison(ctx context.Context, begun access.Comparison, p access.Problem) error
 	RunningComparisons(ctx context.Context) ([]access.Comparison, error)
 }
 
@@ -63,12 +63,12 @@ func (p *Provisioner) compare(ctx context.Context, job *engine.Run) (json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := p.Accounts(ctx, c.Connection, p.progress(ctx, c.ID))
+	accounts, err := p.Accounts(ctx, c.Connection, p.progress(ctx, c))
 	if alive := job.Alive(); ctx.Err() != nil || alive != nil {
 		return nil, errors.Join(ctx.Err(), alive) // the job is taken up again
 	}
 	if err == nil {
-		err = p.insist(ctx, t, "compare", func() error { _, err := p.Drift.Compare(ctx, c.ID, accounts); return err })
+		err = p.insist(ctx, t, "compare", func() error { _, err := p.Drift.Compare(ctx, c, accounts); return err })
 	}
 	if err == nil || over(err) || ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -76,14 +76,15 @@ func (p *Provisioner) compare(ctx context.Context, job *engine.Run) (json.RawMes
 	if fault.KindOf(err) == fault.Internal {
 		p.Log.ErrorContext(ctx, "comparison failed", "comparison", string(c.ID), "error", err)
 	}
-	err = p.insist(ctx, t, "end", func() error { return p.Drift.FailComparison(ctx, c.ID, *problemOf(err)) })
+	err = p.insist(ctx, t, "end", func() error { return p.Drift.FailComparison(ctx, c, *problemOf(err)) })
 	if over(err) {
 		return nil, nil
 	}
 	return nil, err
 }
 
-// over says whether a comparison had come to its end already.
+// over says whether a comparison had come to its end already, or is made by
+// another node.
 func over(err error) bool {
 	f, ok := errors.AsType[*fault.Error](err)
 	return ok && f.Code == "comparison_over"
@@ -91,7 +92,7 @@ func over(err error) bool {
 
 // progress keeps how far a list has been read, for people to see: nothing hangs
 // on it.
-func (p *Provisioner) progress(ctx context.Context, id access.ComparisonID) func(read, of int) {
+func (p *Provisioner) progress(ctx context.Context, c access.Comparison) func(read, of int) {
 	var last time.Time
 	return func(read, of int) {
 		now := p.Now()
@@ -99,8 +100,8 @@ func (p *Provisioner) progress(ctx context.Context, id access.ComparisonID) func
 			return
 		}
 		last = now
-		if err := p.Drift.ComparisonRead(ctx, id, read, of); err != nil && ctx.Err() == nil {
-			p.Log.DebugContext(ctx, "progress of a comparison not kept", "comparison", string(id), "error", err)
+		if err := p.Drift.ComparisonRead(ctx, c, read, of); err != nil && ctx.Err() == nil {
+			p.Log.DebugContext(ctx, "progress of a comparison not kept", "comparison", string(c.ID), "error", err)
 		}
 	}
 }
@@ -124,7 +125,7 @@ func (p *Provisioner) mendComparisons(ctx context.Context) error {
 		}
 		p.Log.WarnContext(ctx, "a comparison ended without a word", "comparison", string(c.ID))
 		problem := access.Problem{Code: "crashed", Message: "The comparison ended without saying what came of it.", Hint: "Nothing was changed. Compare again."}
-		if err := p.Drift.FailComparison(ctx, c.ID, problem); err != nil && !over(err) {
+		if err := p.Drift.FailComparison(ctx, c, problem); err != nil && !over(err) {
 			return err
 		}
 	}
