@@ -118,6 +118,9 @@ func openSQLite(_ context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := private(path); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
 	handle := func(mode sqlitefile.Mode, conns int) (*bun.DB, error) {
 		db, err := sqlitefile.Open(path, mode, conns)
 		if err != nil {

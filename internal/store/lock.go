@@ -31,3 +31,13 @@ func lockFile(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// private makes the database file, unless it is there, as one that only its owner
+// reads. What SQLite puts beside it has the same mode.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator's database
+	if err != nil {
+		return fmt.Errorf("open database: %w", err)
+	}
+	return f.Close()
+}
