@@ -235,6 +235,7 @@ func newRunRetry(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "retry [RUN...]", Short: "Make a new run for what one did not carry out",
 		Long: "Make a new run for what a run did not carry out: of the same access, the same question, or the same workflow with the same inputs.\n" +
+			"A run is retried once; when the new one fails too, that one is retried.\n" +
 			"With several runs, or --state, each is retried by its own rule, and one that is refused does not keep the others.",
 		Example: "margay run retry RUN --wait\nmargay run retry --state failed --workflow \"Weekly seats\"",
 		RunE: func(cmd *cobra.Command, args []string) error {

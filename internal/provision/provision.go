@@ -86,14 +86,15 @@ type Systems interface {
 	NoRole(ctx context.Context, connection string) (string, error)
 }
 
-// Workflows finds the published version of a workflow, and starts those that
-// people run.
+// Workflows finds the published version of a workflow, and starts again those
+// that people run.
 type Workflows interface {
-	Workflow(ctx context.Context, id string) (workflow.Workflow, error)
 	Run(ctx context.Context, who identity.Actor, id string) (workflow.Run, []workflow.Step, error)
 	Runs(ctx context.Context, who identity.Actor, f workflow.RunFilter) ([]workflow.Run, error)
-	MayStart(ctx context.Context, who identity.Actor, w workflow.Workflow) error
-	Start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage) (workflow.Run, error)
+	// StartAgain makes a new run in the place of one that a person or the clock had
+	// started, once; MayStartAgain says why not.
+	StartAgain(ctx context.Context, who identity.Actor, old workflow.Run) (workflow.Run, error)
+	MayStartAgain(ctx context.Context, who identity.Actor, old workflow.Run) error
 	Published(ctx context.Context, id string) (workflow.Version, error)
 	// Argument returns what a manual or scheduled run's script is told.
 	Argument(ctx context.Context, r workflow.Run) (json.RawMessage, error)

@@ -33,12 +33,13 @@ var ana = identity.Actor{Person: "usr_ana", Admin: true, Scopes: []identity.Scop
 // rig is the road from a request to its run, with a script that is a Go
 // function.
 type rig struct {
+	*workflow.Service // starts runs by its own rule
+
 	t      *testing.T
 	db     *store.DB
 	access *access.Service
 	engine *engine.Engine
 	p      *provision.Provisioner
-	starts atomic.Int64
 	ahead  atomic.Int64  // the clock, in nanoseconds from now
 	role   access.RoleID // Creator
 	viewer access.RoleID
@@ -105,11 +106,6 @@ func (r *rig) Published(_ context.Context, id string) (workflow.Version, error) 
 	return workflow.Version{Workflow: id, Hash: "hash of " + id}, nil
 }
 
-// Workflow implements [provision.Workflows].
-func (r *rig) Workflow(ctx context.Context, id string) (workflow.Workflow, error) {
-	return r.db.Workflow(ctx, id)
-}
-
 // Run implements [provision.Workflows].
 func (r *rig) Run(ctx context.Context, _ identity.Actor, id string) (workflow.Run, []workflow.Step, error) {
 	run, err := r.db.Run(ctx, id)
@@ -119,27 +115,6 @@ func (r *rig) Run(ctx context.Context, _ identity.Actor, id string) (workflow.Ru
 // Runs implements [provision.Workflows].
 func (r *rig) Runs(ctx context.Context, _ identity.Actor, f workflow.RunFilter) ([]workflow.Run, error) {
 	return r.db.Runs(ctx, f)
-}
-
-// MayStart implements [provision.Workflows].
-func (r *rig) MayStart(_ context.Context, who identity.Actor, _ workflow.Workflow) error {
-	if who.Admin {
-		return nil
-	}
-	return fault.New(fault.Forbidden, "You may not run it.")
-}
-
-// Start implements [provision.Workflows].
-func (r *rig) Start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage) (workflow.Run, error) {
-	if err := r.MayStart(ctx, who, workflow.Workflow{}); err != nil {
-		return workflow.Run{}, err
-	}
-	input := `{"inputs":` + string(inputs) + `}`
-	run := workflow.Run{
-		ID: fmt.Sprintf("run_started_%09d", r.starts.Add(1)), Kind: workflow.KindManual, Workflow: id, Person: string(who.Person), Input: input, Attempt: 1,
-		QueuedAt: time.Now(), Trigger: "person:" + string(who.Person),
-	}
-	return run, r.db.ChangeWorkflows(ctx, func(tx workflow.Tx) error { return tx.AddRun(ctx, run) })
 }
 
 // Argument implements [provision.Workflows].
@@ -175,6 +150,7 @@ func newRig(t *testing.T, cfg store.Config, change ...func(*provision.Provisione
 	var ids atomic.Int64
 	newID := func(prefix string) string { return fmt.Sprintf("%s_%09d", prefix, ids.Add(1)) }
 	r.access = access.NewService(r.db, anyRole{}, now, newID)
+	r.Service = workflow.NewService(r.db, nil, now, newID)
 	r.p = &provision.Provisioner{
 		SetClock: func(context.Context) error { return nil },
 		Access:   r.access, Runs: r.db, Executor: r, Record: r.db.RecordEvents, Systems: r, Workflows: r, Now: now, Log: slog.New(slog.DiscardHandler),
@@ -216,7 +192,8 @@ func (r *rig) seed() {
 		r.must(r.db.SavePerson(ctx, identity.Person{ID: id, Email: string(id) + "@acme.example", Name: "Name of " + string(id), Admin: id == "usr_ana"}))
 	}
 	r.must(r.db.SaveConnection(ctx, connection.Connection{ID: "con_1", Integration: "sys", Version: 1}))
-	r.must(r.db.AddWorkflows(ctx, []workflow.Workflow{{ID: "wfl_p"}, {ID: "wfl_d"}}, nil))
+	r.must(r.db.AddWorkflows(ctx, []workflow.Workflow{{ID: "wfl_p"}, {ID: "wfl_d"}, {ID: "wfl_hand", Type: workflow.Manual, Published: "h"}},
+		[]workflow.Version{{Workflow: "wfl_hand", Hash: "h", Inputs: []byte(`{"type":"object","properties":{"n":{"type":"number"}},"additionalProperties":false}`)}}))
 	p, err := r.access.SavePolicy(ctx, ana, access.Policy{Name: "p", Longest: time.Hour, OnBehalf: access.OnBehalfAnybody})
 	r.must(err)
 	app, err := r.access.SaveApp(ctx, ana, access.App{Name: "App", Connection: "con_1", Policy: p.ID})

@@ -1,11 +1,8 @@
 package provision
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"strings"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/fault"
@@ -17,18 +14,14 @@ import (
 func (p *Provisioner) MayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error {
 	switch {
 	case started(run):
-		w, err := p.Workflows.Workflow(ctx, run.Workflow)
-		if err != nil {
-			return err
-		}
-		return cmp.Or(p.Workflows.MayStart(ctx, who, w), retryable(run))
+		return p.Workflows.MayStartAgain(ctx, who, run)
 	case run.Request != "":
 		return p.Access.MayAskAgain(ctx, who, access.RequestID(run.Request), run.ID)
 	}
 	if err := p.Access.MayRetry(ctx, who, access.GrantID(run.Grant), run.ID); err != nil {
 		return err
 	}
-	if err := retryable(run); err != nil {
+	if err := run.Retryable(); err != nil {
 		return err
 	}
 	return p.oneAtATime(ctx, run.Grant)
@@ -49,8 +42,10 @@ func (p *Provisioner) Retry(ctx context.Context, who identity.Actor, id string) 
 	if err != nil {
 		return workflow.Run{}, err
 	}
-	if err := p.Runs.LinkRetry(ctx, next, old.ID); err != nil {
-		return workflow.Run{}, err
+	if !started(old) { // those are linked as they are made
+		if err := p.Runs.LinkRetry(ctx, next, old.ID); err != nil {
+			return workflow.Run{}, err
+		}
 	}
 	return p.Runs.Run(ctx, next)
 }
@@ -64,7 +59,7 @@ func (p *Provisioner) again(ctx context.Context, who identity.Actor, old workflo
 	}
 	switch {
 	case started(old):
-		r, err := p.Workflows.Start(ctx, who, old.Workflow, inputsOf(old))
+		r, err := p.Workflows.StartAgain(ctx, who, old)
 		return r.ID, err
 	case old.Request != "":
 		r, err := p.Access.AskAgainAfter(ctx, who, access.RequestID(old.Request), old.ID)
@@ -79,14 +74,6 @@ func started(run workflow.Run) bool {
 	return run.Kind == workflow.KindManual || run.Kind == workflow.KindScheduled
 }
 
-// retryable refuses a run that has not failed.
-func retryable(run workflow.Run) error {
-	if run.RetryNote() != "" {
-		return nil
-	}
-	return fault.New(fault.Conflict, "There is nothing to retry: the run is %s.", strings.ToLower(run.State.Text().Word)).WithCode("not_retryable")
-}
-
 // oneAtATime refuses a retry while another run for the same grant is under way.
 func (p *Provisioner) oneAtATime(ctx context.Context, grant string) error {
 	later, err := p.Workflows.Runs(ctx, identity.System(), workflow.RunFilter{Grant: grant, Limit: 1})
@@ -96,15 +83,4 @@ func (p *Provisioner) oneAtATime(ctx context.Context, grant string) error {
 	}
 	return fault.New(fault.Conflict, "The run %s for the same access is under way already.", later[0].ID).WithCode("run_active").
 		WithHint("Watch it: margay run watch %s", later[0].ID)
-}
-
-// inputsOf are the inputs that a person gave to a manual run.
-func inputsOf(run workflow.Run) json.RawMessage {
-	var told struct {
-		Inputs json.RawMessage `json:"inputs"`
-	}
-	if json.Unmarshal([]byte(run.Input), &told) != nil {
-		return nil
-	}
-	return told.Inputs
 }

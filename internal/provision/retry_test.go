@@ -3,6 +3,7 @@ package provision_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 // start runs a manual workflow and waits for its end.
 func (r *rig) start() workflow.Run {
 	r.t.Helper()
-	run, err := r.Start(r.t.Context(), ana, "wfl_p", []byte(`{"n":7}`))
+	run, err := r.Start(r.t.Context(), ana, "wfl_hand", []byte(`{"n":7}`))
 	r.must(err)
 	return r.over(run.ID, run.ID)
 }
@@ -83,6 +84,9 @@ func TestRetry(t *testing.T) {
 		}
 		again, err := r.p.Retry(t.Context(), ana, failed.ID)
 		r.must(err)
+		if _, err := r.p.Retry(t.Context(), ana, failed.ID); code(err) != "already_retried" {
+			t.Errorf("the manual one twice: %v", err)
+		}
 		if got := r.over(again.ID, again.ID); got.State != workflow.RunDone || got.RetryOf != failed.ID || got.Input != failed.Input {
 			t.Errorf("the manual one again: %+v", got)
 		}
@@ -122,7 +126,7 @@ func TestCancelAfterTheLastStep(t *testing.T) {
 		req, err := r.access.File(t.Context(), ana, access.Ask{Role: r.role, Person: "usr_rita", Reason: "Q4"})
 		r.must(err)
 		granted := cancel(r.grant(req.Grant).Run)
-		manual, err := r.Start(t.Context(), ana, "wfl_p", []byte(`{}`))
+		manual, err := r.Start(t.Context(), ana, "wfl_hand", []byte(`{}`))
 		r.must(err)
 		started := cancel(manual.ID)
 
@@ -137,7 +141,7 @@ func TestCancelAfterTheLastStep(t *testing.T) {
 		r.mu.Lock()
 		r.settle = nil
 		r.mu.Unlock()
-		manual, err = r.Start(t.Context(), ana, "wfl_p", []byte(`{}`))
+		manual, err = r.Start(t.Context(), ana, "wfl_hand", []byte(`{}`))
 		r.must(err)
 		if run := cancel(manual.ID); run.State != workflow.RunCancelled || run.CancelledBy != "usr_ana" || run.Problem.Code != "cancelled" {
 			t.Errorf("a run that had more to do: %+v", run)
@@ -165,12 +169,13 @@ func TestStartedRunThatEndsWithoutAWord(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { r.p.Expire(ctx) }) // looks at once
-		late := time.After(time.Minute)
+		late, again := time.After(time.Minute), time.NewTicker(10*time.Millisecond)
+		defer again.Stop()
 		for !r.run(lost.ID).State.Ended() || !r.run(wordless.ID).State.Ended() {
 			select {
 			case <-late:
 				t.Fatal("nobody looked")
-			default:
+			case <-again.C:
 			}
 		}
 		stop()
@@ -181,6 +186,63 @@ func TestStartedRunThatEndsWithoutAWord(t *testing.T) {
 		}
 		if got := r.run(wordless.ID); got.State != workflow.RunDone || got.Output != `{"n":7}` {
 			t.Errorf("one of which all was recorded: %+v", got)
+		}
+	})
+}
+
+// A run of a person or the clock is retried once, also by many at a time: what it
+// did not do is not done twice. Only the last of its retries can be retried.
+func TestStartedRunIsRetriedOnce(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		r := newRig(t, cfg)
+		r.does(func(context.Context, workflow.Task) (string, error) {
+			return "", fault.New(fault.Upstream, "No.").WithCode("no")
+		})
+		failed := r.start()
+		made := make(chan workflow.Run, 4)
+		var wg sync.WaitGroup
+		for range cap(made) {
+			wg.Go(func() {
+				run, err := r.p.Retry(t.Context(), ana, failed.ID)
+				if err == nil {
+					made <- run
+				} else if code(err) != "already_retried" {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		close(made)
+		var second workflow.Run
+		for run := range made {
+			if second.ID != "" {
+				t.Errorf("%s and %s were made in its place", second.ID, run.ID)
+			}
+			second = run
+		}
+		second = r.over(second.ID, second.ID)
+		if second.RetryOf != failed.ID || second.State != workflow.RunFailed {
+			t.Fatalf("%+v", second)
+		}
+
+		r.does(succeed)
+		done, err := r.p.RetryMany(t.Context(), ana, []string{failed.ID, second.ID})
+		if err != nil || len(done) != 2 || code(done[0].Refuse) != "already_retried" || done[1].Refuse != nil || done[1].Now.RetryOf != second.ID {
+			t.Fatalf("all that failed: %+v, %v", done, err)
+		}
+		if f := fault.Public(done[0].Refuse); !strings.Contains(f.Message, second.ID) || !strings.Contains(f.Hint, "margay run retry "+second.ID) {
+			t.Errorf("does not name the one to retry: %+v", f)
+		}
+		third := r.over(done[1].Now.ID, done[1].Now.ID)
+		for _, id := range []string{failed.ID, second.ID} {
+			_, err := r.p.Retry(t.Context(), ana, id)
+			if f := fault.Public(err); f.Code != "already_retried" || !strings.Contains(f.Message, third.ID+" is the last in its place: done") {
+				t.Errorf("%s again: %v", id, err)
+			}
+		}
+		if runs, err := r.db.Runs(t.Context(), workflow.RunFilter{Kind: workflow.KindManual}); err != nil || len(runs) != 3 {
+			t.Errorf("%d runs, %v", len(runs), err)
 		}
 	})
 }

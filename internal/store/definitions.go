@@ -269,12 +269,29 @@ func (t definitionTx) Queued(ctx context.Context, id string) (bool, error) {
 	return ok, wrap("look for queued runs", err)
 }
 
+// RetryOf implements [workflow.Tx].
+func (d definitions) RetryOf(ctx context.Context, run string) (workflow.Run, bool, error) {
+	var rows []runRow
+	err := d.q.NewSelect().Model(&rows).Where("retry_of = ? AND retry_of <> ''", run).Order("id DESC").Limit(1).Scan(ctx)
+	if err != nil || len(rows) == 0 {
+		return workflow.Run{}, false, wrap("look for a retry", err)
+	}
+	r, err := runFrom(rows[0])
+	return r, true, err
+}
+
+// RetryOf implements [workflow.Store].
+func (db *DB) RetryOf(ctx context.Context, run string) (workflow.Run, bool, error) {
+	return definitions{db.read}.RetryOf(ctx, run)
+}
+
 // AddRun implements [workflow.Tx]: the run's row and the engine's job are kept
 // with the change that causes them.
 func (t definitionTx) AddRun(ctx context.Context, r workflow.Run) error {
 	row := runRow{
 		ID: r.ID, Kind: r.Kind, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, PersonID: r.Person, TriggerText: r.Trigger,
 		Input: r.Input, Attempt: r.Attempt, State: string(workflow.RunQueued), Problem: text(workflow.Problem{}), QueuedMs: ms(r.QueuedAt),
+		RetryOf: r.RetryOf,
 	}
 	if _, err := t.tx.sql.NewInsert().Model(&row).Exec(ctx); err != nil {
 		return wrap("keep run", err)

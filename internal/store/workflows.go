@@ -66,7 +66,7 @@ func (db *DB) Run(ctx context.Context, id string) (workflow.Run, error) {
 
 // Runs implements [workflow.Store].
 func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, error) {
-	if !keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger, f.Before) {
+	if !keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.RetryOf, f.Trigger, f.Before) {
 		return nil, nil
 	}
 	var rows []runRow
@@ -142,6 +142,7 @@ func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 	}
 	for column, value := range map[string]string{
 		"kind": f.Kind, "grant_id": f.Grant, "person_id": f.Person, "connection_id": f.Connection, "workflow_id": f.Workflow,
+		"retry_of": f.RetryOf,
 	} {
 		if value != "" {
 			q.Where("? = ?", bun.Ident(column), value)

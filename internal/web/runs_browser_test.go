@@ -89,6 +89,9 @@ func TestRunPages(t *testing.T) {
 	b.Audit("runs-many")
 	b.Click("Retry 1 run")
 	b.See("1 new run is made.")
+	b.Until(`location.search.includes("done=1")`)
+	b.Reload()
+	b.See("1 new run is made.") // and no other
 	b.Until(`fetch("/runs/export?state=failed&format=csv").then(a => a.text()).then(t => { window.exported = t }) && true`)
 	b.Until(`(window.exported || "").startsWith("run,state,kind,workflow") && window.exported.includes("new@acme.example")`)
 }

@@ -3,6 +3,8 @@ package web
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -120,6 +122,7 @@ func (s *site) exportRuns(r *Request) error {
 // manyRuns is what is to be done with the marked runs, or what came of it.
 type manyRuns struct {
 	act     workflow.Act
+	ids     []string
 	dir     directory
 	names   map[string]string
 	runs    []runRow
@@ -146,16 +149,19 @@ func (v manyRuns) title() string {
 }
 
 func (s *site) askManyRuns(r *Request) error {
-	v, err := s.markedRuns(r)
+	read := s.markedRuns
+	if r.Value("done") != "" {
+		read = s.handledRuns
+	}
+	v, err := read(r)
 	if err != nil {
 		return err
 	}
 	return r.Page(ui.Head{Title: v.title(), Back: []ui.Link{{Name: "Runs", Href: "/runs"}}}, nil, manyRunsView(v))
 }
 
-// markedRuns reads the marked runs, and sorts out those with which nothing can be
-// done.
-func (s *site) markedRuns(r *Request) (manyRuns, error) {
+// manyRuns reads what is to be done with which runs.
+func (s *site) manyRuns(r *Request) (manyRuns, error) {
 	v := manyRuns{act: workflow.ActRetry, names: map[string]string{}, next: map[string]string{}}
 	if err := r.parse(); err != nil {
 		return v, err
@@ -163,11 +169,10 @@ func (s *site) markedRuns(r *Request) (manyRuns, error) {
 	if r.Value("act") == workflow.ActCancel.Code {
 		v.act = workflow.ActCancel
 	}
-	ids := r.Form["run"]
-	switch {
-	case len(ids) == 0:
+	if v.ids = slices.Compact(slices.Sorted(slices.Values(r.Form["run"]))); len(v.ids) == 0 {
 		return v, fault.New(fault.Invalid, "No row is chosen.").WithCode("nothing_chosen").WithHint("Go back and mark the runs.")
-	case len(ids) > mostMarked:
+	}
+	if len(v.ids) > mostMarked {
 		return v, fault.New(fault.Invalid, "At most %d runs are handled at a time.", mostMarked).WithCode("too_many_rows")
 	}
 	var err error
@@ -175,32 +180,86 @@ func (s *site) markedRuns(r *Request) (manyRuns, error) {
 		return v, err
 	}
 	all, err := s.Workflows.Workflows(r.Context())
-	if err != nil {
-		return v, err
-	}
 	for _, w := range all {
 		v.names[w.ID] = w.Name
 	}
-	for _, id := range ids {
+	return v, err
+}
+
+// markedRuns reads the marked runs, and sorts out those with which nothing can be
+// done.
+func (s *site) markedRuns(r *Request) (manyRuns, error) {
+	v, err := s.manyRuns(r)
+	if err != nil {
+		return v, err
+	}
+	for _, id := range v.ids {
 		run, _, err := s.Workflows.Run(r.Context(), r.Actor, id)
 		if err != nil {
 			return v, err
 		}
-		err = s.mayHandle(r, v.act, run)
-		switch {
-		case err == nil:
-			row, err := s.runRow(r, run)
+		if err := s.mayHandle(r, v.act, run); err != nil {
+			if fault.KindOf(err) == fault.Internal {
+				return v, err
+			}
+			v.refused = append(v.refused, refusedRun{run, fault.Public(err).Message})
+			continue
+		}
+		row, err := s.runRow(r, run)
+		if err != nil {
+			return v, err
+		}
+		v.runs = append(v.runs, row)
+	}
+	return v, nil
+}
+
+// handledRuns reads what came of runs that were retried or cancelled: from how they
+// stand, so that the page may be loaded again.
+func (s *site) handledRuns(r *Request) (manyRuns, error) {
+	v, err := s.manyRuns(r)
+	if err != nil {
+		return v, err
+	}
+	v.done = true
+	for _, id := range v.ids {
+		run, _, err := s.Workflows.Run(r.Context(), r.Actor, id)
+		if err != nil {
+			return v, err
+		}
+		row, err := s.runRow(r, run)
+		if err != nil {
+			return v, err
+		}
+		handled := run.State.Ended()
+		if v.act == workflow.ActRetry {
+			next, err := s.Workflows.Runs(r.Context(), r.Actor, workflow.RunFilter{RetryOf: id, Limit: 1})
 			if err != nil {
 				return v, err
 			}
-			v.runs = append(v.runs, row)
-		case fault.KindOf(err) == fault.Internal:
-			return v, err
-		default:
-			v.refused = append(v.refused, refusedRun{run, fault.Public(err).Message})
+			if handled = len(next) > 0; handled {
+				v.next[id] = next[0].ID
+			}
 		}
+		if handled {
+			v.runs = append(v.runs, row)
+			continue
+		}
+		why := s.mayHandle(r, v.act, run)
+		if fault.KindOf(why) == fault.Internal {
+			return v, why
+		}
+		v.refused = append(v.refused, refusedRun{run, refusal(why)})
 	}
 	return v, nil
+}
+
+// refusal is why nothing was done with a run; nil: what kept it is over.
+func refusal(why error) string {
+	if why == nil {
+		return "It was not done in time. Try it again."
+	}
+	return fault.Public(why).Message
 }
 
 // mayHandle says why the act cannot be done with the run by who looks, or nil.
@@ -219,39 +278,20 @@ func (s *site) mayHandle(r *Request, act workflow.Act, run workflow.Run) error {
 	return nil
 }
 
+// doManyRuns does it, and answers with another page: one that is loaded again does
+// nothing.
 func (s *site) doManyRuns(r *Request) error {
-	v, err := s.markedRuns(r)
+	v, err := s.manyRuns(r)
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(v.runs))
-	rows := map[string]runRow{}
-	for i, run := range v.runs {
-		ids[i], rows[run.ID] = run.ID, run
+	act := s.Runs.RetryMany
+	if v.act == workflow.ActCancel {
+		act = s.Runs.CancelMany
 	}
-	var done []workflow.Handled
-	if len(ids) > 0 {
-		act := s.Runs.RetryMany
-		if v.act == workflow.ActCancel {
-			act = s.Runs.CancelMany
-		}
-		if done, err = act(r.Context(), r.Actor, ids); err != nil {
-			return err
-		}
+	if _, err := act(r.Context(), r.Actor, v.ids); err != nil {
+		return err
 	}
-	v.runs, v.done = nil, true
-	for _, d := range done {
-		row := rows[d.Run]
-		if d.Refuse != nil {
-			v.refused = append(v.refused, refusedRun{row.Run, fault.Public(d.Refuse).Message})
-			continue
-		}
-		if d.Now.ID != d.Run {
-			v.next[d.Run] = d.Now.ID
-		} else {
-			row.Run = d.Now
-		}
-		v.runs = append(v.runs, row)
-	}
-	return r.Page(ui.Head{Title: v.title(), Back: []ui.Link{{Name: "Runs", Href: "/runs"}}}, nil, manyRunsView(v))
+	r.redirect("/runs/many?" + url.Values{"act": {v.act.Code}, "run": v.ids, "done": {"1"}}.Encode())
+	return nil
 }

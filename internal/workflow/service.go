@@ -52,6 +52,9 @@ type Store interface {
 	BeginRun(ctx context.Context, b Beginning) (Journal, error)
 	// Plan returns the plan with which the run began, nil before that.
 	Plan(ctx context.Context, run string) (json.RawMessage, error)
+	// RetryOf returns the newest run that was made in the place of another; false:
+	// none was.
+	RetryOf(ctx context.Context, run string) (Run, bool, error)
 	// LinkRetry notes of which run another is a retry.
 	LinkRetry(ctx context.Context, run, of string) error
 	// SaveStep keeps a step, over the one of the same number as long as that has
@@ -75,6 +78,9 @@ type Tx interface {
 	Uses(ctx context.Context, workflow string) ([]Use, error)
 	// Queued says whether a run of the workflow waits to begin.
 	Queued(ctx context.Context, workflow string) (bool, error)
+	// RetryOf returns the newest run that was made in the place of another; false:
+	// none was.
+	RetryOf(ctx context.Context, run string) (Run, bool, error)
 	// AddRun keeps the row of a run and the job that carries it out.
 	AddRun(ctx context.Context, r Run) error
 	// Record appends events to the audit chain.
@@ -92,6 +98,7 @@ type RunFilter struct {
 	App        string
 	Connection string
 	Workflow   string
+	RetryOf    string // the run in whose place they were made
 	Trigger    string // how it begins: "schedule", "person:"
 	Since      time.Time
 	Limit      int // 0: no limit

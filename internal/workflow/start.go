@@ -77,6 +77,11 @@ func (s *Service) Startable(ctx context.Context, who identity.Actor) ([]Workflow
 // Start runs a manual workflow with inputs, a JSON object. An administrator may
 // run a scheduled one too, beside its schedule.
 func (s *Service) Start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage) (Run, error) {
+	return s.start(ctx, who, id, inputs, nil)
+}
+
+// start runs a workflow; old: in the place of that run.
+func (s *Service) start(ctx context.Context, who identity.Actor, id string, inputs json.RawMessage, old *Run) (Run, error) {
 	if err := s.refused(ctx, who, id, "start", who.Need(identity.ScopeRequestsWrite)); err != nil {
 		return Run{}, err
 	}
@@ -88,6 +93,13 @@ func (s *Service) Start(ctx context.Context, who identity.Actor, id string, inpu
 		}
 		if err := s.MayStart(ctx, who, w); err != nil {
 			return err
+		}
+		retryOf := ""
+		if old != nil {
+			if err := startedOnce(ctx, tx, *old); err != nil {
+				return err
+			}
+			retryOf = old.ID
 		}
 		v, err := tx.Version(ctx, w.ID, w.Published)
 		if err != nil {
@@ -102,26 +114,27 @@ func (s *Service) Start(ctx context.Context, who identity.Actor, id string, inpu
 		} else if o.Inputs, err = v.CheckInputs(inputs); err != nil {
 			return err
 		}
-		started, err = s.begin(ctx, tx, who, w, v, o, "person:"+string(who.Person))
+		started, err = s.begin(ctx, tx, who, w, v, o, Run{Trigger: "person:" + string(who.Person), RetryOf: retryOf})
 		return err
 	})
 	return started, s.refused(ctx, who, id, "start", wrap("start workflow", err))
 }
 
-// begin keeps the run of a version with its event and its job.
-func (s *Service) begin(ctx context.Context, tx Tx, who identity.Actor, w Workflow, v Version, o occasion, trigger string) (Run, error) {
+// begin keeps the run of a version with its event and its job; because says what
+// it comes from.
+func (s *Service) begin(ctx context.Context, tx Tx, who identity.Actor, w Workflow, v Version, o occasion, because Run) (Run, error) {
 	input, err := json.Marshal(o)
 	if err != nil {
 		return Run{}, err
 	}
 	r := Run{
 		ID: s.newID("run"), Kind: string(w.Type), Workflow: w.ID, Version: v.Hash, Connection: w.Connection, Person: string(who.Person),
-		Trigger: trigger, Input: string(input), Attempt: 1, State: RunQueued, QueuedAt: s.now(),
+		Trigger: because.Trigger, RetryOf: because.RetryOf, Input: string(input), Attempt: 1, State: RunQueued, QueuedAt: s.now(),
 	}
 	if err := tx.AddRun(ctx, r); err != nil {
 		return r, err
 	}
-	return r, tx.Record(ctx, w.event(Started, who, s.now(), "run", r.ID, "version", v.Hash, "trigger", trigger))
+	return r, tx.Record(ctx, w.event(Started, who, s.now(), "run", r.ID, "version", v.Hash, "trigger", r.Trigger))
 }
 
 // StartDue runs the workflows whose time has come, each once however many times
@@ -167,7 +180,7 @@ func (s *Service) startDue(ctx context.Context, tx Tx, id string) (bool, error) 
 	if queued { // that one will see all that this one would
 		return false, tx.Record(ctx, w.event(Skipped, identity.System(), now, "scheduled_for", meant.UTC().Format(time.RFC3339)))
 	}
-	_, err = s.begin(ctx, tx, identity.System(), w, v, occasion{ScheduledFor: meant.UTC()}, "schedule")
+	_, err = s.begin(ctx, tx, identity.System(), w, v, occasion{ScheduledFor: meant.UTC()}, Run{Trigger: "schedule"})
 	return err == nil, err
 }
 
