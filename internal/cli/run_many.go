@@ -16,11 +16,16 @@ const mostHandled = 200
 // was done with one of them.
 func (s *session) handle(ctx context.Context, ids []string, word string, act func(ctx context.Context, ids []string) (wire.List[wire.HandledRun], error)) error {
 	all := wire.List[wire.HandledRun]{Items: []wire.HandledRun{}}
+	var broke error
 	for len(ids) > 0 {
 		n := min(len(ids), mostHandled)
 		page, err := act(ctx, ids[:n])
-		if err != nil {
-			return err
+		if err != nil { // what was done before is told all the same
+			if len(all.Items) == 0 {
+				return err
+			}
+			broke = err
+			break
 		}
 		all.Items, ids = append(all.Items, page.Items...), ids[n:]
 	}
@@ -47,6 +52,9 @@ func (s *session) handle(ctx context.Context, ids []string, word string, act fun
 	})
 	if err != nil {
 		return err
+	}
+	if broke != nil {
+		return broke
 	}
 	return part(refused, len(all.Items), "were not "+word)
 }
