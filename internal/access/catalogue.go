@@ -133,6 +133,7 @@ type Review struct {
 	Live     []Grant           // what the person has now, of every app
 	Similar  []Request         // the last decisions on the same role
 	Comments []Comment
+	Extends  *Extension // what its approval would do to the end of what the person has; nil: it asks for no more time
 }
 
 // mostSimilar is how many past decisions are shown.
@@ -153,6 +154,9 @@ func (s *Service) Review(ctx context.Context, who identity.Actor, id RequestID) 
 			return err
 		}
 		if who, err = standing(ctx, tx, who); err != nil {
+			return err
+		}
+		if v.Extends, err = s.extensionIn(ctx, tx, v.Request); err != nil {
 			return err
 		}
 		return v.read(ctx, tx, who)

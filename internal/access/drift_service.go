@@ -228,11 +228,14 @@ func maySettle(who identity.Actor, app App) error {
 // AcceptChange takes what somebody changed in the other system as the end of a
 // grant. Nothing is written there.
 func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
-	return s.change(ctx, who, id, "accept", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+	return s.change(ctx, who, id, "accept", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		if err := maySettle(who, app); err != nil {
 			return g, nil, nil, err
 		}
 		g, events, err := g.accept(who, note, s.now())
+		if err == nil {
+			err = endedByHand(ctx, tx, who, g, s.now())
+		}
 		return g, events, nil, err
 	})
 }

@@ -112,10 +112,10 @@ func (s *Service) putTo(ctx context.Context, tx Tx, g Grant, events []audit.Even
 	return g, tx.Enqueue(ctx, *job)
 }
 
-// Revoke ends a grant before its time.
+// Revoke ends a grant before its time, and withdraws what waits for more of it.
 func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
-	return s.change(ctx, who, id, "revoke", func(_ context.Context, _ Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
-		return s.revocation(g, who, app, note)
+	return s.change(ctx, who, id, "revoke", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+		return s.revocation(ctx, tx, g, who, app, note)
 	})
 }
 

@@ -153,7 +153,7 @@ func (s *Service) revokeIn(ctx context.Context, tx Tx, who identity.Actor, g Gra
 	if err != nil {
 		return g, err
 	}
-	g, events, job, err := s.revocation(g, who, app, note)
+	g, events, job, err := s.revocation(ctx, tx, g, who, app, note)
 	if err != nil {
 		return g, err
 	}
@@ -161,9 +161,14 @@ func (s *Service) revokeIn(ctx context.Context, tx Tx, who identity.Actor, g Gra
 }
 
 // revocation is g ending before its time, and the job that carries that out; nil
-// when there is nothing to carry out.
-func (s *Service) revocation(g Grant, who identity.Actor, app App, note string) (Grant, []audit.Event, *Job, error) {
-	g, events, err := g.revoke(who, app, note, s.newID("run"), s.now())
+// when there is nothing to carry out. What waits for more time of it is withdrawn
+// in tx.
+func (s *Service) revocation(ctx context.Context, tx Tx, g Grant, who identity.Actor, app App, note string) (Grant, []audit.Event, *Job, error) {
+	now := s.now()
+	g, events, err := g.revoke(who, app, note, s.newID("run"), now)
+	if err == nil {
+		err = endedByHand(ctx, tx, who, g, now)
+	}
 	if err != nil || g.State == GrantEnded {
 		return g, events, nil, err
 	}

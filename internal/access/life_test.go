@@ -96,6 +96,24 @@ func TestExtend(t *testing.T) {
 			t.Errorf("events %v", kinds)
 		}
 
+		// Who decides is told where the end is and where it would be; it may come
+		// to less than what was asked for.
+		w.pass(time.Hour)
+		ends = w.grant(g.ID).EndsAt
+		for more, want := range map[time.Duration]access.Extension{
+			30 * time.Minute: {Begun: true, Ends: ends, Then: ends.Add(30 * time.Minute), Length: ends.Add(30 * time.Minute).Sub(g.StartsAt)},
+			4 * time.Hour:    {Begun: true, Ends: ends, Then: w.clock().Add(4 * time.Hour), Length: w.clock().Add(4 * time.Hour).Sub(g.StartsAt), Capped: true},
+		} {
+			r := extend(g, more)
+			v, err := w.svc.Review(t.Context(), as(bo), r.ID)
+			all, listErr := w.svc.Extensions(t.Context(), []access.Request{r, first})
+			if err != nil || listErr != nil || v.Extends == nil || len(all) != 1 || *v.Extends != all[r.ID] || !sameEnds(all[r.ID], want) {
+				t.Errorf("%v more: %+v, %+v, %v, %v; want %+v", more, v.Extends, all, err, listErr, want)
+			}
+			_, err = w.svc.Withdraw(t.Context(), as(rita), r.ID)
+			w.must(err)
+		}
+
 		// An extension that is approved after the end is access anew.
 		late := extend(g, time.Hour)
 		w.pass(4 * time.Hour)
@@ -112,6 +130,54 @@ func TestExtend(t *testing.T) {
 		if _, err := w.svc.Extend(t.Context(), as(sam), late.Grant, nil, ""); !errors.Is(err, fault.NotFound) {
 			t.Errorf("extend somebody else's: %v", err)
 		}
+	})
+}
+
+func sameEnds(a, b access.Extension) bool {
+	return a.Begun == b.Begun && a.Ends.Equal(b.Ends) && a.Then.Equal(b.Then) && a.Length == b.Length && a.Capped == b.Capped
+}
+
+// Who ends access by hand does not leave a request behind whose approval would
+// give it anew; the clock does.
+func TestEndWithdrawsExtension(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		for name, end := range map[string]func(access.Grant) error{
+			"its holder":   func(g access.Grant) error { _, err := w.svc.Revoke(ctx, as(rita), g.ID, ""); return err },
+			"an owner":     func(g access.Grant) error { _, err := w.svc.Revoke(ctx, as(olga), g.ID, "no"); return err },
+			"all of it":    func(access.Grant) error { _, err := w.svc.RevokeAll(ctx, as(ana), rita, "", false); return err },
+			"by the clock": func(access.Grant) error { w.pass(time.Hour); _, err := w.svc.ExpireDue(ctx, 10); return err },
+			"not at all":   func(access.Grant) error { return nil },
+			"taken as over": func(g access.Grant) error {
+				g.State, g.Outside = access.GrantChanged, access.Outside{Expected: g.RoleName, At: w.clock()}
+				w.must(db.Change(ctx, func(tx access.Tx) error { return tx.SaveGrant(ctx, g) }))
+				_, err := w.svc.AcceptChange(ctx, as(ana), g.ID, "")
+				return err
+			},
+		} {
+			role := w.role(access.Policy{Longest: 4 * time.Hour, Usual: time.Hour, Steps: []access.Step{by(bo)}})
+			first := w.file(rita, access.Ask{Role: role})
+			first, err := w.svc.Approve(ctx, as(bo), first.ID, nil, "")
+			w.must(err)
+			g := w.done(w.grant(first.Grant))
+			more, err := w.svc.Extend(ctx, as(rita), g.ID, nil, "")
+			w.must(err)
+			w.must(end(g))
+			want := access.RequestWithdrawn
+			if name == "by the clock" || name == "not at all" {
+				want = access.RequestWaiting
+			}
+			kinds := w.kinds("request:" + string(more.ID))
+			if got := w.request(more.ID).State; got != want || slices.Contains(kinds, access.RequestWasWithdrawn) != (want == access.RequestWithdrawn) {
+				t.Errorf("ended %s: the extension is %s, %v", name, got, kinds)
+			}
+			if _, err := w.svc.Approve(ctx, as(bo), more.ID, nil, ""); (err == nil) != (want == access.RequestWaiting) {
+				t.Errorf("ended %s, and then approved: %v", name, err)
+			}
+		}
+		w.verify()
 	})
 }
 

@@ -519,6 +519,12 @@ func (l *life) ends(id access.GrantID) {
 	g := l.grants[id]
 	l.moved++
 	l.seen["revoked"]++
+	for req, state := range l.requests { // what waits for more of it goes with it
+		if state == access.RequestWaiting && l.request(req).Extends == id {
+			l.requests[req] = access.RequestWithdrawn
+			l.seen["withdrawn with its access"]++
+		}
+	}
 	if g.revoked, g.next = true, ""; g.state == access.GrantScheduled {
 		g.state, g.run = access.GrantEnded, ""
 		return

@@ -201,7 +201,11 @@ func (s *server) listRequests(ctx context.Context, who identity.Actor, in *reque
 		f.State = access.RequestWaiting
 	}
 	rs, err := s.Access.Requests(ctx, who, f, in.Decidable)
-	return pageOf(rs, in.Limit, func(r access.Request) string { return string(r.ID) }, requestOf), err
+	if err != nil {
+		return nil, err
+	}
+	told, err := s.extended(ctx, rs...)
+	return pageOf(rs, in.Limit, func(r access.Request) string { return string(r.ID) }, told), err
 }
 
 func (s *server) fileRequest(ctx context.Context, who identity.Actor, in *with[wire.NewRequest]) (*body[wire.Request], error) {
@@ -217,7 +221,11 @@ func (s *server) fileRequest(ctx context.Context, who identity.Actor, in *with[w
 
 // withGrant returns r with what became of its access.
 func (s *server) withGrant(ctx context.Context, who identity.Actor, r access.Request) (*body[wire.Request], error) {
-	out := requestOf(r)
+	told, err := s.extended(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	out := told(r)
 	if r.Grant == "" {
 		return answer(out), nil
 	}

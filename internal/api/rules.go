@@ -351,6 +351,9 @@ func (s *server) reviewRequest(ctx context.Context, who identity.Actor, in *one)
 		Deciders: listOf(v.Deciders, personOf).Body.Items, MayDecide: v.Refusal == nil, Refusal: refusalOf(v.Refusal),
 		Live: listOf(v.Live, grantOf).Body.Items, Similar: listOf(v.Similar, requestOf).Body.Items,
 	}
+	if v.Extends != nil {
+		out.Request.Extension = extensionOf(*v.Extends)
+	}
 	for _, c := range v.Comments {
 		out.Request.Comments = append(out.Request.Comments, commentOf(c))
 	}

@@ -350,6 +350,7 @@ func (s *session) reviewView(ctx context.Context) view[wire.Review] {
 				{"What", text(v.App.Name + "/" + v.Role.Name)},
 				{"It gives", text(v.Role.Description)},
 				{"For", length(v.Request.Duration)},
+				{"More time", s.moreTime(v.Request)},
 				{"Why", text(v.Request.Reason)},
 				{"Asked by", text(v.Requester.Email)},
 				{"Asked", s.exact(v.Request.CreatedAt)},

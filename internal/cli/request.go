@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,6 +48,7 @@ func (s *session) requestDetails(ctx context.Context, r wire.Request) []detail {
 		{"App", text(s.appName(ctx, r.AppID))},
 		{"Role", text(r.RoleName)},
 		{"For", length(r.Duration)},
+		{"More time", s.moreTime(r)},
 		{"Reason", text(r.Reason)},
 		{"Asked", s.exact(r.CreatedAt)},
 		{"Policy", text(r.Policy.Name + ", version " + strconv.Itoa(r.Policy.Version))},
@@ -195,6 +197,8 @@ func (s *session) listRequests(ctx context.Context, filter client.RequestFilter,
 	}
 	if filter.Decidable {
 		v.none = "Nothing waits for your decision."
+		after := slices.IndexFunc(v.columns, func(c column[wire.Request]) bool { return c.name == "For" }) + 1
+		v.columns = slices.Insert(v.columns, after, s.endColumns()...)
 	}
 	return list(s, page, v)
 }

@@ -21,6 +21,7 @@ type inbox struct {
 	dir      directory
 	requests []access.Request // the oldest first
 	more     bool
+	extends  map[access.RequestID]access.Extension
 }
 
 // mostWaiting is how many requests an inbox shows.
@@ -49,7 +50,8 @@ func (s *site) inbox(r *Request) (inbox, error) {
 		box.requests = box.requests[:mostWaiting]
 	}
 	slices.Reverse(box.requests)
-	return box, nil
+	box.extends, err = s.Access.Extensions(r.Context(), box.requests)
+	return box, err
 }
 
 // reviewSheet is a request as one who decides sees it.

@@ -138,7 +138,7 @@ var tellings = map[audit.Kind]telling{
 	access.RequestStepApproved: {agreed, by("%s approved step"), t0(trail.approvedText), false},
 	access.RequestWasApproved:  {agreed, t0(trail.approvedTitle), t0(trail.approvedText), false},
 	access.RequestWasDenied:    {turnedDown, by("%s denied the request"), datum("reason", ""), false},
-	access.RequestWasWithdrawn: {backed, by("%s withdrew the request"), datum("why", "Why: "), false},
+	access.RequestWasWithdrawn: {backed, t0(trail.withdrawnTitle), t0(trail.withdrawnText), false},
 	access.RequestHasLapsed:    {look{"hourglass", ui.Quiet}, by("The request lapsed"), always("Nobody decided in time."), false},
 	access.RequestCommented:    {said, by("%s wrote"), datum("text", ""), false},
 	access.RequestUndecidable:  {alarm, by("At present nobody can decide this"), always("The policy names nobody who may. An administrator can change the policy or the directory."), false},
@@ -227,6 +227,20 @@ func (t trail) approvedText(e audit.Event) string {
 		parts = append(parts, e.Data["reason"])
 	}
 	return strings.Join(parts, " ")
+}
+
+func (t trail) withdrawnTitle(e audit.Event) string {
+	if e.Data["grant"] != "" { // nobody took it back: it went with the access
+		return "The request was withdrawn"
+	}
+	return by("%s withdrew the request")(t, e)
+}
+
+func (t trail) withdrawnText(e audit.Event) string {
+	if e.Data["grant"] != "" {
+		return short(t.dir.actor(e.Actor)) + " ended the access that it asked more time for: nobody needs to decide on this any more."
+	}
+	return datum("why", "Why: ")(t, e)
 }
 
 func (t trail) activeTitle(e audit.Event) string {

@@ -344,6 +344,7 @@ type Request struct {
 	Approvals   []Approval `json:"approvals"`
 	Asked       []Asked    `json:"asked,omitempty" doc:"What workflows of its steps were asked"`
 	ExtendsID   string     `json:"extends_grant_id,omitempty" doc:"The access that it asks more time for"`
+	Extension   *MovedEnd  `json:"extension,omitempty" doc:"What its approval would do to the end of that access; while it waits"`
 	StartsAt    *time.Time `json:"starts_at" doc:"When the access is to start; null: as soon as it is approved"`
 	LapsesAt    *time.Time `json:"lapses_at" doc:"When it lapses, should nobody decide"`
 	DeciderIDs  []string   `json:"decider_ids,omitempty" doc:"Who could decide the step that waits, when one request is asked for"`
