@@ -173,10 +173,13 @@ func (g Grant) accept(who identity.Actor, note string, now time.Time) (Grant, []
 
 // changedAgain says whether a run that was to restore g found something else
 // than what the person had seen who ordered it, and left that alone. What others
-// of the person's grants give is no such thing.
-func (g Grant) changedAgain(o Outcome, others []Grant) bool {
+// of the person's grants give is no such thing, unless g gives more.
+func (g Grant) changedAgain(o Outcome, others []Grant, scale Scale) bool {
 	if g.Outside.At.IsZero() || o.Before == nil || o.Proof.Role != *o.Before {
 		return false
+	}
+	if scale.less(o.Proof.Role, g.RoleName) {
+		return true
 	}
 	given := func(other Grant) bool { return other.State == GrantActive && other.RoleName == o.Proof.Role }
 	return o.Proof.Role != g.Outside.Found && o.Proof.Role != g.RoleName && !slices.ContainsFunc(others, given)
@@ -189,6 +192,21 @@ func (g Grant) driftAgain(found string, now time.Time) (Grant, []audit.Event) {
 	g.State, g.Outside, g.NextTry = GrantChanged, Outside{Expected: g.RoleName, Found: found, At: now}, time.Time{}
 	return g, []audit.Event{g.event(GrantDrifted, identity.System(), now, "run", g.Run, "expected", g.RoleName, "found", foundText(found),
 		"decided_on", foundText(before))}
+}
+
+// less says whether found holds less than the role. Of a role that is on no scale
+// nobody knows.
+func (s Scale) less(found, role string) bool {
+	own, rank := s.Rank(role), s.Rank(found)
+	return own >= 0 && (found == "" || found == s.None || rank >= 0 && rank < own)
+}
+
+// tooLittle is the problem of a run that was to set up g and ended with less.
+func (g Grant) tooLittle(found string) Problem {
+	return Problem{
+		Code: "role_too_weak", Message: "The workflow ended with " + foundText(found) + ", which holds less than " + g.RoleName + ".",
+		Hint: "Look at what the workflow did, mend it, and retry.",
+	}
 }
 
 // broken says which grants of one person on one site are not as they should be
@@ -213,13 +231,43 @@ func broken(grants []Grant, found string, scale Scale) func(Grant) bool {
 	}
 }
 
+// restoring says whether g is to be set up once more in place of what somebody
+// had changed.
+func (g Grant) restoring() bool { return !g.Outside.At.IsZero() && g.wants(JobProvision) }
+
+// remaining returns those of a person's other grants on the site that still give
+// their role when g ends. One that somebody changed, but that is weaker than g,
+// was agreed and has not ended: where the role of g is there, it is whole.
+func remaining(g Grant, others []Grant, scale Scale) []Grant {
+	return slices.DeleteFunc(slices.Clone(others), func(other Grant) bool {
+		return other.ID == g.ID || other.State == GrantChanged && !scale.less(other.RoleName, g.RoleName)
+	})
+}
+
+// overwritten returns g, which is to be restored, with what a run of another
+// grant put in the place of what was found: that is no change of a stranger's.
+func (g Grant) overwritten(o Outcome) (Grant, bool) {
+	if !g.restoring() || g.Outside.Found != *o.Before || *o.Before == o.Proof.Role {
+		return g, false
+	}
+	g.Outside.Found = o.Proof.Role
+	return g, true
+}
+
 // othersAfter returns those of a person's other grants on the site that are
-// changed outside, or are no more, after a run of g read what is there.
+// changed outside, or are no more, after a run of g read what is there, and those
+// to be restored in whose place the run put something else.
 func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time) (changed []Grant, events []audit.Event) {
 	others = sameUser(g, others, o)
 	if len(others) == 0 {
 		return nil, nil
 	}
+	for _, other := range others {
+		if next, ours := other.overwritten(o); ours {
+			changed = append(changed, next)
+		}
+	}
+	others = slices.DeleteFunc(slices.Clone(others), Grant.restoring)
 	before, after := others, others
 	if o.Kind == JobDeprovision {
 		before = append(slices.Clone(others), g)

@@ -294,8 +294,10 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 			}
 		case o.Kind == JobProvision:
 			g = g.took(o.Run)
-			if g.wants(o.Kind) && g.changedAgain(o, beside) {
+			if g.wants(o.Kind) && g.changedAgain(o, beside, scale) {
 				g, events = g.driftAgain(o.Proof.Role, now)
+			} else if g.wants(o.Kind) && scale.less(o.Proof.Role, g.RoleName) {
+				g, events = g.fail(o.Kind, g.tooLittle(o.Proof.Role), now)
 			} else {
 				g, events = g.confirm(o.Proof, now)
 			}
@@ -363,8 +365,10 @@ func others(ctx context.Context, tx Reader, g Grant, o Outcome) ([]Grant, error)
 	if o.Before == nil || o.Problem != nil {
 		return nil, nil
 	}
-	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged}})
-	return slices.DeleteFunc(all, func(other Grant) bool { return other.ID == g.ID }), err
+	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged, GrantSettingUp, GrantNotSetUp}})
+	return slices.DeleteFunc(all, func(other Grant) bool {
+		return other.ID == g.ID || other.State != GrantActive && other.State != GrantChanged && !other.restoring()
+	}), err
 }
 
 // changedOutside says whether a run that took nothing back found what no grant
@@ -390,7 +394,7 @@ type Facts struct {
 	Person    identity.Person
 	Requester identity.Person
 	Request   Request
-	Remaining []Grant // the person's other active grants on the same connection
+	Remaining []Grant // the person's other grants that give their role on the same connection
 }
 
 // Facts reads what a run of the kind must know. It returns ErrSuperseded when
@@ -420,17 +424,26 @@ func (s *Service) Facts(ctx context.Context, run string, kind JobKind, id GrantI
 		if kind == JobProvision && f.Person.Disabled {
 			return enabled(ctx, tx, f.Person.ID)
 		}
-		live, err := tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, Connection: f.Grant.Connection, States: []GrantState{GrantActive}})
-		for _, g := range live {
-			// A person has one role on a site: what another app gives there counts,
-			// and what a grant gives on another site does not.
-			if g.ID != id {
-				f.Remaining = append(f.Remaining, g)
-			}
+		// A person has one role on a site: what another app gives there counts, and
+		// what a grant gives on another site does not.
+		states := []GrantState{GrantActive}
+		if kind == JobDeprovision {
+			states = append(states, GrantChanged)
 		}
+		f.Remaining, err = tx.Grants(ctx, GrantFilter{Person: f.Grant.Person, Connection: f.Grant.Connection, States: states})
 		return err
 	})
-	return f, wrap("read the facts of a run", err)
+	if err != nil {
+		return f, wrap("read the facts of a run", err)
+	}
+	var scale Scale
+	if slices.ContainsFunc(f.Remaining, func(g Grant) bool { return g.State == GrantChanged }) {
+		if scale, err = s.rules.Scale(ctx, f.Grant.Connection); err != nil {
+			return f, wrap("read the facts of a run", err)
+		}
+	}
+	f.Remaining = remaining(f.Grant, f.Remaining, scale)
+	return f, nil
 }
 
 // ErrSuperseded says that a later decision has overtaken a run: it must write

@@ -132,7 +132,7 @@ func (s *Service) previews(ctx context.Context, who identity.Actor, grants []Gra
 			if err != nil {
 				return err
 			}
-			live, err = tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive}})
+			live, err = tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged}})
 			return err
 		})
 		if err != nil {
@@ -144,7 +144,7 @@ func (s *Service) previews(ctx context.Context, who identity.Actor, grants []Gra
 		live = slices.DeleteFunc(live, func(l Grant) bool {
 			return slices.ContainsFunc(grants, func(other Grant) bool { return other.ID == l.ID && other.ID != g.ID })
 		})
-		p := previewOf(g, app, live, scale)
+		p := previewOf(g, app, remaining(g, live, scale), scale)
 		p.ByHand = byHand
 		list = append(list, p)
 	}
@@ -152,7 +152,8 @@ func (s *Service) previews(ctx context.Context, who identity.Actor, grants []Gra
 }
 
 // previewOf says what the end of g does: what the workflows of the bundle do
-// with what was reported last. live are the person's active grants on the site.
+// with what was reported last. live are the person's other grants that remain on
+// the site.
 func previewOf(g Grant, app App, live []Grant, scale Scale) Preview {
 	p := Preview{Grant: g, Now: g.Proof.Role, ReadAt: g.Proof.At}
 	var strongest *Grant

@@ -165,6 +165,44 @@ func TestComparison(t *testing.T) {
 	})
 }
 
+// G8: grants of one person that somebody changed outside are restored, and ended,
+// without one's run being taken for a stranger's change to another, and without
+// the end of one taking what another gives.
+func TestSeveralGrantsChangedOutside(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, u *setup) {
+		rita := u.site.AddUser("rita@acme.example", "Unlicensed")
+		creator := u.request(u.rita.ID, "Creator", true).GrantID
+		u.grantIn(creator, "active")
+		viewer := u.request(u.rita.ID, "Viewer", true).GrantID
+		u.grantIn(viewer, "active")
+		changed := func() {
+			rita.SetRole("Unlicensed")
+			u.compared()
+			u.grantIn(creator, "changed_outside")
+			u.grantIn(viewer, "changed_outside")
+		}
+		changed()
+		held := make(chan struct{})
+		u.site.Fail(tableautest.Fault{Method: "PUT", Before: func() { <-held }})
+		call[wire.Grant](u.node, "POST", "/grants/"+viewer+"/restore", nil)
+		call[wire.Grant](u.node, "POST", "/grants/"+creator+"/restore", nil)
+		close(held)
+		g := u.grantIn(creator, "active", "changed_outside", "not_set_up")
+		if v := u.grantIn(viewer, "active", "changed_outside", "not_set_up"); g.State != "active" || v.State != "active" || rita.Role() != "Creator" || g.Proof.Note != "Viewer → Creator." {
+			t.Errorf("Creator is %s (%s), Viewer %s, Rita is %s", g.State, g.Proof.Note, v.State, rita.Role())
+		}
+
+		changed()
+		rita.SetRole("Creator") // undone by hand
+		call[wire.Grant](u.node, "POST", "/grants/"+creator+"/revoke", wire.Revocation{Reason: "over"})
+		u.grantIn(creator, "ended")
+		if v := u.grantIn(viewer, "active", "changed_outside"); v.State != "active" || rita.Role() != "Viewer" {
+			t.Errorf("Viewer is %s, Rita is %s", v.State, rita.Role())
+		}
+	})
+}
+
 // kinds lists the kinds of the events of a subject.
 func (u *setup) kinds(subject string) []string {
 	var kinds []string

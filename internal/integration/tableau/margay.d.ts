@@ -54,7 +54,7 @@ declare module "margay" {
               readonly found: string | null;
           } | null;
       };
-      /** The person's other active grants on the same site, the strongest first. */
+      /** The person's other grants that give their role on the same site, the strongest first. */
       readonly remaining: readonly Grant[];
       readonly request: {
           readonly id: string;

@@ -44,7 +44,7 @@ export interface AccessContext {
     /** What somebody changed in the other system, and who restores this grant has seen; null otherwise. found is null for nobody there. */
     readonly changedOutside: { readonly expected: string; readonly found: string | null } | null;
   };
-  /** The person's other active grants on the same site, the strongest first. */
+  /** The person's other grants that give their role on the same site, the strongest first. */
   readonly remaining: readonly Grant[];
   readonly request: { readonly id: string; readonly reason: string };
   /** Why the grant ends; null while it begins. */
