@@ -16,7 +16,7 @@ import (
 )
 
 func TestUsersPageEdges(t *testing.T) {
-	// The edges of paging at which open clients fail: 100, 101, 200, 201, …
+	// page_edges: the edges of paging at which open clients fail: 100, 101, 200, 201, …
 	t.Parallel()
 	for _, n := range []int{0, 1, 99, 100, 101, 200, 201, 1000, 1001, 2500} {
 		for _, size := range []int{100, 1000} {

@@ -104,8 +104,9 @@ func (u *setup) quiet() {
 	}
 }
 
-// S73, S75, S76, S78: what goes wrong on the way to Tableau is said in the same
-// sentence by the call, the run and the grant.
+// S73, S75, S76, S78, errors_carry_reason: what goes wrong on the way to Tableau
+// is said in the same sentence by the call, the run and the grant, with a code and
+// what to do next.
 func TestSentences(t *testing.T) {
 	t.Parallel()
 	signIn := tableautest.Fault{Method: http.MethodPost, Path: "/api/*/auth/signin", Times: -1}
@@ -190,6 +191,60 @@ func TestNoAdministrator(t *testing.T) {
 		"Recreate the PAT under a site or server administrator account if user-management workflows are needed."
 	if grant.Problem.Message != want || !strings.Contains(grant.Problem.Detail, "403") {
 		t.Errorf("problem %+v", grant.Problem)
+	}
+}
+
+// rerun_uses_current: what failed with one token is retried with the one that is
+// there by then.
+func TestRetryUsesTheNewToken(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, tableautest.Config{})
+	rita := s.AddUser("rita@acme.example", "Viewer")
+	old := s.AddUser("old@acme.example", "SiteAdministratorCreator")
+	pat := s.AddPAT(old, "old", patSecret)
+	u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool()), s)
+	edit := func(name string) {
+		call[wire.Connection](u.node, "PATCH", "/connections/"+u.connection.ID, wire.ChangedConnection{Settings: map[string]string{
+			"pat_name": name, "pat_secret": patSecret, "site_content_url": s.ContentURL(),
+		}})
+	}
+	now := s.settings()["pat_name"]
+	edit("old")
+	pat.Revoke()
+	failed := u.grantIn(u.request(u.rita.ID, "Creator", true).GrantID, "not_set_up")
+	if failed.Problem.Code != "auth_rejected" {
+		t.Fatalf("problem %+v", failed.Problem)
+	}
+
+	edit(now)
+	retried := call[wire.Run](u.node, "POST", "/runs/"+failed.RunID+"/retry", nil)
+
+	if g := u.grantIn(failed.ID, "active"); g.RunID != retried.ID || rita.Role() != "Creator" {
+		t.Errorf("grant %+v, in Tableau %s", g, rita.Role())
+	}
+}
+
+// check_means_use, T44: that users can be listed is all that a green check says.
+// It changes nothing to find out more; where a role cannot be changed, the access
+// says so and is not called active.
+func TestChecksPassWhereNoRoleCanBeChanged(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, tableautest.Config{})
+	rita := s.AddUser("rita@acme.example", "Viewer")
+	u := setUp(startNode(t, store.Config{}, t.TempDir(), s.CertPool()), s)
+	s.Fail(tableautest.Fault{Method: http.MethodPut, Path: "/api/*/sites/*/users/*", Code: "403004", Times: -1})
+
+	checks := call[wire.List[wire.Check]](u.node, "POST", "/connections/"+u.connection.ID+"/checks", nil).Items
+
+	if last := checks[3]; last.Status != "pass" || last.Message != "PAT can list site users (2 total)." {
+		t.Errorf("check %+v", last)
+	}
+	if n := s.puts(); n != 0 {
+		t.Errorf("checks made %d changes", n)
+	}
+	grant := u.grantIn(u.request(u.rita.ID, "Creator", true).GrantID, "not_set_up")
+	if grant.Problem.Code != "denied" || grant.Problem.Hint == "" || rita.Role() != "Viewer" {
+		t.Errorf("problem %+v, in Tableau %s", grant.Problem, rita.Role())
 	}
 }
 
