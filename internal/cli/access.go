@@ -181,17 +181,15 @@ func newAccessRevoke(s *session) *cobra.Command {
 	var wait waiting
 	var dry bool
 	cmd := &cobra.Command{
-		Use: "revoke GRANT...", Short: "End access before its time",
+		Use: "revoke [GRANT...]", Short: "End access before its time",
 		Long: "End access before its time. It shows what will become of it in Tableau and asks, unless --yes\n" +
 			"is given. --dry-run shows that and does nothing. --person ends all that somebody holds.",
-		Args: func(_ *cobra.Command, args []string) error {
-			if (len(args) == 0) == (person == "") {
-				return usage("margay access revoke GRANT, or margay access revoke --person ADDRESS", "Say which grants, or whose.")
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
+			case len(args) == 0 && person == "":
+				return usage("margay access revoke GRANT, or margay access revoke --person ADDRESS", "Say which grants, or whose.")
+			case len(args) > 0 && person != "":
+				return usage("Leave out "+args[0]+", or leave out --person.", "Say which grants, or whose, not both: --person ends all that somebody holds.")
 			case person != "":
 				return s.revokePerson(cmd.Context(), person, reason, dry)
 			case dry:

@@ -29,9 +29,14 @@ func newAdminToken(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			token, err := server.Token(cmd.Context(), s.serverConfig(), email, wanted)
+			cfg := s.serverConfig()
+			isNew := server.IsNew(cfg)
+			token, err := server.Token(cmd.Context(), cfg, email, wanted)
 			if err != nil {
 				return err
+			}
+			if isNew { // a mistyped folder must not pass for the one that was meant
+				fmt.Fprintln(s.err, visible("Made a new database in "+cfg.Data+": there was none."))
 			}
 			_, err = fmt.Fprintln(s.out, token)
 			return err

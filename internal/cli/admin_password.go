@@ -18,7 +18,6 @@ func newAdminPassword(s *session) *cobra.Command {
 			"The password is asked for without showing it, or read from --password-file (\"-\" is standard input).",
 		Example: "margay admin password --data ./margay-data --email ana@acme.example\n" +
 			"margay admin password --email ana@acme.example --password-file ./ana.txt",
-		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			password, err := s.newPassword(cmd, file)
 			if err != nil {

@@ -33,7 +33,10 @@ func Main(p Process) int {
 	s := newSession(p)
 	root := newRoot(s)
 	root.SetArgs(p.Args)
-	err := root.ExecuteContext(ctx)
+	err := unknownHelp(root, p.Args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	return s.finish(ctx, err)
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/client"
 )
 
 func newConnection(s *session) *cobra.Command {
@@ -173,6 +175,9 @@ func newConnectionCheck(s *session) *cobra.Command {
 				return err
 			}
 			page, err := api.CheckConnection(cmd.Context(), c.ID, cleaned(only)...)
+			if e, ok := errors.AsType[*client.Error](err); ok && e.Problem.Code == "check_missing" {
+				return usage(strings.Join(e.Problem.NextSteps, " "), "%s", e.Problem.Detail)
+			}
 			if err != nil {
 				return err
 			}

@@ -33,7 +33,6 @@ func newDemo(s *session) *cobra.Command {
 			"and an app, and carries a request through approval to a site role and back. Each step is\n" +
 			"held against the simulated site's own journal. Then it keeps serving until Ctrl-C.",
 		Example: "margay demo\nmargay demo --exit",
-		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.demo(cmd.Context(), o) },
 	}
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "where the server listens; any free port when this one is taken")

@@ -278,13 +278,10 @@ func newDriftResolve(s *session) *cobra.Command {
 		Long: "Settle differences: accept takes what is there as the end of the grant and writes nothing;\n" +
 			"restore sets the role again, after reading what is there; end ends the grant by its\n" +
 			"ordinary road, which leaves a role alone that is not the grant's.",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) < 2 || !slices.Contains([]string{"accept", "restore", "end"}, args[0]) {
-				return usage("margay tableau drift resolve accept|restore|end DIFFERENCE", "Say how, and which differences.")
-			}
-			return nil
-		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains([]string{"accept", "restore", "end"}, args[0]) {
+				return usage("margay tableau drift resolve accept|restore|end DIFFERENCE", "%q is no way to settle a difference: say accept, restore or end.", args[0])
+			}
 			api, err := s.client()
 			if err != nil {
 				return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/client"
@@ -65,6 +67,9 @@ func (s *session) finish(ctx context.Context, err error) int {
 	}
 	code := exitCode(ctx, err)
 	p := problemOf(err, code)
+	if len(p.NextSteps) == 0 {
+		p.NextSteps = nextSteps(s.args, p, code)
+	}
 	if code == exitPlan {
 		fmt.Fprintln(s.err, visible(p.Detail)) // a finding, not an error
 	} else {
@@ -106,6 +111,19 @@ func exitCode(ctx context.Context, err error) int {
 		return exitFailed
 	}
 	return exitFailed
+}
+
+// nextSteps are what to do after an error of the server's that does not say it:
+// the server does not know that it speaks to a command line.
+func nextSteps(args []string, p wire.Problem, code int) []string {
+	at := slices.IndexFunc(args, func(a string) bool { return !strings.HasPrefix(a, "-") })
+	switch {
+	case slices.ContainsFunc(p.Errors, func(f wire.ProblemField) bool { return strings.HasSuffix(f.Pointer, "reason") }):
+		return []string{"Say why: --reason TEXT"}
+	case code == exitNotFound && at >= 0 && slices.Contains([]string{"access", "run", "task", "request", "token"}, args[at]):
+		return []string{"List them with: margay " + args[at] + " list"}
+	}
+	return nil
 }
 
 func kindOf(err error) fault.Kind {

@@ -95,8 +95,36 @@ func knownVerb(c *cobra.Command, args []string) error {
 	hint := c.CommandPath() + " --help"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "Did you mean: " + c.CommandPath() + " " + near[0]
+	} else if below := deeper(c, args[0]); len(below) == 1 {
+		hint = "Did you mean: " + below[0].CommandPath()
 	}
 	return usage(hint, "%q is no command of %s.", args[0], c.CommandPath())
+}
+
+// deeper returns the commands of that name one floor below.
+func deeper(c *cobra.Command, name string) []*cobra.Command {
+	var found []*cobra.Command
+	for _, child := range c.Commands() {
+		for _, verb := range child.Commands() {
+			if verb.Name() == name {
+				found = append(found, verb)
+			}
+		}
+	}
+	return found
+}
+
+// unknownHelp refuses --help of a command that there is not: the help of the
+// group above would read as if there were.
+func unknownHelp(root *cobra.Command, args []string) error {
+	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+		return nil
+	}
+	c, rest, err := root.Find(args)
+	if err != nil || !c.HasSubCommands() || len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil //nolint:nilerr // what is wrong with it is said when it is run
+	}
+	return knownVerb(c, rest)
 }
 
 func needVerb(c *cobra.Command, _ []string) error {
@@ -150,10 +178,10 @@ func topics() []*cobra.Command {
 // exitMeanings says what each exit code means.
 func exitMeanings() map[int]string {
 	return map[int]string{
-		exitDone: "done", exitFailed: "failed", exitUsage: "wrong usage, or what was given cannot be used", exitNotFound: "not found",
+		exitDone: "done", exitFailed: "failed, or the server cannot be reached", exitUsage: "wrong usage, or what was given cannot be used", exitNotFound: "not found",
 		exitNoSignIn: "no token, or it is not valid", exitNotAllowed: "not allowed, or the request was denied",
 		exitConflict: "conflict, or changed meanwhile", exitWaitOver: "--wait ran out; the work goes on",
-		exitTableau: "Tableau refused or cannot be reached", exitPart: "a part of several failed", exitPlan: "--plan found changes to make",
+		exitTableau: "Tableau refused or cannot be reached", exitPart: "a part of several failed", exitPlan: "--plan found changes to make, or a comparison found differences",
 		exitInterrupted: "interrupted",
 	}
 }

@@ -309,7 +309,6 @@ func newRequestComment(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "comment REQUEST TEXT", Short: "Write on a request",
 		Example: "margay request comment req_01JD7 \"Is Viewer not enough?\"",
-		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {

@@ -263,7 +263,6 @@ func newRequestRetry(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "retry REQUEST", Short: "Ask the workflow of the waiting step again, after it failed",
 		Long: "Ask the custom approval workflow of the step that a request waits in again, after it failed. An owner of the app or an administrator may.",
-		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,6 +87,9 @@ func newRunList(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the runs that you may see, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := knownRunState(filter.State); err != nil {
+				return err
+			}
 			f := filter
 			if since > 0 {
 				f.Since = s.now().Add(-since).UTC().Format(time.RFC3339)
@@ -119,6 +124,17 @@ func newRunList(s *session) *cobra.Command {
 	cmd.Flags().StringVar(&filter.Person, "person", "", "for whom, by e-mail address, or me")
 	p.flags(cmd.Flags())
 	return cmd
+}
+
+// runStates are the states of a run.
+var runStates = []string{"queued", "retrying", "running", "waiting", "outcome_unknown", "done", "failed", "cancelled", "crashed", "superseded"}
+
+// knownRunState refuses a state that there is not, in words.
+func knownRunState(code string) error {
+	if code == "" || slices.Contains(runStates, code) {
+		return nil
+	}
+	return usage("The states are "+strings.Join(runStates[:len(runStates)-1], ", ")+" and "+runStates[len(runStates)-1]+".", "%q is no state of a run.", code)
 }
 
 func newRunShow(s *session) *cobra.Command {

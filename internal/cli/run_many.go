@@ -90,6 +90,9 @@ func (f *manyFlags) ids(ctx context.Context, s *session, api *client.Client, arg
 	if len(args) > 0 {
 		return nil, usage("", "Name runs or choose them with --state, not both.")
 	}
+	if err := knownRunState(f.state); err != nil {
+		return nil, err
+	}
 	filter := client.RunFilter{State: f.state}
 	if f.workflow != "" {
 		id, err := s.workflowID(ctx, f.workflow)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/server"
 	"github.com/margay-access/margay/tableau/tableautest"
 )
 
@@ -28,7 +29,7 @@ func newSimulate(s *session) *cobra.Command {
 			if o.Users < 0 || o.Latency < 0 {
 				return usage("margay simulate --help", "--users and --latency cannot be negative.")
 			}
-			return tableautest.Simulate(cmd.Context(), o, s.out)
+			return server.ListenFault(o.Listen, tableautest.Simulate(cmd.Context(), o, s.out))
 		},
 	}
 	f := cmd.Flags()

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -122,7 +123,13 @@ func (s *session) writeItem(item json.RawMessage) error {
 func callOf(args []string) (wire.Call, error) {
 	m, named := tableau.MethodNamed(args[0])
 	if !named {
-		if len(args) != 2 {
+		verb := slices.Contains([]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, strings.ToUpper(args[0]))
+		switch {
+		case verb && len(args) == 1:
+			return wire.Call{}, usage("margay tableau call "+args[0]+" PATH", "The path is missing.")
+		case verb && len(args) > 2:
+			return wire.Call{}, usage("Give a parameter as --query name=value.", "%q is one argument too many after METHOD and PATH.", args[2])
+		case len(args) != 2:
 			return wire.Call{}, usage("Write METHOD PATH, or a name that margay tableau methods lists.", "%q is no method of the Tableau REST API.", args[0])
 		}
 		return wire.Call{Method: strings.ToUpper(args[0]), Path: args[1], Query: map[string]any{}}, nil
@@ -137,7 +144,7 @@ func callOf(args []string) (wire.Call, error) {
 	}
 	r, err := m.Bind(params)
 	if err != nil {
-		return wire.Call{}, usage("It takes: "+strings.Join(m.Params(), ", "), "%s", strings.TrimPrefix(err.Error(), "tableau: "))
+		return wire.Call{}, usage(takes(m, params), "%s", strings.TrimPrefix(err.Error(), "tableau: "))
 	}
 	query := map[string]any{}
 	for name, values := range r.Query {
@@ -148,6 +155,23 @@ func callOf(args []string) (wire.Call, error) {
 		query[name] = list
 	}
 	return wire.Call{Method: r.Method, Path: r.Path, Query: query}, nil
+}
+
+// takes says which parameters a method has, and which of them may have been
+// meant.
+func takes(m tableau.Method, given url.Values) string {
+	all := slices.Concat(m.Params(), m.Query)
+	for name := range given {
+		for _, known := range all {
+			if name != known && strings.EqualFold(name, known) {
+				return "Did you mean: " + known + "=" + given.Get(name)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return "It takes no parameters."
+	}
+	return "It takes: " + strings.Join(all, ", ")
 }
 
 // queryOf reads name=value pairs; a name given twice has two values.

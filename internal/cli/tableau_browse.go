@@ -16,6 +16,7 @@ import (
 // browsed is a list or an answer of Tableau's that has a command of its own.
 type browsed struct {
 	use, short, example string
+	none                string // what an empty list means, when something was named
 	path                string
 	query               map[string]any
 	whole               bool // one answer, not a list
@@ -30,7 +31,8 @@ func newTableauBrowse(s *session) []*cobra.Command {
 	var commands []*cobra.Command
 	for _, b := range []browsed{
 		{
-			use: "users [NAME]", short: "List the Tableau users of the site", example: "margay tableau users\nmargay tableau users ann@acme.example",
+			use: "users [NAME]", short: "List the Tableau users of the site, or the one of a whole user name",
+			none: "Tableau has no such user: NAME is the whole user name, such as ann@acme.example.", example: "margay tableau users\nmargay tableau users ann@acme.example",
 			path: "/sites/{siteId}/users", query: map[string]any{"fields": "_all_", "sort": "name:asc"},
 			columns: []string{"name", "fullName", "siteRole", "lastLogin", "id"},
 			arguments: func(call *wire.Call, args []string) {
@@ -73,6 +75,9 @@ func newBrowse(s *session, b browsed) *cobra.Command {
 			if b.arguments != nil {
 				b.arguments(&call, args)
 			}
+			if b.none == "" || len(args) == 0 {
+				b.none = "Tableau answered an empty list."
+			}
 			return s.browse(cmd.Context(), connection, call, b)
 		},
 	}
@@ -105,7 +110,7 @@ func (s *session) browse(ctx context.Context, connection string, call wire.Call,
 	if err := api.Pages(ctx, c.ID, call, func(item json.RawMessage) error { items = append(items, item); return nil }); err != nil {
 		return err
 	}
-	v := view[json.RawMessage]{none: "Tableau answered an empty list.", id: itemID}
+	v := view[json.RawMessage]{none: b.none, id: itemID}
 	for _, path := range b.columns {
 		name := path[strings.LastIndexByte(path, '.')+1:]
 		v.columns = append(v.columns, column[json.RawMessage]{

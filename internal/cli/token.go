@@ -55,7 +55,7 @@ func newTokenCreate(s *session) *cobra.Command {
 	var scopes []string
 	var life span
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "Make a token for yourself and print it, this once",
+		Use: "create NAME", SuggestFor: []string{"add", "new", "make"}, Short: "Make a token for yourself and print it, this once",
 		Long: "Make a token for yourself and print it, this once. It can do no more than the token that\n" +
 			"you use, lives for 90 days, or as --for says, and does not outlive the one that you use.",
 		RunE: func(cmd *cobra.Command, args []string) error {

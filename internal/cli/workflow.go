@@ -72,8 +72,8 @@ func newWorkflowList(s *session) *cobra.Command {
 func newWorkflowTypes(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "types [INTEGRATION]", Short: "Print margay.d.ts: what workflows may import and call",
-		Long: "Print the declarations that an editor checks workflows against (default: of Tableau). pull writes them beside the files.",
-		Args: cobra.MaximumNArgs(1), Example: "margay workflow types > margay.d.ts",
+		Long:    "Print the declarations that an editor checks workflows against (default: of Tableau). pull writes them beside the files.",
+		Example: "margay workflow types > margay.d.ts",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {

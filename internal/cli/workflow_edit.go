@@ -223,6 +223,29 @@ func (s *session) changed(what string, w wire.WorkflowDetail, err error) error {
 	return nil
 }
 
+// syntaxFine says how far the text of a workflow was checked.
+const syntaxFine = "The syntax is fine. Types are not checked here: margay workflow pull and tsc do."
+
+// saved tells what an act made of the text of a workflow, and how far it was
+// checked.
+func (s *session) saved(what string, w wire.WorkflowDetail, err error) error {
+	if err := s.changed(what, w, err); err != nil {
+		return err
+	}
+	if s.format == formatTable && (w.Draft == nil || len(w.Draft.Problems) == 0) {
+		fmt.Fprintln(s.err, syntaxFine)
+	}
+	return nil
+}
+
+// published says which version there is now.
+func published(w wire.WorkflowDetail) string {
+	if w.Published == nil {
+		return "Published"
+	}
+	return fmt.Sprintf("Published version %d", w.Published.Number)
+}
+
 func newWorkflowAssign(s *session) *cobra.Command {
 	var provision, deprovision string
 	var roles []string
@@ -349,7 +372,7 @@ func newWorkflowEdit(s *session) *cobra.Command {
 				}
 			}
 			w, err = api.SaveDraft(cmd.Context(), w.ID, wire.SavedDraft{Revision: w.Revision, WorkflowContent: c})
-			return s.changed("Draft saved", w, err)
+			return s.saved("Draft saved", w, err)
 		},
 	}
 	form.flags(cmd)
@@ -434,7 +457,7 @@ func newWorkflowPublish(s *session) *cobra.Command {
 				return err
 			}
 			w, err = api.PublishWorkflow(cmd.Context(), w.ID, wire.Publication{Revision: w.Revision, Note: note})
-			return s.changed("Published", w, err)
+			return s.changed(published(w), w, err)
 		},
 	}
 	cmd.Flags().StringVar(&note, "note", "", "what is new")

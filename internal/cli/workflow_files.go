@@ -292,6 +292,7 @@ func (s *session) push(ctx context.Context, api *client.Client, folder string, p
 	if err != nil {
 		return err
 	}
+	what := "Pushed"
 	if w.Draft != nil {
 		d, err := api.DiffWorkflow(ctx, w.ID, "", "draft")
 		if err != nil {
@@ -306,12 +307,13 @@ func (s *session) push(ctx context.Context, api *client.Client, folder string, p
 			if w, err = api.PublishWorkflow(ctx, w.ID, wire.Publication{Revision: w.Revision, Note: note}); err != nil {
 				return errors.Join(err, writeYAML(folder, revised(f, w)))
 			}
+			what = published(w)
 		}
 	}
 	if err := writeYAML(folder, revised(f, w)); err != nil {
 		return err
 	}
-	return s.changed("Pushed", w, nil)
+	return s.saved(what, w, nil)
 }
 
 // revised is the file as it stands after what the server has now.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -11,12 +12,25 @@ import (
 
 func newWorkflowTest(s *session) *cobra.Command {
 	var in wire.TestRun
-	var person, argument string
+	var person, role, connection, argument string
 	cmd := &cobra.Command{
-		Use: "test WORKFLOW", Short: "Run a draft or a version with what it would change held back",
+		Use: "test WORKFLOW", Example: "margay workflow test \"Provision User to Tableau\" --person me --role tableau/Creator", Short: "Run a draft or a version with what it would change held back",
 		Long: "Run the draft of a workflow, or a version, for a chosen person. What it reads is read from the system; what it would change is\nshown and not sent.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
+			id, err := s.workflowID(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if in.RoleID, err = s.roleID(cmd.Context(), role); err != nil {
+				return err
+			}
+			if connection != "" {
+				c, err := s.connection(cmd.Context(), connection)
+				if err != nil {
+					return err
+				}
+				in.ConnectionID = c.ID
+			}
 			if in.PersonID, err = s.personID(cmd.Context(), person); err != nil {
 				return err
 			}
@@ -27,7 +41,7 @@ func newWorkflowTest(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := api.TestWorkflow(cmd.Context(), args[0], in)
+			r, err := api.TestWorkflow(cmd.Context(), id, in)
 			if err != nil {
 				return err
 			}
@@ -35,11 +49,22 @@ func newWorkflowTest(s *session) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&person, "person", "", "for whom, by e-mail address, or me")
-	cmd.Flags().StringVar(&in.RoleID, "role-id", "", "which role they would have, by id")
-	cmd.Flags().StringVar(&in.ConnectionID, "connection-id", "", "on which connection, by id; else the workflow's or the role's")
+	cmd.Flags().StringVar(&role, "role", "", "which role they would have: APP/ROLE, or its id")
+	cmd.Flags().StringVar(&role, "role-id", "", "the same")
+	cmd.Flags().StringVar(&connection, "connection", "", "on which connection, by name or id; else the workflow's or the role's")
+	cmd.Flags().StringVar(&connection, "connection-id", "", "the same")
 	cmd.Flags().StringVar(&in.Version, "version", "", "hash of a version; else the draft, else the published one")
 	cmd.Flags().StringVar(&argument, "argument", "", "what it is told, as JSON, instead of what comes of person and role")
 	return cmd
+}
+
+// roleID returns which role is meant; "" is none.
+func (s *session) roleID(ctx context.Context, ref string) (string, error) {
+	if ref == "" {
+		return "", nil
+	}
+	r, err := s.role(ctx, ref)
+	return r.ID, err
 }
 
 // tested tells what came of a test run.

@@ -53,8 +53,15 @@ func (p *Provisioner) Try(ctx context.Context, who identity.Actor, t workflow.Tr
 
 // sample fills in what a workflow of the access types is told.
 func (p *Provisioner) sample(ctx context.Context, w workflow.Workflow, t workflow.Trial) (workflow.Trial, error) {
-	if t.Person == "" || t.Role == "" {
-		return t, fault.Join(fault.Field("person_id", "Choose the person to test with."), fault.Field("role_id", "Choose the role to test with."))
+	var missing []*fault.Error
+	if t.Person == "" {
+		missing = append(missing, fault.Field("person_id", "Choose the person to test with."))
+	}
+	if t.Role == "" {
+		missing = append(missing, fault.Field("role_id", "Choose the role to test with."))
+	}
+	if len(missing) > 0 {
+		return t, fault.Join(missing...)
 	}
 	facts, err := p.Trials.Sample(ctx, identity.PersonID(t.Person), access.RoleID(t.Role))
 	if err != nil {

@@ -53,6 +53,16 @@ var adminActs = map[string]func(ctx context.Context, people *identity.Service, i
 	},
 }
 
+// IsNew says whether the data folder has no database yet: what is done in it
+// makes one.
+func IsNew(cfg Config) bool {
+	if cfg.Database != "" {
+		return false
+	}
+	_, err := os.Stat(databaseFile(cfg))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Token makes an API token for the person of the e-mail address: through a
 // running server's socket when there is one, else in the database itself.
 func Token(ctx context.Context, cfg Config, email string, scopes []identity.Scope) (string, error) {

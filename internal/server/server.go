@@ -127,7 +127,7 @@ func Open(ctx context.Context, cfg Config) (*Server, error) {
 func openStore(ctx context.Context, cfg Config) (*store.DB, error) {
 	c := store.Config{Postgres: cfg.Database, Now: cfg.Now}
 	if cfg.Database == "" {
-		c.SQLite = filepath.Join(cfg.Data, "margay.db")
+		c.SQLite = databaseFile(cfg)
 	}
 	return store.Open(ctx, c)
 }
@@ -323,14 +323,24 @@ func (s *Server) routes(apiHandler, pages http.Handler) http.Handler {
 	return mux
 }
 
-// listenFault says why the address cannot be served on.
-func listenFault(address string, err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
+// ListenFault says why the address cannot be served on; another error stays as it
+// is.
+func ListenFault(address string, err error) error {
+	_, malformed := errors.AsType[*net.AddrError](err)
+	_, unknown := errors.AsType[*net.DNSError](err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
 		return fault.New(fault.Conflict, "Another program serves on %s already.", address).WithCode("address_in_use").
 			WithHint("Choose another address with --listen, or stop that program.").Because(err)
+	case malformed || unknown || errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fault.New(fault.Invalid, "%q is no address that this machine can serve on.", address).WithCode("address").
+			WithHint("Write it as --listen HOST:PORT: 127.0.0.1:8080 for this machine alone, :8080 for all.").Because(err)
 	}
-	return fmt.Errorf("serve on %s: %w", address, err)
+	return err
 }
+
+// databaseFile is where SQLite keeps the rows.
+func databaseFile(cfg Config) string { return filepath.Join(cfg.Data, "margay.db") }
 
 // drain is how long a stop waits for what is under way.
 const drain = 30 * time.Second
@@ -340,7 +350,7 @@ const drain = 30 * time.Second
 func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
 	if err != nil {
-		return errors.Join(listenFault(s.cfg.Listen, err), s.Close(ctx))
+		return errors.Join(ListenFault(s.cfg.Listen, fmt.Errorf("serve on %s: %w", s.cfg.Listen, err)), s.Close(ctx))
 	}
 	if err := s.engine.Start(ctx); err != nil {
 		return errors.Join(err, listener.Close(), s.Close(ctx))

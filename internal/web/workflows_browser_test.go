@@ -49,7 +49,7 @@ func TestAuthorWorkflow(t *testing.T) {
 	b.Choose("Connection", w.Connection.ID)
 	b.Click("Make workflow")
 	b.See("The workflow is there, as a draft.")
-	b.See("It compiles.")
+	b.See("The syntax is fine. Types are not checked here")
 	b.Until(`document.querySelector(".cm-editor").shadowRoot.querySelector(".cm-content")`)
 	b.Audit("workflow-edit")
 
@@ -85,7 +85,7 @@ export default async function run(ctx: ManualContext<{ name: string }>) {
 }
 `)
 	b.Click("Check")
-	b.See("It compiles.")
+	b.See("The syntax is fine. Types are not checked here")
 	b.Click("Save draft")
 	b.See("The draft is saved.")
 
