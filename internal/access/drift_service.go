@@ -205,15 +205,18 @@ func (s *Service) Resolve(ctx context.Context, who identity.Actor, app AppID, id
 		return Grant{}, fault.New(fault.Conflict, "Nothing was granted here: there is no grant to settle.").WithCode("no_grant").
 			WithHint("Ask for the role for this person, or take it back in the other system.")
 	}
-	switch how {
-	case ActAccept:
-		return s.AcceptChange(ctx, who, d.Grant, note)
-	case ActRestore:
-		return s.Restore(ctx, who, d.Grant, note)
-	case ActRevoke:
+	switch {
+	case how == ActRevoke:
 		return s.Revoke(ctx, who, d.Grant, note)
+	case how != ActAccept && how != ActRestore:
+		return Grant{}, fault.Field("how", "A difference is settled by accept, restore or end.")
+	case d.Kind == DifferenceNotFound:
+		return Grant{}, fault.New(fault.Conflict, "Nobody there fits the person, so nothing was found that could be kept or restored.").WithCode("not_found_there").
+			WithHint("End the access, or compare again once the person is there.")
+	case how == ActAccept:
+		return s.AcceptChange(ctx, who, d.Grant, note, &d.Found)
 	}
-	return Grant{}, fault.Field("how", "A difference is settled by accept, restore or end.")
+	return s.Restore(ctx, who, d.Grant, note, &d.Found)
 }
 
 // maySettle says why who may not decide on a change that somebody made in the
@@ -226,10 +229,15 @@ func maySettle(who identity.Actor, app App) error {
 }
 
 // AcceptChange takes what somebody changed in the other system as the end of a
-// grant. Nothing is written there.
-func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
+// grant. Nothing is written there. seen is the role that who decides on, "" being
+// nobody there; when another is known meanwhile, they are asked anew. nil is
+// whatever is known.
+func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id GrantID, note string, seen *string) (Grant, error) {
 	return s.change(ctx, who, id, "accept", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		if err := maySettle(who, app); err != nil {
+			return g, nil, nil, err
+		}
+		if err := g.stillFound(seen); err != nil {
 			return g, nil, nil, err
 		}
 		g, events, err := g.accept(who, note, s.now())
@@ -242,10 +250,13 @@ func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id Grant
 
 // Restore has a grant set up once more that somebody changed in the other
 // system. What is there is read first; when it has changed again since, it is
-// left alone and told.
-func (s *Service) Restore(ctx context.Context, who identity.Actor, id GrantID, note string) (Grant, error) {
+// left alone and told. seen is as for [Service.AcceptChange].
+func (s *Service) Restore(ctx context.Context, who identity.Actor, id GrantID, note string, seen *string) (Grant, error) {
 	return s.change(ctx, who, id, "restore", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		if err := maySettle(who, app); err != nil {
+			return g, nil, nil, err
+		}
+		if err := g.stillFound(seen); err != nil {
 			return g, nil, nil, err
 		}
 		note, err := cleanReason(note)

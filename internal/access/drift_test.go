@@ -258,7 +258,7 @@ func TestSettle(t *testing.T) {
 		if err != nil || again.State != access.GrantChanged || again.Outside.Found != "Explorer" || drifted() != 3 {
 			t.Fatalf("changed again: %+v, %v", again, err)
 		}
-		restoring, err = d.svc.Restore(t.Context(), as(ana), g.ID, "")
+		restoring, err = d.svc.Restore(t.Context(), as(ana), g.ID, "", new("Explorer"))
 		d.must(err)
 		back, err := d.svc.Report(t.Context(), access.Outcome{
 			Run: restoring.Run, Kind: access.JobProvision, Grant: g.ID, Before: new("Explorer"), Proof: access.Proof{Role: "Creator", User: "luid-rita", Note: "n", At: d.clock()},
@@ -275,7 +275,7 @@ func TestSettle(t *testing.T) {
 			ended.Proof.Role != "Explorer" || ended.Run != "" {
 			t.Errorf("accepted: %+v", ended)
 		}
-		if _, err := d.svc.AcceptChange(t.Context(), as(olga), g.ID, ""); fault.Public(err).Code != "not_changed" {
+		if _, err := d.svc.AcceptChange(t.Context(), as(olga), g.ID, "", nil); fault.Public(err).Code != "not_changed" {
 			t.Errorf("accepted twice: %v", err)
 		}
 		// From then on it is a role without a grant.
@@ -412,8 +412,8 @@ func TestWhoSettles(t *testing.T) {
 		for _, who := range []identity.Actor{as(rita), as(bo), with(olga, identity.ScopeAccessRead)} {
 			acts := map[string]error{}
 			_, _, acts["start"] = d.svc.StartComparison(t.Context(), who, d.app.ID)
-			_, acts["accept"] = d.svc.AcceptChange(t.Context(), who, g.ID, "")
-			_, acts["restore"] = d.svc.Restore(t.Context(), who, g.ID, "")
+			_, acts["accept"] = d.svc.AcceptChange(t.Context(), who, g.ID, "", nil)
+			_, acts["restore"] = d.svc.Restore(t.Context(), who, g.ID, "", nil)
 			if who.Person != olga {
 				_, acts["see"] = d.svc.Comparison(t.Context(), who, d.app.ID, c.ID)
 				_, acts["list"] = d.svc.Comparisons(t.Context(), who, d.app.ID, 1, "")

@@ -135,3 +135,14 @@ func (g Grant) restore(who identity.Actor, note, run string, now time.Time) (Gra
 }
 
 var errNotChanged = fault.New(fault.Conflict, "Nothing was changed outside: there is nothing to settle.").WithCode("not_changed")
+
+// stillFound says why a decision on a change is not one on what is known of it
+// now, or nil: who decided saw the role seen there, and another was found since.
+// nil is a decision on whatever is known.
+func (g Grant) stillFound(seen *string) error {
+	if seen == nil || g.State != GrantChanged || g.Outside.Found == *seen {
+		return nil
+	}
+	return fault.New(fault.Conflict, "Somebody changed it again: %s was found since, where you saw %s.", foundText(g.Outside.Found), foundText(*seen)).
+		WithCode("changed_again").WithHint("Look at the access as it is now, and decide on that.")
+}

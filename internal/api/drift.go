@@ -167,22 +167,25 @@ func (s *server) resolveDifference(ctx context.Context, who identity.Actor, in *
 // settlement is a decision on a change, whose body may be left out.
 type settlement struct {
 	ID   string `path:"id"`
-	Body *wire.Revocation
+	Body *wire.Settlement
 }
 
-func (in *settlement) note() string {
+// decision returns why it is settled, and what the one who settles it saw.
+func (in *settlement) decision() (note string, seen *string) {
 	if in.Body == nil {
-		return ""
+		return "", nil
 	}
-	return strings.TrimSpace(in.Body.Reason)
+	return strings.TrimSpace(in.Body.Reason), in.Body.Found
 }
 
 func (s *server) acceptChange(ctx context.Context, who identity.Actor, in *settlement) (*body[wire.Grant], error) {
-	g, err := s.Access.AcceptChange(ctx, who, access.GrantID(in.ID), in.note())
+	note, seen := in.decision()
+	g, err := s.Access.AcceptChange(ctx, who, access.GrantID(in.ID), note, seen)
 	return answer(grantOf(g)), err
 }
 
 func (s *server) restoreGrant(ctx context.Context, who identity.Actor, in *settlement) (*body[wire.Grant], error) {
-	g, err := s.Access.Restore(ctx, who, access.GrantID(in.ID), in.note())
+	note, seen := in.decision()
+	g, err := s.Access.Restore(ctx, who, access.GrantID(in.ID), note, seen)
 	return answer(grantOf(g)), err
 }

@@ -83,7 +83,7 @@ func (s *session) exportHistory(ctx context.Context, api *client.Client, app str
 // newAccessSettle returns the commands that decide on what somebody changed in
 // Tableau.
 func newAccessSettle(s *session) []*cobra.Command {
-	settle := func(use, short, question string, do func(context.Context, *client.Client, string, wire.Revocation) (wire.Grant, error)) *cobra.Command {
+	settle := func(use, short, question string, do func(context.Context, *client.Client, string, wire.Settlement) (wire.Grant, error)) *cobra.Command {
 		var reason string
 		var wait waiting
 		cmd := &cobra.Command{
@@ -97,7 +97,7 @@ func newAccessSettle(s *session) []*cobra.Command {
 					return err
 				}
 				return s.each(cmd.Context(), args, "were not settled", func(ctx context.Context, id string) (wire.Grant, error) {
-					g, err := do(ctx, api, id, wire.Revocation{Reason: reason})
+					g, err := do(ctx, api, id, wire.Settlement{Reason: reason})
 					if err != nil {
 						return g, err
 					}
@@ -117,11 +117,11 @@ func newAccessSettle(s *session) []*cobra.Command {
 	}
 	return []*cobra.Command{
 		settle("accept", "Keep what somebody changed in Tableau: the access ends, nothing is written", "Keep what was changed in Tableau and end this access?",
-			func(ctx context.Context, api *client.Client, id string, in wire.Revocation) (wire.Grant, error) {
+			func(ctx context.Context, api *client.Client, id string, in wire.Settlement) (wire.Grant, error) {
 				return api.AcceptChange(ctx, id, in)
 			}),
 		settle("restore", "Set the role again that somebody changed in Tableau", "Set the granted role in Tableau again?",
-			func(ctx context.Context, api *client.Client, id string, in wire.Revocation) (wire.Grant, error) {
+			func(ctx context.Context, api *client.Client, id string, in wire.Settlement) (wire.Grant, error) {
 				return api.Restore(ctx, id, in)
 			}),
 	}

@@ -99,11 +99,11 @@ func (c *Client) HistoryCSV(ctx context.Context, app string, f HistoryFilter, ou
 }
 
 // AcceptChange takes what somebody changed in the system as the end of a grant.
-func (c *Client) AcceptChange(ctx context.Context, grant string, in wire.Revocation) (wire.Grant, error) {
+func (c *Client) AcceptChange(ctx context.Context, grant string, in wire.Settlement) (wire.Grant, error) {
 	return do[wire.Grant](ctx, c, http.MethodPost, "/grants/"+url.PathEscape(grant)+"/accept", nil, in)
 }
 
 // Restore sets a grant up once more that somebody changed in the system.
-func (c *Client) Restore(ctx context.Context, grant string, in wire.Revocation) (wire.Grant, error) {
+func (c *Client) Restore(ctx context.Context, grant string, in wire.Settlement) (wire.Grant, error) {
 	return do[wire.Grant](ctx, c, http.MethodPost, "/grants/"+url.PathEscape(grant)+"/restore", nil, in)
 }

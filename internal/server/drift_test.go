@@ -211,3 +211,46 @@ func (u *setup) kinds(subject string) []string {
 	}
 	return kinds
 }
+
+// G8: who settles a difference decides on what they saw. When another role was
+// found since, nothing is done, and they are told.
+func TestDifferenceIsSettledAsItWasSeen(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, u *setup) {
+		rita := u.site.AddUser("rita@acme.example", "Unlicensed")
+		creator := u.request(u.rita.ID, "Creator", true).GrantID
+		u.grantIn(creator, "active")
+		found := func(role string) wire.Difference {
+			rita.SetRole(role)
+			c := u.compared()
+			d := call[wire.List[wire.Difference]](u.node, "GET", "/apps/"+u.app.ID+"/drift/"+c.ID+"/differences", nil).Items[0]
+			if d.Found != role {
+				t.Fatalf("found %+v, want %s", d, role)
+			}
+			return d
+		}
+		stale := found("Viewer")
+		fresh := found("Explorer")
+		puts := u.site.puts()
+		resolve := "/apps/" + u.app.ID + "/drift/differences/"
+		for path, in := range map[string]any{
+			resolve + stale.ID + "/resolve":    wire.Resolution{How: "restore"},
+			resolve + stale.ID + "/resolve?":   wire.Resolution{How: "accept"},
+			"/grants/" + creator + "/restore":  wire.Settlement{Found: new("Viewer")},
+			"/grants/" + creator + "/accept":   wire.Settlement{Found: new("Viewer")},
+			"/grants/" + creator + "/restore?": wire.Settlement{Found: new("")},
+		} {
+			problem := u.refused("POST", path, in, http.StatusConflict)
+			if problem.Code != "changed_again" || !strings.Contains(problem.Message, "Explorer was found since") {
+				t.Errorf("%s: %+v", path, problem)
+			}
+		}
+		if g := call[wire.Grant](u.node, "GET", "/grants/"+creator, nil); g.State != "changed_outside" || rita.Role() != "Explorer" || u.site.puts() != puts {
+			t.Fatalf("the grant is %s, Rita is %s after %d writes", g.State, rita.Role(), u.site.puts()-puts)
+		}
+		call[wire.Grant](u.node, "POST", resolve+fresh.ID+"/resolve", wire.Resolution{How: "restore"})
+		if u.grantIn(creator, "active"); rita.Role() != "Creator" {
+			t.Errorf("Rita is %s", rita.Role())
+		}
+	})
+}

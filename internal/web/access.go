@@ -431,11 +431,23 @@ func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 	case access.ActRetry:
 		g, err = s.Access.Retry(ctx, r.Actor, id)
 	case access.ActAccept:
-		g, err = s.Access.AcceptChange(ctx, r.Actor, id, r.Value("note"))
+		g, err = s.Access.AcceptChange(ctx, r.Actor, id, r.Value("note"), seenThere(r))
 	case access.ActRestore:
-		g, err = s.Access.Restore(ctx, r.Actor, id, r.Value("note"))
+		g, err = s.Access.Restore(ctx, r.Actor, id, r.Value("note"), seenThere(r))
 	}
 	return g, err
+}
+
+// foundThere names the field with the role that the page showed as found.
+const foundThere = "found"
+
+// seenThere is the role that the page showed as found in the other system when it
+// asked; nil: the form does not say.
+func seenThere(r *Request) *string {
+	if !r.PostForm.Has(foundThere) {
+		return nil
+	}
+	return new(r.PostForm.Get(foundThere))
 }
 
 // revokeSheet is the preview of many ends, or what came of them.

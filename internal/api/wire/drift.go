@@ -57,6 +57,12 @@ type Resolution struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Settlement is a decision on what somebody changed of a grant.
+type Settlement struct {
+	Reason string  `json:"reason,omitempty"`
+	Found  *string `json:"found,omitempty" doc:"The role that you saw there, empty for nobody: when another was found since, nothing is done. Left out: whatever is known"`
+}
+
 // HistoryRow is one grant as an auditor reads it.
 type HistoryRow struct {
 	GrantID   string            `json:"grant_id"`
