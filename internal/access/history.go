@@ -28,7 +28,7 @@ type Answers struct {
 // agreed, what the other system answered.
 type History struct {
 	Grant   Grant
-	Request Request // zero: who asks may not see it
+	Request Request // of which it came; who may see the grant may see it
 	Answers Answers
 }
 
@@ -84,7 +84,7 @@ func (s *Service) history(ctx context.Context, who identity.Actor, app AppID, f 
 		for i, g := range grants {
 			ids[i] = g.ID
 		}
-		answers, err := tx.Answers(ctx, ids)
+		answers, err := tx.Answers(ctx, grants)
 		if err != nil {
 			return err
 		}

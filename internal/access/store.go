@@ -53,8 +53,8 @@ type Reader interface {
 	Task(ctx context.Context, id TaskID) (Task, error)
 	Tasks(ctx context.Context, f TaskFilter) ([]Task, error)
 	// Answers returns what the other system answered when these grants were set up
-	// and ended by runs.
-	Answers(ctx context.Context, grants []GrantID) (map[GrantID]Answers, error)
+	// and ended by runs: by the run of whose end their proofs tell.
+	Answers(ctx context.Context, grants []Grant) (map[GrantID]Answers, error)
 	// RequestsOf returns the requests of which these grants came.
 	RequestsOf(ctx context.Context, grants []GrantID) (map[RequestID]Request, error)
 	Comparison(ctx context.Context, id ComparisonID) (Comparison, error)
