@@ -182,8 +182,8 @@ type Revoked struct {
 }
 
 // RevokeAll ends everything that a person holds or is about to, in one change:
-// one run for each grant, the strongest first. With dry, it only says what would
-// happen.
+// one run for each grant, the strongest first, and those too that came after the
+// previews were made. With dry, it only says what would happen.
 func (s *Service) RevokeAll(ctx context.Context, who identity.Actor, person identity.PersonID, note string, dry bool) ([]Revoked, error) {
 	subject := "person:" + string(person)
 	if err := s.needAdmin(ctx, who, subject, "revoke_all"); err != nil {
@@ -192,7 +192,7 @@ func (s *Service) RevokeAll(ctx context.Context, who identity.Actor, person iden
 	if _, err := cleanReason(note); err != nil {
 		return nil, err
 	}
-	live, err := s.endable(ctx, person)
+	live, scales, err := s.endable(ctx, person)
 	if err != nil {
 		return nil, err
 	}
@@ -204,31 +204,56 @@ func (s *Service) RevokeAll(ctx context.Context, who identity.Actor, person iden
 	if err != nil || dry {
 		return rows, err
 	}
-	err = s.store.Change(ctx, func(tx Tx) error {
+	err = s.store.Change(ctx, func(tx Tx) (err error) {
 		who, err := present(ctx, tx, who)
 		if err != nil {
 			return err
 		}
-		for i, p := range previews {
-			g, err := tx.Grant(ctx, p.Grant.ID)
-			if err != nil {
-				return err
-			}
-			rows[i].Preview.Grant, rows[i].Err = g, g.endedAlready() // one that ended meanwhile is told, and keeps none of the others
-			if rows[i].Err != nil {
-				continue
-			}
-			if rows[i].Preview.Grant, err = s.revokeIn(ctx, tx, who, g, note); err != nil {
-				return err
-			}
-		}
-		return nil
+		rows, err = s.revokeAllIn(ctx, tx, who, person, note, previews, scales)
+		return err
 	})
 	return rows, s.refused(ctx, who, subject, "revoke_all", wrap("revoke all access", err))
 }
 
-// endable returns what a person holds that can be ended, the strongest first.
-func (s *Service) endable(ctx context.Context, person identity.PersonID) ([]Grant, error) {
+// revokeAllIn ends in tx everything that a person holds now. What was previewed
+// and has ended meanwhile is told, and keeps none of the others.
+func (s *Service) revokeAllIn(ctx context.Context, tx Tx, who identity.Actor, person identity.PersonID, note string, previews []Preview, scales map[string]Scale) ([]Revoked, error) {
+	live, err := tx.Grants(ctx, GrantFilter{Person: person, States: endableStates()})
+	if err != nil {
+		return nil, err
+	}
+	strongestFirst(live, scales)
+	previewed := make(map[GrantID]Preview, len(previews))
+	for _, p := range previews {
+		previewed[p.Grant.ID] = p
+	}
+	var rows []Revoked
+	for _, g := range live {
+		p, ok := previewed[g.ID]
+		if !ok {
+			p.Because = "It came after what was shown."
+		}
+		delete(previewed, g.ID)
+		if p.Grant, err = s.revokeIn(ctx, tx, who, g, note); err != nil {
+			return nil, err
+		}
+		rows = append(rows, Revoked{Preview: p})
+	}
+	for _, p := range previews {
+		if _, left := previewed[p.Grant.ID]; !left {
+			continue
+		}
+		if p.Grant, err = tx.Grant(ctx, p.Grant.ID); err != nil {
+			return nil, err
+		}
+		rows = append(rows, Revoked{Preview: p, Err: p.Grant.endedAlready()})
+	}
+	return rows, nil
+}
+
+// endable returns what a person holds that can be ended, the strongest first, and
+// the scales of the connections that it is on.
+func (s *Service) endable(ctx context.Context, person identity.PersonID) ([]Grant, map[string]Scale, error) {
 	var live []Grant
 	err := s.store.View(ctx, func(tx Reader) (err error) {
 		if _, err := tx.Person(ctx, person); err != nil {
@@ -238,9 +263,9 @@ func (s *Service) endable(ctx context.Context, person identity.PersonID) ([]Gran
 		return err
 	})
 	if err != nil {
-		return nil, wrap("list grants", err)
+		return nil, nil, wrap("list grants", err)
 	}
 	scales, err := s.scales(ctx, live)
 	strongestFirst(live, scales)
-	return live, err
+	return live, scales, err
 }

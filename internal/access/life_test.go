@@ -1,7 +1,9 @@
 package access_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -353,6 +355,53 @@ func TestRevokeAll(t *testing.T) {
 		}
 		if again, err := w.svc.RevokeAll(t.Context(), as(ana), rita, "left", false); len(again) != 0 || err != nil {
 			t.Errorf("once more: %d, %v", len(again), err)
+		}
+	})
+}
+
+// betweenStore does something once before the first change.
+type betweenStore struct {
+	*store.DB
+	first func()
+}
+
+func (b *betweenStore) Change(ctx context.Context, do func(access.Tx) error) error {
+	if first := b.first; first != nil {
+		b.first = nil
+		first()
+	}
+	return b.DB.Change(ctx, do)
+}
+
+// What is granted, or ends, between the previews and the change: all that the
+// person holds then is ended, and what was over already is told.
+func TestRevokeAllTakesWhatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		first := w.inState(rita, w.role(access.Policy{Longest: time.Hour}), access.GrantActive)
+		over := w.inState(rita, w.role(access.Policy{Longest: time.Hour}), access.GrantActive)
+		var late access.Grant
+		between := &betweenStore{DB: db, first: func() {
+			late = w.inState(rita, w.role(access.Policy{Longest: time.Hour}), access.GrantActive)
+			_, err := w.svc.Revoke(t.Context(), as(ana), over.ID, "before")
+			w.must(err)
+		}}
+		svc := access.NewService(between, anyRole{}, w.clock, func(prefix string) string { return fmt.Sprintf("%s_%012d", prefix, w.next.Add(1)) })
+		rows, err := svc.RevokeAll(t.Context(), as(ana), rita, "left", false)
+		if err != nil || len(rows) != 3 {
+			t.Fatalf("%+v, %v", rows, err)
+		}
+		for _, id := range []access.GrantID{first.ID, late.ID} {
+			i := slices.IndexFunc(rows, func(r access.Revoked) bool { return r.Preview.Grant.ID == id })
+			if g := w.grant(id); i < 0 || rows[i].Err != nil || rows[i].Preview.Grant.State != access.GrantEnding || g.State != access.GrantEnding || g.EndNote != "left" {
+				t.Errorf("%s: row %d, %s, %q", id, i, g.State, g.EndNote)
+			}
+		}
+		if last := rows[2]; last.Preview.Grant.ID != over.ID || w.grant(over.ID).EndNote != "before" {
+			t.Errorf("what had ended meanwhile is %+v", last)
+		} else {
+			wantFault(t, last.Err, fault.Conflict, "ending")
 		}
 	})
 }
