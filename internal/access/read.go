@@ -37,6 +37,12 @@ func (s *Service) Roles(ctx context.Context, app AppID) (roles []Role, err error
 	return roles, wrap("list roles", err)
 }
 
+// AllRoles returns the roles of all apps.
+func (s *Service) AllRoles(ctx context.Context) (roles []Role, err error) {
+	err = s.store.View(ctx, func(tx Reader) error { roles, err = tx.AllRoles(ctx); return err })
+	return roles, wrap("list roles", err)
+}
+
 // Policy returns one policy.
 func (s *Service) Policy(ctx context.Context, id PolicyID) (p Policy, err error) {
 	err = s.store.View(ctx, func(tx Reader) error { p, err = tx.Policy(ctx, id); return err })

@@ -160,7 +160,7 @@ func (s *site) accessList(r *Request) error {
 	if list.grants, err = s.Access.Grants(r.Context(), r.Actor, f); err != nil {
 		return err
 	}
-	if list.roles, err = s.roleNames(r.Context(), list.dir, r.Actor.Person); err != nil {
+	if list.roles, err = s.roleNames(r.Context()); err != nil {
 		return err
 	}
 	if len(list.grants) > pageRows {
@@ -179,19 +179,14 @@ func (s *site) accessList(r *Request) error {
 }
 
 // roleNames are the names of roles that there are, in order.
-func (s *site) roleNames(ctx context.Context, dir directory, _ identity.PersonID) ([]string, error) {
-	var names []string
-	for _, a := range dir.appsByName() {
-		roles, err := s.Access.Roles(ctx, a.ID)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range roles {
-			names = append(names, o.Name)
-		}
+func (s *site) roleNames(ctx context.Context) ([]string, error) {
+	roles, err := s.Access.AllRoles(ctx)
+	names := make([]string, len(roles))
+	for i, o := range roles {
+		names[i] = o.Name
 	}
 	slices.Sort(names)
-	return slices.Compact(names), nil
+	return slices.Compact(names), err
 }
 
 // mostExported bounds an export; who needs more takes the command.
