@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -280,6 +281,22 @@ func (s *Service) BeginComparison(ctx context.Context, id ComparisonID) (c Compa
 		return tx.SaveComparison(ctx, kept)
 	})
 	return c, wrap("begin comparison", err)
+}
+
+// KnownUsers returns the users of the system behind a connection for whom access
+// was set up that should be there: of these it matters that they are gone.
+func (s *Service) KnownUsers(ctx context.Context, connection string) (ids []string, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		grants, err := tx.Grants(ctx, GrantFilter{Connection: connection, States: []GrantState{GrantActive, GrantChanged}})
+		for _, g := range grants {
+			if g.Proof.User != "" {
+				ids = append(ids, g.Proof.User)
+			}
+		}
+		return err
+	})
+	slices.Sort(ids)
+	return slices.Compact(ids), wrap("list known users", err)
 }
 
 // ComparisonRead notes how far the list of a comparison has been read that was

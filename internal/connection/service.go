@@ -444,8 +444,9 @@ func (s *Service) Act(ctx context.Context, id, action string, args json.RawMessa
 }
 
 // Accounts reads everybody who is in the system behind a connection, whole or
-// not at all, on one exchange.
-func (s *Service) Accounts(ctx context.Context, id string, told func(read, of int)) ([]integration.Account, error) {
+// not at all, on one exchange. Whoever of the known users is not among them is
+// not there.
+func (s *Service) Accounts(ctx context.Context, id string, known []string, told func(read, of int)) ([]integration.Account, error) {
 	o, done, err := s.use(ctx, id, fault.Conflict)
 	if err != nil {
 		return nil, err
@@ -456,7 +457,7 @@ func (s *Service) Accounts(ctx context.Context, id string, told func(read, of in
 	}
 	ctx = s.usage.observed(ctx, id)
 	defer o.client.Hold(ctx)()
-	return o.integration.Accounts(ctx, o.client, told)
+	return o.integration.Accounts(ctx, o.client, known, told)
 }
 
 // Close ends the open clients and waits for what they send in the background.

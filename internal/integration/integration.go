@@ -89,9 +89,11 @@ type Integration struct {
 	// NoRole is the role of somebody who may do nothing there.
 	NoRole string
 	// Accounts reads everybody who is there, whole or not at all, and says on the
-	// way how many have been read and of how many; -1 is not known. nil: what was
-	// granted cannot be compared with the system.
-	Accounts func(ctx context.Context, c Client, told func(read, of int)) ([]Account, error)
+	// way how many have been read and of how many; -1 is not known. Of the users
+	// whose ids are known, each is there when they are, though a list that changed
+	// while it was read had passed them over. nil: what was granted cannot be
+	// compared with the system.
+	Accounts func(ctx context.Context, c Client, known []string, told func(read, of int)) ([]Account, error)
 	// LeaseName names what a client takes the lease of, when it takes one. nil:
 	// it takes none.
 	LeaseName func(Settings) string

@@ -19,6 +19,8 @@ const jobCompare = "compare"
 // Drift is what a comparison needs of the rules.
 type Drift interface {
 	BeginComparison(ctx context.Context, id access.ComparisonID) (access.Comparison, error)
+	// KnownUsers returns the users of the other system for whom access was set up.
+	KnownUsers(ctx context.Context, connection string) ([]string, error)
 	ComparisonRead(ctx context.Context, begun access.Comparison, read, of int) error
 	Compare(ctx context.Context, begun access.Comparison, accounts []access.Account) (access.Comparison, error)
 	FailComparison(ctx context.Context, begun access.Comparison, p access.Problem) error
@@ -26,8 +28,9 @@ type Drift interface {
 }
 
 // Accounts reads everybody who is in the system behind a connection, whole or
-// not at all, and says on the way how far it is.
-type Accounts func(ctx context.Context, connection string, told func(read, of int)) ([]access.Account, error)
+// not at all, and says on the way how far it is. Whoever of the known users is
+// not among them is not there.
+type Accounts func(ctx context.Context, connection string, known []string, told func(read, of int)) ([]access.Account, error)
 
 // EnqueueComparison records the engine's job for c in tx, the transaction that
 // keeps it.
@@ -63,7 +66,12 @@ func (p *Provisioner) compare(ctx context.Context, job *engine.Run) (json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := p.Accounts(ctx, c.Connection, p.progress(ctx, c))
+	var known []string
+	err = p.insist(ctx, t, "known users", func() (err error) { known, err = p.Drift.KnownUsers(ctx, c.Connection); return err })
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := p.Accounts(ctx, c.Connection, known, p.progress(ctx, c))
 	if alive := job.Alive(); ctx.Err() != nil || alive != nil {
 		return nil, errors.Join(ctx.Err(), alive) // the job is taken up again
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -43,9 +44,12 @@ func TestComparisonIsDurable(t *testing.T) {
 		reading := make(chan struct{})
 		var failing atomic.Pointer[fault.Error]
 		r := newRig(t, cfg, func(p *provision.Provisioner) {
-			p.Accounts = func(ctx context.Context, _ string, told func(read, of int)) ([]access.Account, error) {
+			p.Accounts = func(ctx context.Context, _ string, known []string, told func(read, of int)) ([]access.Account, error) {
 				if f := failing.Load(); f != nil {
 					return nil, f
+				}
+				if !slices.Equal(known, []string{"luid-1"}) {
+					t.Errorf("the users known are %q", known)
 				}
 				told(1, 2)
 				if calls.Add(1) == 1 {

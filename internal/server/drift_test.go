@@ -1,13 +1,16 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/tableau/tableautest"
 )
 
@@ -241,7 +244,7 @@ func TestDifferenceIsSettledAsItWasSeen(t *testing.T) {
 			"/grants/" + creator + "/restore?": wire.Settlement{Found: new("")},
 		} {
 			problem := u.refused("POST", path, in, http.StatusConflict)
-			if problem.Code != "changed_again" || !strings.Contains(problem.Message, "Explorer was found since") {
+			if problem.Code != "changed_again" || !strings.Contains(problem.Title+problem.Detail, "Explorer was found since") {
 				t.Errorf("%s: %+v", path, problem)
 			}
 		}
@@ -253,4 +256,33 @@ func TestDifferenceIsSettledAsItWasSeen(t *testing.T) {
 			t.Errorf("Rita is %s", rita.Role())
 		}
 	})
+}
+
+// A user who leaves and one who joins between two pages shift the rest, and the
+// totals agree: whoever is passed over by that was not taken off the site.
+func TestComparisonOfAListThatShifts(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, tableautest.Config{})
+	u := setUp(startNode(t, store.Config{SQLite: filepath.Join(t.TempDir(), "margay.db"), Now: time.Now}, t.TempDir(), s.CertPool()), s)
+	leaves := s.AddUser("a0000@acme.example", "Viewer")
+	for i := range 1000 { // with the account of the token they fill the first page
+		s.AddUser(fmt.Sprintf("b%04d@acme.example", i), "Viewer")
+	}
+	rita := s.AddUser("rita@acme.example", "Unlicensed")
+	creator := u.request(u.rita.ID, "Creator", true).GrantID
+	u.grantIn(creator, "active")
+	u.site.Fail(tableautest.Fault{Method: "GET", Path: "/api/*/sites/*/users", Query: "pageNumber=2", Before: func() {
+		leaves.Remove()
+		s.AddUser("zz@acme.example", "Viewer")
+	}})
+	c := u.compared()
+	if g := call[wire.Grant](u.node, "GET", "/grants/"+creator, nil); g.State != "active" || c.State != "done" || c.Counts.Same != 1 {
+		t.Errorf("nobody touched Rita: the grant is %s, %+v, %+v", g.State, c.Counts, c.Problem)
+	}
+
+	rita.Remove()
+	c = u.compared()
+	if g := call[wire.Grant](u.node, "GET", "/grants/"+creator, nil); g.State != "changed_outside" || g.ChangedOutside.Found != "" || c.Counts.Gone != 1 {
+		t.Errorf("Rita was removed: the grant is %s, %+v, %+v", g.State, c.Counts, c.Problem)
+	}
 }

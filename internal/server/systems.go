@@ -67,8 +67,8 @@ func (s systems) NoRole(ctx context.Context, id string) (string, error) {
 }
 
 // accounts reads everybody who is in the system behind a connection.
-func (s systems) accounts(ctx context.Context, id string, told func(read, of int)) ([]access.Account, error) {
-	list, err := s.connections.Accounts(ctx, id, told)
+func (s systems) accounts(ctx context.Context, id string, known []string, told func(read, of int)) ([]access.Account, error) {
+	list, err := s.connections.Accounts(ctx, id, known, told)
 	if err != nil {
 		return nil, err
 	}
