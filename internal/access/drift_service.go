@@ -379,7 +379,7 @@ func (s *Service) comparison(ctx context.Context, tx Reader, c Comparison) (comp
 		return work, err
 	}
 	work.grants = append(work.grants, ended...)
-	if work.emails, err = tx.Addresses(ctx, c.Connection); err != nil {
+	if work.emails, err = tx.Addresses(ctx, peopleOf(work.grants)); err != nil {
 		return work, err
 	}
 	before, err := tx.Comparisons(ctx, ComparisonFilter{App: c.App, State: ComparisonDone, Limit: 1})
@@ -391,6 +391,16 @@ func (s *Service) comparison(ctx context.Context, tx Reader, c Comparison) (comp
 		work.since[d.key()] = d.Since
 	}
 	return work, err
+}
+
+// peopleOf returns who holds the grants, each once.
+func peopleOf(grants []Grant) []identity.PersonID {
+	people := make([]identity.PersonID, len(grants))
+	for i, g := range grants {
+		people[i] = g.Person
+	}
+	slices.Sort(people)
+	return slices.Compact(people)
 }
 
 // keepCompared keeps what a comparison found.

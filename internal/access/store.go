@@ -63,8 +63,8 @@ type Reader interface {
 	Difference(ctx context.Context, id DifferenceID) (Difference, error)
 	// Differences returns those that f picks, in their order.
 	Differences(ctx context.Context, f DifferenceFilter) ([]Difference, error)
-	// Addresses returns the e-mail addresses of who has grants on a connection.
-	Addresses(ctx context.Context, connection string) (map[identity.PersonID]string, error)
+	// Addresses returns the e-mail addresses of these people.
+	Addresses(ctx context.Context, people []identity.PersonID) (map[identity.PersonID]string, error)
 }
 
 // Tx reads and writes in one transaction.

@@ -168,15 +168,16 @@ func (t *tx) DropUnmanaged(ctx context.Context, app access.AppID, but access.Com
 }
 
 // Addresses implements [access.Reader].
-func (r reader) Addresses(ctx context.Context, connection string) (map[identity.PersonID]string, error) {
-	var rows []struct{ ID, Email string }
-	err := r.q.NewSelect().Table("people").Column("id", "email").Where("id IN (SELECT person_id FROM grants WHERE connection_id = ?)", connection).Scan(ctx, &rows)
-	if err != nil {
-		return nil, wrap("read addresses", err)
-	}
-	all := make(map[identity.PersonID]string, len(rows))
-	for _, p := range rows {
-		all[identity.PersonID(p.ID)] = p.Email
+func (r reader) Addresses(ctx context.Context, people []identity.PersonID) (map[identity.PersonID]string, error) {
+	all := make(map[identity.PersonID]string, len(people))
+	for some := range slices.Chunk(people, rowsAtOnce) {
+		var rows []struct{ ID, Email string }
+		if err := r.q.NewSelect().Table("people").Column("id", "email").Where("id IN ?", bun.Tuple(some)).Scan(ctx, &rows); err != nil {
+			return nil, wrap("read addresses", err)
+		}
+		for _, p := range rows {
+			all[identity.PersonID(p.ID)] = p.Email
+		}
 	}
 	return all, nil
 }
