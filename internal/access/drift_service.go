@@ -74,13 +74,6 @@ func seesDrift(ctx context.Context, tx Reader, who identity.Actor, id AppID) err
 	return mayCompare(who, app)
 }
 
-// MayCompare says why who may not compare an app, or nil.
-func (s *Service) MayCompare(ctx context.Context, who identity.Actor, app AppID) error {
-	return s.store.View(ctx, func(tx Reader) error {
-		return seesDrift(ctx, tx, who, app)
-	})
-}
-
 // Comparisons returns the comparisons of an app, newest first.
 func (s *Service) Comparisons(ctx context.Context, who identity.Actor, app AppID, limit int, before ComparisonID) (list []Comparison, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
