@@ -275,12 +275,10 @@ func (m *memory) Differences(_ context.Context, f access.DifferenceFilter) ([]ac
 	return list, nil
 }
 
-func (m *memory) Addresses(_ context.Context, connection string) (map[identity.PersonID]string, error) {
+func (m *memory) Addresses(_ context.Context, people []identity.PersonID) (map[identity.PersonID]string, error) {
 	of := map[identity.PersonID]string{}
-	for _, g := range m.grants {
-		if g.Connection == connection {
-			of[g.Person] = m.people[g.Person].Email
-		}
+	for _, id := range people {
+		of[id] = m.people[id].Email
 	}
 	return of, nil
 }

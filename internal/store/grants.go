@@ -81,7 +81,8 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 		q.Where("starts_ms > 0 AND starts_ms < ? AND (ended_ms = 0 OR ended_ms >= ?)", ms(f.HeldUntil), ms(f.HeldFrom))
 	}
 	if !f.EndedFrom.IsZero() {
-		q.Where("ended_ms >= ?", ms(f.EndedFrom))
+		// The first says that the index fits of what has ended.
+		q.Where("ended_ms > 0 AND ended_ms >= ?", ms(f.EndedFrom))
 	}
 	if f.Seen != nil && len(f.Seen.Apps) == 0 {
 		q.Where("person_id = ?", f.Seen.Person)
