@@ -52,9 +52,9 @@ func TestRestoreOfSeveralGrants(t *testing.T) {
 		d := newDrifting(t, db)
 		for name, tt := range tests {
 			creator, viewer := d.bothChanged()
-			viewer, err := d.svc.Restore(t.Context(), as(olga), viewer.ID, "")
+			viewer, err := d.svc.Restore(t.Context(), as(olga), viewer.ID, "", nil)
 			d.must(err)
-			creator, err = d.svc.Restore(t.Context(), as(olga), creator.ID, "")
+			creator, err = d.svc.Restore(t.Context(), as(olga), creator.ID, "", nil)
 			d.must(err)
 			left := tt.before
 			if tt.viewer == access.GrantActive {

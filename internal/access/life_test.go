@@ -155,7 +155,7 @@ func TestEndWithdrawsExtension(t *testing.T) {
 			"taken as over": func(g access.Grant) error {
 				g.State, g.Outside = access.GrantChanged, access.Outside{Expected: g.RoleName, At: w.clock()}
 				w.must(db.Change(ctx, func(tx access.Tx) error { return tx.SaveGrant(ctx, g) }))
-				_, err := w.svc.AcceptChange(ctx, as(ana), g.ID, "")
+				_, err := w.svc.AcceptChange(ctx, as(ana), g.ID, "", nil)
 				return err
 			},
 		} {
