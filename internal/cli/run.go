@@ -294,8 +294,9 @@ func newRunCancel(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "cancel [RUN...]", Short: "End a run between two of its steps",
 		Long: "End a run between two of its steps. What was made before stays made, and a change that is on its way is waited for. Access that was to be\n" +
-			"given is then not set up, access that was to be taken back is overdue; both can be tried again. With several runs, or --state, each is\n" +
-			"cancelled, and one that is refused does not keep the others.",
+			"given is then not set up, access that was to be taken back is overdue; both can be tried again. When it stays open whether the change was\n" +
+			"made, that is read and the access is set up again by itself in a minute: revoke it when it shall not be. With several runs, or --state,\n" +
+			"each is cancelled, and one that is refused does not keep the others.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {

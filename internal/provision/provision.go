@@ -60,7 +60,7 @@ type Runs interface {
 	Steps(ctx context.Context, run string) ([]workflow.Step, error)
 	RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]workflow.Run, error)
 	LinkRetry(ctx context.Context, run, of string) error
-	SaveRun(ctx context.Context, r workflow.Run) error
+	SaveRun(ctx context.Context, r workflow.Run, events ...audit.Event) error
 	// Plan returns the plan with which the run began, nil before that.
 	Plan(ctx context.Context, run string) (json.RawMessage, error)
 	// SleepRun keeps that the run waits, and hands its next job to enqueue, in
@@ -93,7 +93,7 @@ type Workflows interface {
 	Runs(ctx context.Context, who identity.Actor, f workflow.RunFilter) ([]workflow.Run, error)
 	// StartAgain makes a new run in the place of one that a person or the clock had
 	// started, once; MayStartAgain says why not.
-	StartAgain(ctx context.Context, who identity.Actor, old workflow.Run) (workflow.Run, error)
+	StartAgain(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
 	MayStartAgain(ctx context.Context, who identity.Actor, old workflow.Run) error
 	Published(ctx context.Context, id string) (workflow.Version, error)
 	// Argument returns what a manual or scheduled run's script is told.
@@ -331,24 +331,21 @@ func (p *Provisioner) report(ctx context.Context, t task, log []workflow.LogLine
 		}
 		run.Problem = workflow.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail, Where: workflow.Where(failed)}
 	}
-	if err := p.Runs.SaveRun(ctx, run); err != nil {
-		return err
-	}
-	return p.tellFailed(ctx, t, run)
+	return p.Runs.SaveRun(ctx, run, p.failedEvents(t, run)...)
 }
 
 // RunFailed is recorded of a run that somebody or the clock had started; what
 // became of a grant or a request is told as that of theirs.
 const RunFailed audit.Kind = "run.failed"
 
-func (p *Provisioner) tellFailed(ctx context.Context, t task, run workflow.Run) error {
+func (p *Provisioner) failedEvents(t task, run workflow.Run) []audit.Event {
 	if run.State != workflow.RunFailed || t.Kind != jobManual && t.Kind != jobScheduled {
 		return nil
 	}
-	return p.Record(ctx, audit.Event{
+	return []audit.Event{{
 		At: p.Now(), Kind: RunFailed, Actor: identity.System().String(), Subject: "run:" + run.ID,
 		Data: map[string]string{"run": run.ID, "workflow": run.Workflow, "code": run.Problem.Code, "message": run.Problem.Message},
-	})
+	}}
 }
 
 // result is what a workflow of these types returns.

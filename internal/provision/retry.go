@@ -59,7 +59,7 @@ func (p *Provisioner) again(ctx context.Context, who identity.Actor, old workflo
 	}
 	switch {
 	case started(old):
-		r, err := p.Workflows.StartAgain(ctx, who, old)
+		r, err := p.Workflows.StartAgain(ctx, who, old.ID)
 		return r.ID, err
 	case old.Request != "":
 		r, err := p.Access.AskAgainAfter(ctx, who, access.RequestID(old.Request), old.ID)

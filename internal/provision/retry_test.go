@@ -60,6 +60,12 @@ func TestRetry(t *testing.T) {
 		if got, err := r.db.Events(t.Context(), audit.Filter{Kinds: []string{string(provision.RunFailed)}}); err != nil || len(got) != 1 || got[0].Subject != "run:"+failed.ID {
 			t.Errorf("told of what failed: %+v, %v", got, err)
 		}
+		late := failed // as another node that reports it, too late
+		late.State = workflow.RunDone
+		r.must(r.db.SaveRun(t.Context(), late, audit.Event{At: time.Now(), Kind: provision.RunFailed, Actor: "system", Subject: "run:" + failed.ID}))
+		if got, err := r.db.Events(t.Context(), audit.Filter{Kinds: []string{string(provision.RunFailed)}}); err != nil || len(got) != 1 || r.run(failed.ID).State != workflow.RunFailed {
+			t.Errorf("told twice: %+v, %v", got, err)
+		}
 		rita := identity.Actor{Person: "usr_rita", Scopes: []identity.Scope{identity.ScopeRequestsWrite}}
 
 		for name, c := range map[string]struct {

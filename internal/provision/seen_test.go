@@ -36,6 +36,24 @@ func TestWhoSeesARun(t *testing.T) {
 			}), fault.New(fault.Upstream, "No."))
 		})
 		grant := r.ask()
+		r.does(func(context.Context, workflow.Task) (string, error) {
+			return `{"note":"made","apiKey":"hunter2"}`, nil
+		})
+		given, err := r.Start(t.Context(), ana, "wfl_hand", []byte(`{"n":7,"password":"hunter2"}`))
+		r.must(err)
+		r.over(given.ID, given.ID)
+		for _, who := range []identity.Actor{ana, {Person: "usr_ana"}} { // its administrator, and who started it
+			run, _, err := svc.Run(t.Context(), who, given.ID)
+			listed, listErr := svc.Runs(t.Context(), who, workflow.RunFilter{ID: given.ID})
+			if err != nil || listErr != nil || len(listed) != 1 {
+				t.Fatal(err, listErr, listed)
+			}
+			for _, got := range []workflow.Run{run, listed[0]} {
+				if strings.Contains(got.Input+got.Output, "hunter2") || !strings.Contains(got.Input, `"n":7`) || !strings.Contains(got.Output, "made") {
+					t.Errorf("what a run was told and returned: %s, %s", got.Input, got.Output)
+				}
+			}
+		}
 		app := grant.App
 		svc.Use(workflow.Surroundings{Apps: func(_ context.Context, who identity.Actor) ([]string, error) {
 			if who.Person == owner.Person {
@@ -65,7 +83,7 @@ func TestWhoSeesARun(t *testing.T) {
 			if steps[0].Change.After != "Creator" || steps[0].Calls[0].Method != "GET" {
 				t.Errorf("%s does not see what was changed: %s", name, text)
 			}
-			if rs, err := svc.Runs(t.Context(), c.who, workflow.RunFilter{}); err != nil || len(rs) != 1 {
+			if rs, err := svc.Runs(t.Context(), c.who, workflow.RunFilter{Grant: string(grant.ID)}); err != nil || len(rs) != 1 {
 				t.Errorf("%s lists %d runs, %v", name, len(rs), err)
 			}
 		}

@@ -76,7 +76,7 @@ func (p *Provisioner) unfinished(ctx context.Context, t task, because error) (pr
 		return nil, err
 	}
 	for _, s := range steps {
-		if s.State == workflow.StepRunning && s.Change != nil && fault.Public(because).Code == "cancelled" {
+		if s.State == workflow.StepRunning && s.Change != nil {
 			return errSentUnknown, nil
 		}
 	}

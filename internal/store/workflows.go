@@ -6,6 +6,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/workflow"
 )
 
@@ -161,15 +162,31 @@ func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 
 // SaveRun implements [workflow.Store]. What caused the run and what it is for
 // never change, and a run that has ended stays as it ended: a node that was
-// paused meanwhile may come late.
-func (db *DB) SaveRun(ctx context.Context, r workflow.Run) error {
+// paused meanwhile may come late. What it would tell was told then.
+func (db *DB) SaveRun(ctx context.Context, r workflow.Run, events ...audit.Event) error {
 	row := runRow{
 		ID: r.ID, WorkflowID: r.Workflow, Version: r.Version, ConnectionID: r.Connection, State: string(r.State), Output: r.Output,
 		Problem: text(r.Problem), StartedMs: ms(r.StartedAt), EndedMs: ms(r.EndedAt), WaitsFor: r.WaitsFor, CancelledBy: r.CancelledBy, Log: linesText(r.Log),
 	}
-	return db.grouped(ctx, func(ctx context.Context, tx bun.IDB) error {
-		_, err := tx.NewUpdate().Model(&row).WherePK().Where("ended_ms = 0").
+	save := func(ctx context.Context, tx bun.IDB) (int64, error) {
+		res, err := tx.NewUpdate().Model(&row).WherePK().Where("ended_ms = 0").
 			Column("workflow_id", "version", "connection_id", "state", "output", "problem", "started_ms", "ended_ms", "waits_for", "cancelled_by", "log").Exec(ctx)
-		return wrap("save run", err)
+		if err != nil {
+			return 0, wrap("save run", err)
+		}
+		n, err := res.RowsAffected()
+		return n, wrap("save run", err)
+	}
+	if len(events) == 0 {
+		return db.grouped(ctx, func(ctx context.Context, tx bun.IDB) error {
+			_, err := save(ctx, tx)
+			return err
+		})
+	}
+	return db.change(ctx, func(tx *tx) error {
+		if n, err := save(ctx, tx.sql); err != nil || n == 0 {
+			return err
+		}
+		return tx.Record(ctx, events...)
 	})
 }

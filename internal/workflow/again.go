@@ -33,7 +33,11 @@ func (s *Service) MayStartAgain(ctx context.Context, who identity.Actor, old Run
 // StartAgain runs the workflow of a run again, as it is published now and with
 // the inputs that the run had. A run is retried once: what it did not do shall
 // not be done twice.
-func (s *Service) StartAgain(ctx context.Context, who identity.Actor, old Run) (Run, error) {
+func (s *Service) StartAgain(ctx context.Context, who identity.Actor, id string) (Run, error) {
+	old, err := s.store.Run(ctx, id) // whole: what is shown of its inputs may lack some
+	if err != nil {
+		return Run{}, err
+	}
 	return s.start(ctx, who, old.Workflow, inputsOf(old), &old)
 }
 

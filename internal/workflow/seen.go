@@ -58,9 +58,9 @@ func (s *Service) Run(ctx context.Context, who identity.Actor, id string) (Run, 
 	}
 	steps, err := s.store.Steps(ctx, id)
 	if !whole {
-		return r.forItsPerson(), each(steps, r.stepForItsPerson), err
+		return r.shown().forItsPerson(), each(steps, r.stepForItsPerson), err
 	}
-	return r, each(steps, Step.shown), err
+	return r.shown(), each(steps, Step.shown), err
 }
 
 // Runs returns the runs that who may see, newest first.
@@ -68,7 +68,11 @@ func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) (_ 
 	if f.Seen, err = s.seen(ctx, who); err != nil {
 		return nil, err
 	}
-	return s.store.Runs(ctx, f)
+	runs, err := s.store.Runs(ctx, f)
+	for i, r := range runs {
+		runs[i] = r.shown()
+	}
+	return runs, err
 }
 
 // Tally is how many runs of a workflow are in a state.
@@ -123,6 +127,13 @@ func (r Run) stepForItsPerson(s Step) Step {
 	return s
 }
 
+// shown is the run as it is shown: without secrets in what it was told and what
+// it returned. What its author writes to the log is the author's.
+func (r Run) shown() Run {
+	r.Input, r.Output = withoutSecrets(r.Input), withoutSecrets(r.Output)
+	return r
+}
+
 // shown is a step as it is shown to those who may see what it was asked and
 // answered: without secrets.
 func (s Step) shown() Step {
@@ -135,7 +146,10 @@ func (s Step) shown() Step {
 	return s
 }
 
-const redacted = "[redacted]"
+const (
+	redacted     = "[redacted]"
+	redactedJSON = `"[redacted]"`
+)
 
 // secretName is how fields are called that hold a secret. Ours never get so far;
 // a call of any kind may send or be answered one that is the other system's.
@@ -150,11 +164,11 @@ func withoutSecrets(text string) string {
 	d.UseNumber()
 	var v any
 	if d.Decode(&v) != nil {
-		return redacted
+		return redactedJSON
 	}
 	out, err := json.Marshal(redact(v, false))
 	if err != nil {
-		return redacted
+		return redactedJSON
 	}
 	return string(out)
 }

@@ -44,8 +44,9 @@ type Store interface {
 	// RunsUnderway returns runs of the kinds that have not ended, by id, those after
 	// one of them.
 	RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]Run, error)
-	// SaveRun keeps what a run has become.
-	SaveRun(ctx context.Context, r Run) error
+	// SaveRun keeps what a run has become, and the events with it. Of a run that has
+	// ended neither is kept.
+	SaveRun(ctx context.Context, r Run, events ...audit.Event) error
 	// BeginRun gives the run to a new execution and returns what is recorded of
 	// it; what b brings counts the first time. A run that is over is a
 	// fault.Conflict.
