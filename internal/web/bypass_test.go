@@ -117,7 +117,7 @@ func TestCLICannotBypass(t *testing.T) {
 		},
 		"keep a change that is none": {
 			who: webtest.Admin, cli: "access accept " + grant + " --yes", page: "/access/" + grant + "/accept", form: url.Values{},
-			api: func(c *client.Client) error { _, err := c.AcceptChange(ctx, grant, wire.Revocation{}); return err },
+			api: func(c *client.Client) error { _, err := c.AcceptChange(ctx, grant, wire.Settlement{}); return err },
 		},
 		"retry what has not failed": {
 			who: webtest.Admin, cli: "access retry " + grant, page: "/access/" + grant + "/retry", form: url.Values{},
