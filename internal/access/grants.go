@@ -294,11 +294,12 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 			}
 		case o.Kind == JobProvision:
 			g = g.took(o.Run)
-			if g.wants(o.Kind) && g.changedAgain(o, beside, scale) {
+			switch {
+			case g.wants(o.Kind) && g.changedAgain(o, beside, scale):
 				g, events = g.driftAgain(o.Proof.Role, now)
-			} else if g.wants(o.Kind) && scale.less(o.Proof.Role, g.RoleName) {
+			case g.wants(o.Kind) && scale.less(o.Proof.Role, g.RoleName):
 				g, events = g.fail(o.Kind, g.tooLittle(o.Proof.Role), now)
-			} else {
+			default:
 				g, events = g.confirm(o.Proof, now)
 			}
 		default:

@@ -28,7 +28,7 @@ func TestDisable(t *testing.T) {
 			w.must(err)
 			r, err := w.svc.SaveRole(ctx, as(ana), access.Role{App: w.app.ID, Name: name, Policy: p.ID})
 			w.must(err)
-			return w.inState(rita, r.ID, access.GrantActive)
+			return w.inState(rita, r.ID, access.GrantActive) //nolint:contextcheck // the test's own
 		}
 		viewer, creator := named("Viewer"), named("Creator")
 		failed := w.inState(rita, w.role(access.Policy{Longest: time.Hour}), access.GrantNotSetUp)

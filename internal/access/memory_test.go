@@ -33,7 +33,7 @@ type rows struct {
 func (r *rows) clone() *rows {
 	return &rows{
 		maps.Clone(r.people), maps.Clone(r.apps), maps.Clone(r.roles), maps.Clone(r.policies), maps.Clone(r.requests), maps.Clone(r.grants),
-		maps.Clone(r.provisioning), maps.Clone(r.tasks), maps.Clone(r.settled), r.events[:len(r.events):len(r.events)],
+		maps.Clone(r.provisioning), maps.Clone(r.tasks), maps.Clone(r.settled), slices.Clip(r.events),
 		maps.Clone(r.comparisons), maps.Clone(r.differences),
 	}
 }

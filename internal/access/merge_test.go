@@ -41,7 +41,7 @@ func TestScheduledBesideLive(t *testing.T) {
 			if live.ID == later.ID || later.State != access.GrantScheduled {
 				t.Fatalf("%s: %+v", name, live)
 			}
-			switch tt.state { //nolint:exhaustive // those of the table
+			switch tt.state {
 			case access.GrantNotSetUp:
 				live = w.failed(live)
 			default:

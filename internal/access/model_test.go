@@ -31,12 +31,11 @@ func TestModel(t *testing.T) {
 	acts, sequences, seen := 0, 0, map[string]int{}
 	rapid.Check(t, func(rt *rapid.T) {
 		n := &node{}
-		m := memory{}
-		m = *newMemory(n.enqueue)
+		m := newMemory(n.enqueue)
 		for _, p := range []identity.PersonID{ana, bo, cy, olga, rita, sam} {
 			m.people[p] = identity.Person{ID: p, Email: string(p) + "@acme.example", Name: string(p), Admin: p == ana}
 		}
-		n.Store = &m
+		n.Store = m
 		l := newLife(rt, n, rita, sam)
 		l.live(rt)
 		acts += l.acts

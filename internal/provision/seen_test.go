@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func TestWhoSeesARun(t *testing.T) {
 			if got := strings.Contains(text, "bo@acme.example"); got != c.whole || steps[0].Hidden == c.whole {
 				t.Errorf("%s sees other people: %v, %s", name, got, text)
 			}
-			if steps[0].Change.After != "Creator" || steps[0].Calls[0].Method != "GET" {
+			if steps[0].Change.After != "Creator" || steps[0].Calls[0].Method != http.MethodGet {
 				t.Errorf("%s does not see what was changed: %s", name, text)
 			}
 			if rs, err := svc.Runs(t.Context(), c.who, workflow.RunFilter{Grant: string(grant.ID)}); err != nil || len(rs) != 1 {

@@ -143,7 +143,8 @@ func (r *rig) restart(change func()) {
 // database's.
 func (r *rig) due() {
 	r.t.Helper()
-	table, db := "workflow_status", (*sql.DB)(nil)
+	table := "workflow_status"
+	var db *sql.DB
 	if pool := r.db.PoolConfig(); pool != nil {
 		table, db = "dbos.workflow_status", stdlib.OpenDB(*pool.ConnConfig)
 	} else {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -171,7 +172,7 @@ func (c *crowd) multiply(t testing.TB, like wire.Grant, luid string, n int) []*t
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to roll back
+	defer tx.Rollback()
 	person := c.row(t, tx, "people", like.PersonID)
 	request := c.row(t, tx, "requests", like.RequestID)
 	grant := c.row(t, tx, "grants", like.ID)
@@ -210,7 +211,7 @@ func (c *crowd) row(t testing.TB, tx *sql.Tx, table, id string) map[string]any {
 	for i := range values {
 		into[i] = &values[i]
 	}
-	if err := rows.Scan(into...); err != nil {
+	if err := errors.Join(rows.Scan(into...), rows.Err()); err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]any{}

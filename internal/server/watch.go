@@ -10,7 +10,7 @@ const watchEvery = time.Hour
 
 // watch tells of credentials that end soon, until ctx ends.
 func (s *Server) watch(ctx context.Context) {
-	ticker := time.NewTicker(watchEvery) //nolint:forbidigo // the clock of the credentials
+	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
 	for {
 		if err := s.connections.TellExpiring(ctx); err != nil && ctx.Err() == nil {

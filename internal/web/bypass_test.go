@@ -68,7 +68,10 @@ func TestCLICannotBypass(t *testing.T) {
 		},
 		"approve for longer than was asked": {
 			who: webtest.Approver, cli: "approval approve " + request + " --for 40d", page: "/approvals/" + request + "/approve", form: tooLong(url.Values{}),
-			api: func(c *client.Client) error { _, err := c.Approve(ctx, request, wire.Decision{Duration: long}); return err },
+			api: func(c *client.Client) error {
+				_, err := c.Approve(ctx, request, wire.Decision{Duration: long})
+				return err
+			},
 		},
 		"deny without a reason": {
 			who: webtest.Approver, cli: "approval deny " + request, page: "/approvals/" + request + "/deny", form: url.Values{},

@@ -129,7 +129,7 @@ func (x *execution) run(ctx context.Context, program *script.Program) (json.RawM
 	x.ctx, x.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() { x.ended(context.Cause(ctx)) })()
 	start := x.task.Journal.Start
-	out, err := program.Run(x.ctx, script.Input{
+	out, err := program.Run(x.ctx, script.Input{ //nolint:contextcheck // the execution outlives a job that was cancelled
 		Argument: x.task.Argument, Clock: start.At, Seed: start.Seed, Host: x.host,
 		Log: func(level, text string) { x.say(ctx, level, text) },
 	})
@@ -153,7 +153,7 @@ func (x *execution) ended(cause error) {
 		return
 	}
 	x.cancelled = cause
-	time.AfterFunc(cancelGrace, func() { x.stop(cause) }) //nolint:forbidigo // a call takes real time
+	time.AfterFunc(cancelGrace, func() { x.stop(cause) })
 }
 
 // maySend says why a change may not be sent any more, or nil: then it counts
