@@ -181,7 +181,9 @@ func (g Grant) changedAgain(o Outcome, others []Grant, scale Scale) bool {
 	if scale.less(o.Proof.Role, g.RoleName) {
 		return true
 	}
-	given := func(other Grant) bool { return other.State == GrantActive && other.RoleName == o.Proof.Role }
+	given := func(other Grant) bool {
+		return (other.State == GrantActive || other.moves()) && other.RoleName == o.Proof.Role
+	}
 	return o.Proof.Role != g.Outside.Found && o.Proof.Role != g.RoleName && !slices.ContainsFunc(others, given)
 }
 
@@ -231,6 +233,12 @@ func broken(grants []Grant, found string, scale Scale) func(Grant) bool {
 	}
 }
 
+// moves says whether a run is changing what g gives, or failed at it: its role
+// may be there, and that is nobody else's change.
+func (g Grant) moves() bool {
+	return g.wants(JobProvision) || g.wants(JobDeprovision) || g.State == GrantNotSetUp
+}
+
 // restoring says whether g is to be set up once more in place of what somebody
 // had changed.
 func (g Grant) restoring() bool { return !g.Outside.At.IsZero() && g.wants(JobProvision) }
@@ -267,7 +275,8 @@ func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time)
 			changed = append(changed, next)
 		}
 	}
-	others = slices.DeleteFunc(slices.Clone(others), Grant.restoring)
+	ours := slices.ContainsFunc(others, func(other Grant) bool { return other.moves() && other.RoleName == o.Proof.Role })
+	others = slices.DeleteFunc(slices.Clone(others), func(other Grant) bool { return other.State != GrantActive && other.State != GrantChanged })
 	before, after := others, others
 	if o.Kind == JobDeprovision {
 		before = append(slices.Clone(others), g)
@@ -284,6 +293,7 @@ func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time)
 		switch {
 		case !isBroken(other):
 			next, told = other.found(now)
+		case ours:
 		case !wrote || wasBroken(other): // else it is what the run itself did
 			next, told = other.drift(o.Proof.Role, o.Run, now)
 		}

@@ -138,3 +138,23 @@ func TestEndLeavesWhatAChangedGrantGives(t *testing.T) {
 		d.pass(time.Second)
 	})
 }
+
+// G8: a role that is there because its end failed is told as nobody's change,
+// neither to the others nor to the one that ends meanwhile.
+func TestWhatIsOverdueToEndIsNobodysChange(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		d := newDrifting(t, db)
+		viewer, explorer, creator := d.active(rita, d.roles["Viewer"], "luid-rita"), d.active(rita, d.roles["Explorer"], "luid-rita"), d.active(rita, d.roles["Creator"], "luid-rita")
+		ending, err := d.svc.Revoke(t.Context(), as(olga), creator.ID, "")
+		d.must(err)
+		_, err = d.svc.Report(t.Context(), access.Outcome{Run: ending.Run, Kind: access.JobDeprovision, Grant: creator.ID, Problem: &access.Problem{Code: "denied"}})
+		d.must(err)
+		ending, err = d.svc.Revoke(t.Context(), as(olga), explorer.ID, "")
+		d.must(err)
+		ended := d.ran(ending, access.JobDeprovision, "Creator", "Creator")
+		if got := d.grant(viewer.ID); got.State != access.GrantActive || ended.State != access.GrantEnded || ended.Outside != (access.Outside{}) {
+			t.Errorf("Viewer is %s, %+v; Explorer is %s, %+v", got.State, got.Outside, ended.State, ended.Outside)
+		}
+	})
+}

@@ -366,10 +366,8 @@ func others(ctx context.Context, tx Reader, g Grant, o Outcome) ([]Grant, error)
 	if o.Before == nil || o.Problem != nil {
 		return nil, nil
 	}
-	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged, GrantSettingUp, GrantNotSetUp}})
-	return slices.DeleteFunc(all, func(other Grant) bool {
-		return other.ID == g.ID || other.State != GrantActive && other.State != GrantChanged && !other.restoring()
-	}), err
+	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: counted})
+	return slices.DeleteFunc(all, func(other Grant) bool { return other.ID == g.ID }), err
 }
 
 // changedOutside says whether a run that took nothing back found what no grant
@@ -378,7 +376,7 @@ func (s *Service) changedOutside(ctx context.Context, tx Reader, g Grant, o Outc
 	if !o.Found || g.SetUp.At.IsZero() || o.Proof.Role == g.RoleName || !g.wants(JobDeprovision) {
 		return false, nil
 	}
-	live, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantSettingUp}})
+	live, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantSettingUp, GrantEnding, GrantOverdue}})
 	for _, other := range live {
 		if other.RoleName == o.Proof.Role {
 			return false, err
