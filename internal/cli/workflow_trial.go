@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +94,11 @@ func (s *session) tested(r wire.TestReport) error {
 	if r.Problem == nil {
 		return nil
 	}
-	return &outcomeError{code: exitFailed, shown: true, message: r.Problem.Message, detail: r.Problem.Detail, hint: r.Problem.Hint}
+	detail := r.Problem.Detail
+	if r.Problem.Where != "" {
+		detail = strings.TrimSpace(detail + " at " + r.Problem.Where)
+	}
+	return &outcomeError{code: exitFailed, shown: true, message: r.Problem.Message, detail: detail, hint: r.Problem.Hint}
 }
 
 func orNothing(text string) string {

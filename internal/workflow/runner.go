@@ -412,6 +412,13 @@ func problemOf(err error) error {
 	return f
 }
 
+// IsMistake says whether the engine ended a run for a mistake in the workflow's
+// text, such as a call of a function that there is not.
+func IsMistake(err error) bool {
+	e, ok := errors.AsType[*script.RunError](err)
+	return ok && e.Kind == script.Thrown && e.Code == "" && slices.Contains([]string{"TypeError", "ReferenceError", "SyntaxError"}, e.Name)
+}
+
 // Where returns the place in the workflow's text at which err arose:
 // "provision.ts:12:9", or "". An error inside one of our modules arose where
 // the workflow called it.

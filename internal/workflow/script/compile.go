@@ -56,7 +56,7 @@ func Compile(src Source) (*Program, error) {
 	if len(out.Errors) > 0 {
 		return nil, &CompileError{Faults: faultsOf(out.Errors, src)}
 	}
-	p := &Program{hash: hash, warnings: faultsOf(out.Warnings, src)}
+	p := &Program{hash: hash, text: src.Text, warnings: faultsOf(out.Warnings, src)}
 	var bundle string
 	for _, f := range out.OutputFiles {
 		if !strings.HasSuffix(f.Path, ".map") {

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-sourcemap/sourcemap"
 )
@@ -31,6 +32,30 @@ func (p placer) find(line, column int) (Frame, bool) {
 		return Frame{}, false
 	}
 	return Frame{File: path, Line: l, Column: c + 1}, true
+}
+
+// callee is what is called by its name: "tableau.users.find(".
+var callee = regexp.MustCompile(`([\pL_$][\pL\pN_$]*(?:\??\.[\pL_$][\pL\pN_$]*)*)\s*\(`)
+
+// called names what the text calls at the innermost place, as "tableau.users.findd
+// is ", or returns "" when it cannot be told.
+func (p *Program) called(frames []Frame) string {
+	if len(frames) == 0 || frames[0].File != p.places.name {
+		return ""
+	}
+	lines := strings.Split(p.text, "\n")
+	if frames[0].Line < 1 || frames[0].Line > len(lines) {
+		return ""
+	}
+	line := lines[frames[0].Line-1]
+	calls := callee.FindAllStringSubmatchIndex(line, -1)
+	for _, at := range calls {
+		from, to := utf8.RuneCountInString(line[:at[0]])+1, utf8.RuneCountInString(line[:at[1]])+1
+		if from <= frames[0].Column && frames[0].Column <= to {
+			return line[at[2]:at[3]] + " is "
+		}
+	}
+	return ""
 }
 
 // stackLine is "    at name (<eval>:3:16)", as the engine writes it.

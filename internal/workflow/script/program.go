@@ -22,6 +22,7 @@ type Program struct {
 	warnings []Fault
 	bytecode []byte
 	places   placer
+	text     string // the workflow's own, to name in errors what it wrote
 }
 
 // Hash returns the [Source.Hash] of what the program was compiled from.

@@ -430,6 +430,9 @@ func (r *run) thrown(text string) *RunError {
 		e.Frames = frames
 		return e
 	}
+	if s.Name == "TypeError" && s.Message == "not a function" {
+		s.Message = r.program.called(frames) + s.Message
+	}
 	e := &RunError{Kind: Thrown, Message: s.Message, Name: s.Name, Code: s.Code, Hint: s.Hint, Detail: s.Detail, Call: s.Call, Frames: frames}
 	if s.Call > 0 {
 		e.Kind = Host

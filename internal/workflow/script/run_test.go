@@ -335,7 +335,11 @@ export default async function main() {
 			`export default () => { throw Object.assign(new Error("m"), { code: "c", hint: "h", detail: "d" }) }`,
 			script.RunError{Kind: script.Thrown, Name: "Error", Message: "m", Code: "c", Hint: "h", Detail: "d", Frames: []script.Frame{at(1, 48, "")}},
 		},
-		"no error at all":  {`export default () => { throw "just text" }`, script.RunError{Kind: script.Thrown, Message: "just text"}},
+		"no error at all": {`export default () => { throw "just text" }`, script.RunError{Kind: script.Thrown, Message: "just text"}},
+		"no such function": {`const users: any = {};
+export default function main() {
+  return String(users.findd("x"));
+}`, script.RunError{Kind: script.Thrown, Name: "TypeError", Message: "users.findd is not a function", Frames: []script.Frame{at(3, 23, "main")}}},
 		"not a function":   {`export default 7`, script.RunError{Kind: script.Thrown, Name: "TypeError", Message: "The default export of the workflow is not a function."}},
 		"unreadable":       {`export default () => { throw { get message() { throw 1 } } }`, script.RunError{Kind: script.Thrown, Message: "The workflow threw something that cannot be read."}},
 		"never resolved":   {`export default () => new Promise(() => {})`, script.RunError{Kind: script.Thrown, Message: "The workflow stopped without finishing: it waits for something that never comes."}},
