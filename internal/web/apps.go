@@ -79,7 +79,15 @@ type appForm struct {
 }
 
 func (s *site) newApp(r *Request) error {
-	return s.showApp(r, http.StatusOK, appForm{app: access.App{OnRevoke: access.OnRevokeStrongest, Connection: r.Value("connection")}, everyRole: true})
+	f := appForm{app: access.App{OnRevoke: access.OnRevokeStrongest, Connection: r.Value("connection")}, everyRole: true}
+	policies, err := s.Access.Policies(r.Context())
+	if err != nil {
+		return err
+	}
+	if len(policies) == 1 { // most have one: without it nothing can be asked for
+		f.app.Policy = policies[0].ID
+	}
+	return s.showApp(r, http.StatusOK, f)
 }
 
 // fillApp reads what the form offers.

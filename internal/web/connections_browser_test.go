@@ -277,6 +277,7 @@ func TestConsoleAndBrowse(t *testing.T) {
 	b.Fill("filter", "name:eq:rita@acme.example")
 	b.Audit("console-method")
 	b.Click("Send")
+	b.See("200")
 	b.See("rita@acme.example")
 
 	b.Open(base + "/users")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/server"
@@ -279,7 +280,8 @@ func TestFormActsOnce(t *testing.T) {
 // Reliability §4.10: who tries and tries waits longer and longer, known or not.
 func TestSignInThrottle(t *testing.T) {
 	t.Parallel()
-	w := webtest.StartNode(t)
+	now := time.Now() // and not how long a password takes to be tried
+	w := webtest.StartNode(t, func(c *server.Config) { c.Now = func() time.Time { return now } })
 	for _, email := range []string{webtest.Requester, "nobody@acme.example"} {
 		w.SetPassword(webtest.Requester)
 		v := w.Visitor()

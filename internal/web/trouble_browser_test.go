@@ -74,6 +74,7 @@ func TestRevokeButtonDoesNotLie(t *testing.T) {
 	ana.Audit("request-overdue")
 	refusal.Cancel()
 	ana.Click("Try again")
+	ana.See("It is tried again from the start.")
 	ana.Click("Try again")
 	ana.See("Ended: the other system reports Viewer")
 	ana.See("The access has ended.")

@@ -62,6 +62,9 @@ func (s *site) newWorkflow(r *Request) error {
 	if err != nil {
 		return err
 	}
+	if f.connection == "" && len(f.connections) == 2 { // the only one, beside none
+		f.connection = f.connections[1].Value
+	}
 	return s.showNew(r, http.StatusOK, f)
 }
 

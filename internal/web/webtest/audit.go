@@ -99,7 +99,11 @@ func (b *Browser) overflow(where string) {
 // templates make one where an element or a condition ends a line.
 func (b *Browser) punctuation(where string) {
 	b.t.Helper()
-	const script = `[...document.querySelector("main").innerText.matchAll(/[^\n]{0,30}\w [.,;:](?= |$)/gm)].map((m) => m[0]).join("; ")`
+	const script = `(() => {
+		const main = document.querySelector("main");
+		const code = [...main.querySelectorAll("pre, code")].map((e) => e.innerText).join("\n");
+		return [...main.innerText.matchAll(/[^\n]{0,30}\w [.,;:](?= |$)/gm)].map((m) => m[0].trim()).filter((m) => !code.includes(m)).join("; ");
+	})()`
 	s, err := Eval[string](b, script)
 	if err != nil || s != "" {
 		b.t.Errorf("%s: a gap before punctuation: %s %v", where, s, err)
