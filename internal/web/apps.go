@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -112,7 +113,7 @@ func (s *site) fillApp(ctx context.Context, who identity.Actor, f *appForm) erro
 		}
 	}
 	if len(f.connections) > 0 && f.names == nil {
-		f.names = s.knownRoles(f.connections, cmpOr(f.app.Connection, f.connections[0].ID))
+		f.names = s.knownRoles(f.connections, cmp.Or(f.app.Connection, f.connections[0].ID))
 	}
 	return err
 }
@@ -151,7 +152,7 @@ func (s *site) appForm(r *Request, app access.App) (appForm, error) {
 		app.Connection = r.Value("connection")
 	}
 	f := appForm{app: app, owners: r.Value("owners"), everyRole: r.Value("every_role") == "true", doers: r.Value("doers")}
-	f.method = access.Provisioning{Method: access.Method(cmpOr(r.Value("method"), string(access.MethodWorkflows)))}
+	f.method = access.Provisioning{Method: access.Method(cmp.Or(r.Value("method"), string(access.MethodWorkflows)))}
 	f.app.OwnerGroups, f.method.Groups = nil, nil
 	for _, g := range r.Form["owner_group"] {
 		f.app.OwnerGroups = append(f.app.OwnerGroups, identity.GroupID(g))

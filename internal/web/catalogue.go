@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -273,14 +274,7 @@ func askCommand(a askSheet) string {
 	if !a.self {
 		command += " --person " + shellWord(a.person.Email)
 	}
-	return command + " --reason " + shellWord(cmpOr(a.reason, "…")) + " --wait"
-}
-
-func cmpOr(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
+	return command + " --reason " + shellWord(cmp.Or(a.reason, "…")) + " --wait"
 }
 
 // cliLength is a length as the command line takes it.

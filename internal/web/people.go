@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -395,7 +396,7 @@ type importSheet struct {
 }
 
 func (s *site) importForm(r *Request) error {
-	return s.showImport(r, http.StatusOK, importSheet{kind: cmpOr(r.Value("kind"), "people")})
+	return s.showImport(r, http.StatusOK, importSheet{kind: cmp.Or(r.Value("kind"), "people")})
 }
 
 func (s *site) showImport(r *Request, status int, v importSheet) error {
@@ -403,7 +404,7 @@ func (s *site) showImport(r *Request, status int, v importSheet) error {
 }
 
 func (s *site) importPeople(r *Request) error {
-	v := importSheet{csv: r.FormValue("csv"), kind: cmpOr(r.Value("kind"), "people"), replace: r.Value("replace") == "true"}
+	v := importSheet{csv: r.FormValue("csv"), kind: cmp.Or(r.Value("kind"), "people"), replace: r.Value("replace") == "true"}
 	if file, _, err := r.FormFile("file"); err == nil {
 		defer file.Close()
 		text, err := readAll(file)

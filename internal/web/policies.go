@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -101,7 +102,7 @@ func (s *site) policyPage(r *Request) error {
 
 // formOf fills the form with a policy.
 func formOf(d directory, p access.Policy) policyForm {
-	f := policyForm{id: p.ID, version: p.Version, name: p.Name, reason: p.ReasonNeeded, onBehalf: cmpOr(string(p.OnBehalf), string(access.OnBehalfNobody))}
+	f := policyForm{id: p.ID, version: p.Version, name: p.Name, reason: p.ReasonNeeded, onBehalf: cmp.Or(string(p.OnBehalf), string(access.OnBehalfNobody))}
 	f.longest, f.usual = formLength(p.Longest), formLength(p.Usual)
 	if p.Waits != 0 {
 		f.waits = formLength(p.Waits)

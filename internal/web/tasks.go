@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/margay-access/margay/internal/access"
@@ -22,7 +23,7 @@ type taskList struct {
 }
 
 func (s *site) tasks(r *Request) error {
-	list := taskList{state: access.TaskState(cmpOr(r.Value("state"), string(access.TaskOpen)))}
+	list := taskList{state: access.TaskState(cmp.Or(r.Value("state"), string(access.TaskOpen)))}
 	var err error
 	if list.dir, err = s.directory(r.Context(), r.Actor); err != nil {
 		return err
