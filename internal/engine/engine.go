@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -231,6 +232,7 @@ func (e *Engine) stop(ctx context.Context) error {
 	if e.started {
 		dbos.ListenQueues(e.dbos, idleQueue)
 		e.runs.drained(ctx)
+		e.settled(ctx)
 	}
 	if e.halt != nil {
 		e.halt()
@@ -247,6 +249,25 @@ func (e *Engine) stop(ctx context.Context) error {
 		return e.node.leave(leave)
 	}
 	return nil
+}
+
+// settled waits until the outcome of each job that has ended is recorded, or ctx
+// ends: DBOS records it after the handler has returned, and drops it when it is
+// shut down before. It gives up after stopGrace: what a database did not take by
+// then is taken up again by the next start.
+func (e *Engine) settled(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	known := e.kinds()
+	for {
+		rows, err := e.mine(ctx)
+		open := slices.ContainsFunc(rows, func(row dbos.WorkflowStatus) bool {
+			return slices.Contains(known, row.Name) && !e.runs.isLeft(row.ID)
+		})
+		if err == nil && !open || pause(ctx, e.cfg.Poll) != nil {
+			return
+		}
+	}
 }
 
 // client is DBOS with the caller's deadline. The values of ctx are hidden from

@@ -20,7 +20,20 @@ const retryAfter = time.Second
 type runs struct {
 	mu    sync.Mutex
 	all   map[*Run]struct{}
+	left  []string      // jobs that were claimed in the moment of the stop
 	empty chan struct{} // closed when all becomes empty; nil while nobody waits
+}
+
+func (s *runs) leave(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = append(s.left, id)
+}
+
+func (s *runs) isLeft(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Contains(s.left, id)
 }
 
 func (s *runs) add(r *Run) {
@@ -87,6 +100,7 @@ func (e *Engine) run(ctx dbos.Context, kind string, fn Handler, input json.RawMe
 	select {
 	case <-e.draining:
 		// Claimed in the moment of the stop: left as it is.
+		e.runs.leave(id)
 		<-ctx.Done()
 		return nil, mark(ErrStopped)
 	default:
