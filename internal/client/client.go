@@ -158,6 +158,30 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 	return body, nil
 }
 
+// open sends a request whose answer is read as it comes, and which is not sent
+// again. The caller closes the body.
+func (c *Client) open(ctx context.Context, method, path string, query url.Values, in any) (io.ReadCloser, error) {
+	req, err := c.request(ctx, method, path, query, in)
+	if err != nil {
+		return nil, err
+	}
+	started := time.Now() //nolint:forbidigo // only the trace is told of it
+	resp, err := c.http.Do(req)
+	c.trace(req, resp, started)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if resp.StatusCode >= 200 && resp.StatusCode <= 299 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	return nil, c.problem(resp, body)
+}
+
 // lost says whether the answer to a POST was lost on its way, and makes req
 // ready to be sent once more: its key makes it one act all the same. A server
 // that could not be reached, or took too long, is not asked again.

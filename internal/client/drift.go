@@ -73,26 +73,12 @@ func (c *Client) History(ctx context.Context, app string, f HistoryFilter, p Pag
 func (c *Client) HistoryCSV(ctx context.Context, app string, f HistoryFilter, out io.Writer) error {
 	q := f.query(Page{})
 	q.Set("format", "csv")
-	req, err := c.request(ctx, http.MethodGet, "/apps/"+url.PathEscape(app)+"/history", q, nil)
+	body, err := c.open(ctx, http.MethodGet, "/apps/"+url.PathEscape(app)+"/history", q, nil)
 	if err != nil {
 		return err
 	}
-	started := time.Now() //nolint:forbidigo // only the trace is told of it
-	resp, err := c.http.Do(req)
-	if err != nil {
-		c.trace(req, nil, started)
-		return c.unreachable(ctx, err)
-	}
-	defer resp.Body.Close()
-	c.trace(req, resp, started)
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		if err != nil {
-			return c.unreachable(ctx, err)
-		}
-		return c.problem(resp, body)
-	}
-	if _, err := io.Copy(out, resp.Body); err != nil {
+	defer body.Close()
+	if _, err := io.Copy(out, body); err != nil {
 		return c.unreachable(ctx, err)
 	}
 	return nil

@@ -5,10 +5,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/fault"
@@ -21,26 +19,12 @@ const maxItem = 4 << 20
 // one, as they came. It returns take's error, or a problem that ended the list
 // early: what came before it is not the whole list.
 func (c *Client) Pages(ctx context.Context, connection string, in wire.Call, take func(item json.RawMessage) error) error {
-	req, err := c.request(ctx, http.MethodPost, "/connections/"+url.PathEscape(connection)+"/pages", nil, in)
+	body, err := c.open(ctx, http.MethodPost, "/connections/"+url.PathEscape(connection)+"/pages", nil, in)
 	if err != nil {
 		return err
 	}
-	started := time.Now() //nolint:forbidigo // only the trace is told of it
-	resp, err := c.http.Do(req)
-	if err != nil {
-		c.trace(req, nil, started)
-		return c.unreachable(ctx, err)
-	}
-	defer resp.Body.Close()
-	c.trace(req, resp, started)
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		if err != nil {
-			return c.unreachable(ctx, err)
-		}
-		return c.problem(resp, body)
-	}
-	lines := bufio.NewScanner(resp.Body)
+	defer body.Close()
+	lines := bufio.NewScanner(body)
 	lines.Buffer(make([]byte, 0, 64<<10), maxItem)
 	for lines.Scan() {
 		if p, ok := problemIn(lines.Bytes()); ok {
