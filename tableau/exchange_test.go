@@ -394,7 +394,7 @@ func TestT40SignOutThatHangsIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if took := time.Since(started); took > tableau.SignOutTimeout+2*time.Second {
+	if took := time.Since(started); took < tableau.SignOutTimeout || took > 10*tableau.SignOutTimeout {
 		t.Errorf("close took %s", took)
 	}
 	b.mu.Lock()

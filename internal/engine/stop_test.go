@@ -136,13 +136,16 @@ func TestEndOfTheCallersContext(t *testing.T) {
 	})
 }
 
+// TestSleepOutlivesAStop starts again when the sleep is over: one that began anew
+// would take its whole time once more.
 func TestSleepOutlivesAStop(t *testing.T) {
 	t.Parallel()
+	const sleep = 3 * time.Second
 	each(t, func(t *testing.T, p place) {
 		asleep := make(chan struct{}, 2)
 		handler := func(ctx context.Context, run *engine.Run) (json.RawMessage, error) {
 			asleep <- struct{}{}
-			return nil, run.Sleep(ctx, 3*time.Second)
+			return nil, run.Sleep(ctx, sleep)
 		}
 		b := opened(t, p.config(t, "n1"), p)
 		b.Handle("k", handler)
@@ -154,12 +157,17 @@ func TestSleepOutlivesAStop(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.stop(500 * time.Millisecond)
+		<-time.After(time.Until(first.StartedAt.Add(sleep)))
 		again := opened(t, p.config(t, "n1"), p)
 		again.Handle("k", handler)
+		restarted := time.Now()
 		again.start()
 		s := again.ended("j")
-		if took := s.EndedAt.Sub(first.StartedAt); s.State != engine.Done || took < 2900*time.Millisecond || took > 5*time.Second {
-			t.Errorf("slept %v, want 3 s in all: %+v", took, s)
+		if took := s.EndedAt.Sub(first.StartedAt); s.State != engine.Done || took < sleep-100*time.Millisecond {
+			t.Errorf("slept %v, want %v at least: %+v", took, sleep, s)
+		}
+		if took := time.Since(restarted); took >= sleep {
+			t.Errorf("it went on %v after the start: the sleep began anew", took)
 		}
 	})
 }

@@ -90,7 +90,7 @@ func TestOneCallOneExchange(t *testing.T) {
 // quiet waits until the site has no live session.
 func (u *setup) quiet() {
 	u.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for u.site.LiveSessions() > 0 {
 		changed := u.site.Changed()
 		if u.site.LiveSessions() == 0 {
