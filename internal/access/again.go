@@ -41,8 +41,8 @@ func (s *Service) MayRetry(ctx context.Context, who identity.Actor, id GrantID, 
 }
 
 func (s *Service) retry(ctx context.Context, tx Reader, who identity.Actor, g Grant, app App, run string) (Grant, []audit.Event, *Job, error) {
-	if !who.Administers() && !app.ownedBy(who) {
-		return g, nil, nil, fault.New(fault.Forbidden, "Only an owner of %s or an administrator may retry a run.", app.Name).WithCode("not_yours")
+	if err := app.mayHandleRuns(who, "retry"); err != nil {
+		return g, nil, nil, err
 	}
 	if run != "" && g.Run != run && g.State != GrantOverdue {
 		return g, nil, nil, laterRun(g.Run)
@@ -54,6 +54,30 @@ func (s *Service) retry(ctx context.Context, tx Reader, who identity.Actor, g Gr
 		}
 	}
 	return g, events, new(g.job(kind, "retry", 0)), err
+}
+
+// MayCancelRun says why who may not cancel a run of a grant, or nil.
+func (s *Service) MayCancelRun(ctx context.Context, who identity.Actor, id GrantID) error {
+	return s.store.View(ctx, func(tx Reader) error {
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		_, app, err := grantAndApp(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return app.mayHandleRuns(who, "cancel")
+	})
+}
+
+// mayHandleRuns refuses who may not retry or cancel runs of the app's access: act
+// says which.
+func (a App) mayHandleRuns(who identity.Actor, act string) error {
+	if who.Administers() || a.ownedBy(who) {
+		return nil
+	}
+	return fault.New(fault.Forbidden, "Only an owner of %s or an administrator may %s a run.", a.Name, act).WithCode("not_yours")
 }
 
 // laterRun refuses to make a run again after which there was another.

@@ -211,7 +211,7 @@ func acts() map[string]act {
 		"POST /workflows/{id}/test":     {path: func(*node) string { return "/workflows/none/test" }, body: wire.TestRun{}, requester: forbidden, wrong: forbidden, admin: notFound},
 		"POST /runs/{id}/retry":         {path: id("/runs/{id}/retry", run), requester: forbidden, wrong: forbidden, admin: conflict},
 		"POST /runs/retry":              {body: wire.ManyRuns{RunIDs: []string{"run_none"}}, requester: ok, wrong: forbidden, admin: ok},
-		"POST /runs/cancel":             {body: wire.ManyRuns{RunIDs: []string{"run_none"}}, requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /runs/cancel":             {body: wire.ManyRuns{RunIDs: []string{"run_none"}}, requester: ok, wrong: forbidden, admin: ok},
 		"GET /audit":                    {requester: forbidden, wrong: ok, admin: ok}, // "wrong" is a token for the audit log
 		"GET /audit/verify":             {requester: forbidden, wrong: ok, admin: ok},
 		"GET /webhooks":                 {requester: forbidden, wrong: forbidden, admin: ok},

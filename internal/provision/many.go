@@ -24,11 +24,17 @@ const (
 // RetryMany retries runs, each by its own rule: one that is refused does not keep
 // the others.
 func (p *Provisioner) RetryMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error) {
+	if err := p.refused(ctx, who, "", "retry", who.Need(identity.ScopeRequestsWrite)); err != nil {
+		return nil, err
+	}
 	return p.many(ctx, ids, 1, func(id string) (workflow.Run, error) { return p.Retry(ctx, who, id) })
 }
 
 // CancelMany cancels runs, some at a time.
 func (p *Provisioner) CancelMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error) {
+	if err := p.refused(ctx, who, "", "cancel", who.Need(identity.ScopeRequestsWrite)); err != nil {
+		return nil, err
+	}
 	return p.many(ctx, ids, atOnce, func(id string) (workflow.Run, error) { return p.Cancel(ctx, who, id) })
 }
 

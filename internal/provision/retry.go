@@ -31,7 +31,7 @@ func (p *Provisioner) MayRetry(ctx context.Context, who identity.Actor, run work
 // same question, or the same workflow with the same inputs. Who may is asked of
 // the rule that the run comes from.
 func (p *Provisioner) Retry(ctx context.Context, who identity.Actor, id string) (workflow.Run, error) {
-	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
+	if err := p.refused(ctx, who, id, "retry", who.Need(identity.ScopeRequestsWrite)); err != nil {
 		return workflow.Run{}, err
 	}
 	old, _, err := p.Workflows.Run(ctx, who, id)
