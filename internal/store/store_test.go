@@ -429,6 +429,25 @@ func TestPaging(t *testing.T) {
 		if err != nil || len(runs) != 3 || runs[0].ID != "run_a7" {
 			t.Errorf("%d runs, %v", len(runs), err)
 		}
+		asked := store.Watch(db)
+		for _, n := range []int{3, 9} {
+			listed, err := db.ListRuns(ctx, workflow.RunFilter{Person: "usr_1", Limit: n})
+			if err != nil || len(listed) != n || listed[0].ID != "run_a8" || listed[0].Role != r.grant.RoleName || listed[0].App != "app_1" {
+				t.Errorf("%d runs listed: %+v, %v", n, listed, err)
+			}
+			statements := asked.Take()
+			if len(statements) != 1 {
+				t.Errorf("a list of %d runs asks %q", n, statements)
+			}
+			for _, long := range []string{`"input"`, `"output"`, `"log"`, `"plan"`} {
+				if strings.Contains(statements[0], long) {
+					t.Errorf("a list reads %s: %s", long, statements[0])
+				}
+			}
+		}
+		if listed, err := db.ListRuns(ctx, workflow.RunFilter{IDs: []string{"run_a2", "run_a4", "run_x"}}); err != nil || len(listed) != 2 || listed[0].ID != "run_a4" {
+			t.Errorf("runs by their ids: %+v, %v", listed, err)
+		}
 		events, err := db.Events(ctx, audit.Filter{Before: 9, Limit: 3})
 		if err != nil || len(events) != 3 || events[0].Seq != 8 {
 			t.Errorf("events %+v, %v", events, err)

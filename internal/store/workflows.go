@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/uptrace/bun"
@@ -65,13 +66,60 @@ func (db *DB) Run(ctx context.Context, id string) (workflow.Run, error) {
 	return runFrom(row)
 }
 
+// What is not read for many runs at once: what only an execution needs, and what
+// may be long and only the page of one run shows.
+var (
+	unlisted = []string{"settled_ms", "epoch", "begun", "plan", "log"}
+	long     = []string{"input", "output"}
+)
+
 // Runs implements [workflow.Store].
 func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, error) {
-	if !keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.RetryOf, f.Trigger, f.Before) {
+	if !keepableRuns(f) {
 		return nil, nil
 	}
 	var rows []runRow
-	q := db.read.NewSelect().Model(&rows).Order("id DESC")
+	q := db.read.NewSelect().Model(&rows).ExcludeColumn(unlisted...)
+	page(q, f)
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list runs", err)
+	}
+	return each(rows, runFrom)
+}
+
+// listedRow is the row of a run with what it is for.
+type listedRow struct {
+	runRow   `bun:",extend"`
+	AppID    string `bun:",scanonly"`
+	RoleName string `bun:",scanonly"`
+}
+
+// ListRuns implements [workflow.Store]: one statement, however many there are.
+func (db *DB) ListRuns(ctx context.Context, f workflow.RunFilter) ([]workflow.Listed, error) {
+	if !keepableRuns(f) {
+		return nil, nil
+	}
+	var rows []listedRow
+	q := db.read.NewSelect().Model(&rows).ExcludeColumn(slices.Concat(unlisted, long)...).
+		ColumnExpr(`coalesce((SELECT app_id FROM grants WHERE id = ?TableAlias.grant_id), (SELECT app_id FROM requests WHERE id = ?TableAlias.request_id), '') AS app_id`).
+		ColumnExpr(`coalesce((SELECT role_name FROM grants WHERE id = ?TableAlias.grant_id), '') AS role_name`)
+	page(q, f)
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list runs", err)
+	}
+	return each(rows, func(r listedRow) (workflow.Listed, error) {
+		run, err := runFrom(r.runRow)
+		return workflow.Listed{Run: run, App: r.AppID, Role: r.RoleName}, err
+	})
+}
+
+func keepableRuns(f workflow.RunFilter) bool {
+	return keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.RetryOf, f.Trigger, f.Before) && keepable(f.IDs...)
+}
+
+// page picks the runs of one page of a filter, the newest first.
+func page(q *bun.SelectQuery, f workflow.RunFilter) {
+	q.Order("id DESC")
 	narrow(q, f)
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)
@@ -79,10 +127,6 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, e
 	if f.Limit > 0 {
 		q.Limit(int64(f.Limit))
 	}
-	if err := q.Scan(ctx); err != nil {
-		return nil, wrap("list runs", err)
-	}
-	return each(rows, runFrom)
 }
 
 // Tallies implements [workflow.Store].
@@ -134,6 +178,9 @@ func within(q *bun.SelectQuery, seen workflow.Seen) {
 func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 	if f.ID != "" {
 		q.Where("id = ?", f.ID)
+	}
+	if len(f.IDs) > 0 {
+		q.Where("id IN ?", bun.Tuple(f.IDs))
 	}
 	if f.Seen != nil {
 		within(q, *f.Seen)

@@ -25,6 +25,7 @@ type Runs interface {
 	RetryMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
 	CancelMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
 	MayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error
+	MayCancel(ctx context.Context, who identity.Actor, run workflow.Run) error
 	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
 }
 
@@ -34,8 +35,8 @@ func (s *site) runPages() {
 	s.get("/runs/{id}", anyone, s.run)
 	s.get("/runs/{id}/retry", anyone, s.askRetryRun)
 	s.post("/runs/{id}/retry", anyone, s.retryRun)
-	s.get("/runs/{id}/cancel", administrators, s.askCancelRun)
-	s.post("/runs/{id}/cancel", administrators, s.cancelRun)
+	s.get("/runs/{id}/cancel", anyone, s.askCancelRun)
+	s.post("/runs/{id}/cancel", anyone, s.cancelRun)
 }
 
 var runLooks = map[workflow.RunState]look{
@@ -115,24 +116,19 @@ type runFilter struct {
 
 func (f runFilter) narrowed() bool { return f != runFilter{} }
 
-// runRow is one run as a list shows it.
-type runRow struct {
-	workflow.Run
-	role string // that the access is of
-}
-
 // runRows is the list of runs.
 type runRows struct {
 	dir       directory
 	filter    runFilter
-	rows      []runRow
+	rows      []workflow.Listed
 	counts    []stateCount
 	workflows []workflow.Workflow
 	names     map[string]string // of workflows
 	next      string
 	address   *url.URL
 	admin     bool
-	unknown   bool // nobody is called as was searched for
+	owned     []access.AppID // apps of who looks
+	unknown   bool           // nobody is called as was searched for
 }
 
 // stateCount is how many runs are in a state.
@@ -163,6 +159,11 @@ func (s *site) runRows(r *Request) (runRows, workflow.RunFilter, error) {
 	if l.workflows, err = s.Workflows.Workflows(r.Context()); err != nil {
 		return l, f, err
 	}
+	if !l.admin {
+		if l.owned, err = s.Access.OwnedApps(r.Context(), r.Actor); err != nil {
+			return l, f, err
+		}
+	}
 	for _, w := range l.workflows {
 		l.names[w.ID] = w.Name
 	}
@@ -186,38 +187,9 @@ func (s *site) runList(r *Request) error {
 	return r.Page(ui.Head{Title: "Runs", Lead: "Each execution of a workflow, with every step that it made."}, nil, runsView(l))
 }
 
-// fillRuns reads the rows that a filter picks.
-func (s *site) fillRuns(r *Request, l *runRows, f workflow.RunFilter) error {
-	runs, err := s.Workflows.Runs(r.Context(), r.Actor, f)
-	if err != nil {
-		return err
-	}
-	for _, run := range runs {
-		row, err := s.runRow(r, run)
-		if err != nil {
-			return err
-		}
-		l.rows = append(l.rows, row)
-	}
-	return nil
-}
-
-// runRow is a run as a list shows it.
-func (s *site) runRow(r *Request, run workflow.Run) (runRow, error) {
-	row := runRow{Run: run}
-	if run.Grant == "" {
-		return row, nil
-	}
-	g, err := s.Access.Grant(r.Context(), r.Actor, access.GrantID(run.Grant))
-	if err != nil && !hiddenFault(err) {
-		return row, err
-	}
-	row.role = g.RoleName
-	return row, nil
-}
-
 func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
-	if err := s.fillRuns(r, l, f); err != nil {
+	var err error
+	if l.rows, err = s.Workflows.List(r.Context(), r.Actor, f); err != nil {
 		return err
 	}
 	if len(l.rows) > pageRows {
@@ -301,9 +273,12 @@ func (l runRows) command() string {
 	return strings.Join(c, " ")
 }
 
+// cancels says whether who looks may cancel runs at all.
+func (l runRows) cancels() bool { return l.admin || len(l.owned) > 0 }
+
 // marks says whether a row can be marked: something may be done with it.
-func (l runRows) marks(r runRow) bool {
-	return r.RetryNote() != "" || l.admin && !r.State.Ended()
+func (l runRows) marks(r workflow.Listed) bool {
+	return r.RetryNote() != "" || !r.State.Ended() && (l.admin || slices.Contains(l.owned, access.AppID(r.App)))
 }
 
 // exportHref is the address of the export of the filtered runs.
@@ -342,6 +317,7 @@ type runSheet struct {
 	admin    bool
 	now      time.Time
 	retry    error // why it cannot be retried; nil: it can
+	cancel   error // why it cannot be cancelled; nil: it can
 }
 
 func (s *site) run(r *Request) error {
@@ -390,7 +366,7 @@ func (s *site) runSheet(r *Request) (runSheet, error) {
 		}
 		v.role, v.app, v.request = g.RoleName, g.App, string(g.Request)
 	}
-	v.retry = s.Runs.MayRetry(r.Context(), r.Actor, v.Run)
+	v.retry, v.cancel = s.Runs.MayRetry(r.Context(), r.Actor, v.Run), s.Runs.MayCancel(r.Context(), r.Actor, v.Run)
 	return v, nil
 }
 
@@ -440,6 +416,9 @@ func (s *site) askCancelRun(r *Request) error {
 	v, err := s.runSheet(r)
 	if err != nil {
 		return err
+	}
+	if v.cancel != nil {
+		return v.cancel
 	}
 	q := v.cancelQuestion()
 	return r.Page(ui.Head{Title: q.Title, Back: []ui.Link{{Name: "Runs", Href: "/runs"}, {Name: v.head().Title, Href: q.Back}}}, nil, ui.AskPage(q))
@@ -612,9 +591,4 @@ func timingText(st workflow.Step) string {
 func durationText(d time.Duration) string {
 	start := time.Unix(1, 0)
 	return took(start, start.Add(d))
-}
-
-// mayCancel says whether the run can be cancelled by who looks.
-func (v runSheet) mayCancel() bool {
-	return v.admin && v.Kind != "approve" && slices.Contains(v.State.Text().Next, workflow.ActCancel)
 }

@@ -6,9 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 
-	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/export"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
@@ -59,9 +57,9 @@ func (o runRecord) cells() []string {
 	}
 }
 
-func recordOf(l runRows, r runRow) runRecord {
+func recordOf(l runRows, r workflow.Listed) runRecord {
 	o := runRecord{
-		Run: r.ID, State: r.State.Text().Word, Kind: kindText(r.Kind), Workflow: l.names[r.Workflow], Version: r.Version, Role: r.role, Grant: r.Grant, Request: r.Request,
+		Run: r.ID, State: r.State.Text().Word, Kind: kindText(r.Kind), Workflow: l.names[r.Workflow], Version: r.Version, Role: r.Role, Grant: r.Grant, Request: r.Request,
 		CausedBy: l.dir.triggerText(r.Trigger), Attempt: r.Attempt, Queued: stamp(r.QueuedAt), NextTry: stamp(r.NotBefore), Started: stamp(r.StartedAt), Ended: stamp(r.EndedAt),
 		Problem: r.Problem.Message, Code: r.Problem.Code, Place: r.Problem.Where, RetryOf: r.RetryOf,
 	}
@@ -82,7 +80,7 @@ func (s *site) exportRuns(r *Request) error {
 	}
 	if !l.unknown {
 		f.Limit, f.Before = mostExported+1, ""
-		if err := s.fillRuns(r, &l, f); err != nil {
+		if l.rows, err = s.Workflows.List(r.Context(), r.Actor, f); err != nil {
 			return err
 		}
 	}
@@ -125,7 +123,7 @@ type manyRuns struct {
 	ids     []string
 	dir     directory
 	names   map[string]string
-	runs    []runRow
+	runs    []workflow.Listed
 	refused []refusedRun
 	next    map[string]string // the new run of a retry, by the run
 	done    bool
@@ -133,7 +131,7 @@ type manyRuns struct {
 
 // refusedRun is one with which nothing is done, and why.
 type refusedRun struct {
-	run workflow.Run
+	run workflow.Listed
 	why string
 }
 
@@ -193,25 +191,36 @@ func (s *site) markedRuns(r *Request) (manyRuns, error) {
 	if err != nil {
 		return v, err
 	}
-	for _, id := range v.ids {
-		run, _, err := s.Workflows.Run(r.Context(), r.Actor, id)
-		if err != nil {
+	runs, err := s.chosenRuns(r, v.ids)
+	if err != nil {
+		return v, err
+	}
+	for _, run := range runs {
+		err := s.mayHandle(r, v.act, run.Run)
+		switch {
+		case fault.KindOf(err) == fault.Internal:
 			return v, err
-		}
-		if err := s.mayHandle(r, v.act, run); err != nil {
-			if fault.KindOf(err) == fault.Internal {
-				return v, err
-			}
+		case err != nil:
 			v.refused = append(v.refused, refusedRun{run, fault.Public(err).Message})
-			continue
+		default:
+			v.runs = append(v.runs, run)
 		}
-		row, err := s.runRow(r, run)
-		if err != nil {
-			return v, err
-		}
-		v.runs = append(v.runs, row)
 	}
 	return v, nil
+}
+
+// chosenRuns reads the runs of these ids.
+func (s *site) chosenRuns(r *Request, ids []string) ([]workflow.Listed, error) {
+	runs, err := s.Workflows.List(r.Context(), r.Actor, workflow.RunFilter{IDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(runs, func(run workflow.Listed) bool { return run.ID == id }) {
+			return nil, workflow.NoRun(id)
+		}
+	}
+	return runs, nil
 }
 
 // handledRuns reads what came of runs that were retried or cancelled: from how they
@@ -222,30 +231,26 @@ func (s *site) handledRuns(r *Request) (manyRuns, error) {
 		return v, err
 	}
 	v.done = true
-	for _, id := range v.ids {
-		run, _, err := s.Workflows.Run(r.Context(), r.Actor, id)
-		if err != nil {
-			return v, err
-		}
-		row, err := s.runRow(r, run)
-		if err != nil {
-			return v, err
-		}
+	runs, err := s.chosenRuns(r, v.ids)
+	if err != nil {
+		return v, err
+	}
+	for _, run := range runs {
 		handled := run.State.Ended()
 		if v.act == workflow.ActRetry {
-			next, err := s.Workflows.Runs(r.Context(), r.Actor, workflow.RunFilter{RetryOf: id, Limit: 1})
+			next, err := s.Workflows.Runs(r.Context(), r.Actor, workflow.RunFilter{RetryOf: run.ID, Limit: 1})
 			if err != nil {
 				return v, err
 			}
 			if handled = len(next) > 0; handled {
-				v.next[id] = next[0].ID
+				v.next[run.ID] = next[0].ID
 			}
 		}
 		if handled {
-			v.runs = append(v.runs, row)
+			v.runs = append(v.runs, run)
 			continue
 		}
-		why := s.mayHandle(r, v.act, run)
+		why := s.mayHandle(r, v.act, run.Run)
 		if fault.KindOf(why) == fault.Internal {
 			return v, why
 		}
@@ -267,15 +272,7 @@ func (s *site) mayHandle(r *Request, act workflow.Act, run workflow.Run) error {
 	if act == workflow.ActRetry {
 		return s.Runs.MayRetry(r.Context(), r.Actor, run)
 	}
-	switch {
-	case !r.Actor.Administers():
-		return fault.New(fault.Forbidden, "Only an administrator may do that.")
-	case run.State.Ended():
-		return fault.New(fault.Conflict, "The run is over already: %s.", strings.ToLower(run.State.Text().Word))
-	case run.Kind == string(access.JobApprove):
-		return fault.New(fault.Conflict, "This run decides on a request and cannot be cancelled.")
-	}
-	return nil
+	return s.Runs.MayCancel(r.Context(), r.Actor, run)
 }
 
 // doManyRuns does it, and answers with another page: one that is loaded again does

@@ -98,7 +98,7 @@ func manyRunsView(v manyRuns) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = quietLink("/runs/"+r.run.ID, workflowTitle(v.names, r.run)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = quietLink("/runs/"+r.run.ID, workflowTitle(v.names, r.run.Run)).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

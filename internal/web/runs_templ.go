@@ -229,7 +229,7 @@ func runsView(l runRows) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if l.admin {
+			if l.cancels() {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, "<button class=\"btn\" data-variant=\"outline\" type=\"submit\" form=\"chosen\" name=\"act\" value=\"cancel\">Cancel the marked…</button>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -609,7 +609,7 @@ func runPerson(d directory, r workflow.Run) string {
 	return d.person(identity.PersonID(r.Person))
 }
 
-func runWhat(r runRow) templ.Component {
+func runWhat(r workflow.Listed) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
 		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
@@ -630,7 +630,7 @@ func runWhat(r runRow) templ.Component {
 			templ_7745c5c3_Var24 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if r.role == "" {
+		if r.Role == "" {
 			var templ_7745c5c3_Var25 string
 			templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(kindText(r.Kind))
 			if templ_7745c5c3_Err != nil {
@@ -646,7 +646,7 @@ func runWhat(r runRow) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var26 string
-			templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinStringErrs(short(r.role))
+			templ_7745c5c3_Var26, templ_7745c5c3_Err = templ.JoinStringErrs(short(r.Role))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `runs.templ`, Line: 148, Col: 22}
 			}
@@ -664,7 +664,7 @@ func runWhat(r runRow) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var27 string
-			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(short(r.role))
+			templ_7745c5c3_Var27, templ_7745c5c3_Err = templ.JoinStringErrs(short(r.Role))
 			if templ_7745c5c3_Err != nil {
 				return templ.Error{Err: templ_7745c5c3_Err, FileName: `runs.templ`, Line: 150, Col: 25}
 			}
@@ -745,7 +745,7 @@ func runActs(v runSheet) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			if v.mayCancel() {
+			if v.cancel == nil {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "<a class=\"btn\" data-variant=\"outline\" href=\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -1109,7 +1109,7 @@ func runView(v runSheet) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if v.mayCancel() {
+		if v.cancel == nil {
 			templ_7745c5c3_Err = ui.Ask(v.cancelQuestion()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

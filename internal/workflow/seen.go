@@ -54,7 +54,7 @@ func (s *Service) Run(ctx context.Context, who identity.Actor, id string) (Run, 
 		whole = len(owned) > 0
 	}
 	if !whole && (r.Person == "" || r.Person != seen.Person) {
-		return Run{}, nil, fault.New(fault.NotFound, "There is no run %s.", id).WithCode("run_missing")
+		return Run{}, nil, NoRun(id)
 	}
 	steps, err := s.store.Steps(ctx, id)
 	if !whole {
@@ -63,7 +63,12 @@ func (s *Service) Run(ctx context.Context, who identity.Actor, id string) (Run, 
 	return r.shown(), each(steps, Step.shown), err
 }
 
-// Runs returns the runs that who may see, newest first.
+// NoRun says that there is no run that one may see.
+func NoRun(id string) error {
+	return fault.New(fault.NotFound, "There is no run %s.", id).WithCode("run_missing")
+}
+
+// Runs returns the runs that who may see, newest first, without their logs.
 func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) (_ []Run, err error) {
 	if f.Seen, err = s.seen(ctx, who); err != nil {
 		return nil, err
@@ -73,6 +78,23 @@ func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) (_ 
 		runs[i] = r.shown()
 	}
 	return runs, err
+}
+
+// Listed is a run as a list shows it: without what it was told, what it returned
+// and its log, with what it is for.
+type Listed struct {
+	Run
+
+	App  string // whose access it is for; "": none
+	Role string // that its grant gives; "": it is for none
+}
+
+// List returns the runs that who may see as a list shows them, newest first.
+func (s *Service) List(ctx context.Context, who identity.Actor, f RunFilter) (_ []Listed, err error) {
+	if f.Seen, err = s.seen(ctx, who); err != nil {
+		return nil, err
+	}
+	return s.store.ListRuns(ctx, f)
 }
 
 // Tally is how many runs of a workflow are in a state.

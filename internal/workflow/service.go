@@ -37,7 +37,10 @@ type Store interface {
 	ChangeWorkflows(ctx context.Context, fn func(tx Tx) error) error
 
 	Run(ctx context.Context, id string) (Run, error)
+	// Runs and ListRuns return runs without their log, the newest first; ListRuns
+	// also without what they were told and returned.
 	Runs(ctx context.Context, f RunFilter) ([]Run, error)
+	ListRuns(ctx context.Context, f RunFilter) ([]Listed, error)
 	// Tallies counts the runs of each workflow in each state.
 	Tallies(ctx context.Context, f RunFilter) ([]Tally, error)
 	Steps(ctx context.Context, run string) ([]Step, error)
@@ -91,7 +94,8 @@ type Tx interface {
 // RunFilter picks runs; its zero value picks all. Newest first.
 type RunFilter struct {
 	ID         string
-	Seen       *Seen // nil: all
+	IDs        []string // none: all
+	Seen       *Seen    // nil: all
 	State      RunState
 	Kind       string
 	Grant      string
