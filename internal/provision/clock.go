@@ -138,7 +138,7 @@ func (p *Provisioner) mend(ctx context.Context) error {
 			if alive[g.Awaited()] {
 				continue
 			}
-			if alive, err := p.goesOn(ctx, g.Run); err != nil {
+			if alive, err := p.goesOn(ctx, g.Awaited()); err != nil {
 				return err
 			} else if alive {
 				continue
@@ -151,13 +151,20 @@ func (p *Provisioner) mend(ctx context.Context) error {
 	}
 }
 
-// goesOn says whether another job goes on with the run: it slept.
+// goesOn says whether a job goes on with the run: the one that it began with may
+// have ended because it slept. It may sleep anew between a look at the run and
+// one at its job, so it is read twice.
 func (p *Provisioner) goesOn(ctx context.Context, run string) (bool, error) {
-	r, err := p.Runs.Run(ctx, run)
-	if err != nil || r.JobID == "" {
-		return false, err
+	for range 2 {
+		r, err := p.Runs.Run(ctx, run)
+		if err != nil {
+			return false, err
+		}
+		if alive, err := p.alive(ctx, r); err != nil || alive {
+			return alive, err
+		}
 	}
-	return p.alive(ctx, r)
+	return false, nil
 }
 
 // alive says whether a job will still go on with the run.

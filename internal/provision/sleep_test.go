@@ -119,6 +119,54 @@ func TestSleepOutlivesTheProcess(t *testing.T) {
 	})
 }
 
+const napsAtSecond = `import { sleep, WorkflowError } from "margay";
+export default async (ctx: { run: { attempt: number } }) => {
+  if (ctx.run.attempt === 1) throw new WorkflowError("unavailable", "Not now.");
+  await sleep({ hours: 3 });
+  return { role: "Creator", note: "slept", changed: true, externalUserId: "luid-1" };
+}`
+
+// A run that tries a set-up again and sleeps is one that goes on, also for who
+// looks for runs that ended without a word.
+func TestSleepOfASecondAttempt(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		s := &counting{}
+		r := newRig(t, cfg)
+		flows := published{Workflows: r, of: map[string]workflow.Version{"wfl_p": r.install(s, workflow.AccessProvisioning, napsAtSecond)}}
+		r.restart(func() {
+			r.p.Executor, r.p.Workflows = workflow.NewRunner(r.db, s, r.p.Now, r.p.Log), flows
+		})
+		first := r.ask()
+		if first.State != access.GrantNotSetUp || first.Next == "" {
+			t.Fatalf("the first attempt: %+v", first)
+		}
+		r.ahead.Store(int64(time.Hour))
+		r.due()
+		g := r.ended(first.Next, first.ID)
+		asleep := r.run(first.Next)
+		if g.Awaited() != first.Next || asleep.State != workflow.RunWaiting || asleep.JobID == "" {
+			t.Fatalf("the second attempt: %+v, %+v", g, asleep)
+		}
+
+		ctx, stop := context.WithCancel(t.Context())
+		r.p.SetClock = func(context.Context) error { // what ended without a word was looked for before the clock
+			stop()
+			return ctx.Err()
+		}
+		r.p.Expire(ctx)
+
+		if now := r.run(first.Next); now.State != workflow.RunWaiting || r.grant(g.ID).Next != g.Next {
+			t.Fatalf("after a look for runs that ended: %+v, %+v", now, r.grant(g.ID))
+		}
+		r.ahead.Store(int64(5 * time.Hour))
+		r.due()
+		if run, g := r.over(asleep.JobID, asleep.ID), r.grant(g.ID); run.State != workflow.RunDone || g.State != access.GrantActive || g.Run != run.ID || g.Attempts != 2 {
+			t.Errorf("awake: %+v, %+v", run, g)
+		}
+	})
+}
+
 // published finds versions by the id that the rig's apps name.
 type published struct {
 	provision.Workflows
