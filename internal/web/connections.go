@@ -48,6 +48,7 @@ func (s *site) ask(path string, who may, h handler) {
 		}
 		return h(r)
 	})))
+	s.acts = append(s.acts, path)
 }
 
 func connectionState(c connection.Condition) ui.State {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -49,12 +50,37 @@ func others(who identity.Actor) bool { return !who.Administers() }
 // get adds a page: get("/connections/{id}", administrators, s.connection).
 func (s *site) get(path string, who may, h handler) {
 	s.mux.HandleFunc("GET "+exact(path), s.bare(s.signedIn(who, h)))
+	s.pages[path] = true
 }
 
 // post adds an act. It is done once for one form, however often that is sent,
 // and goes on when the browser leaves.
 func (s *site) post(path string, who may, h handler) {
 	s.mux.HandleFunc("POST "+exact(path), s.bare(s.signedIn(who, s.once(h))))
+	s.acts = append(s.acts, path)
+}
+
+// formPages leads who opens the address of a form, such as from the browser's
+// address bar or after signing in again, to the nearest page above it. It comes
+// after all pages.
+func (s *site) formPages() {
+	for _, act := range s.acts {
+		if s.pages[act] {
+			continue
+		}
+		up := 1
+		for above := path.Dir(act); above != "/" && !s.pages[above]; above = path.Dir(above) {
+			up++
+		}
+		s.mux.HandleFunc("GET "+exact(act), s.bare(s.signedIn(anyone, func(r *Request) error {
+			to := r.URL.EscapedPath() // an id may hold an escaped slash
+			for range up {
+				to = path.Dir(to)
+			}
+			r.redirect(to)
+			return nil
+		})))
+	}
 }
 
 // exact keeps "/" from meaning everything.

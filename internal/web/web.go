@@ -59,11 +59,13 @@ type site struct {
 	mux       *http.ServeMux
 	addresses *addressThrottle
 	hub       *hub
+	pages     map[string]bool // the addresses of pages
+	acts      []string        // and those that forms are sent to
 }
 
 // New returns the handler of the web UI: everything that is not below /api/.
 func New(cfg Config) http.Handler {
-	s := &site{Config: cfg, mux: http.NewServeMux(), addresses: newAddressThrottle(cfg.Now), hub: newHub(cfg.Pulse, cfg.Stopping, cfg.Log)}
+	s := &site{Config: cfg, mux: http.NewServeMux(), addresses: newAddressThrottle(cfg.Now), hub: newHub(cfg.Pulse, cfg.Stopping, cfg.Log), pages: map[string]bool{}}
 	s.mux.Handle("GET "+assets.Prefix, assets.Handler())
 	s.mux.HandleFunc("GET /favicon.svg", favicon)
 	s.signInPages()
@@ -86,6 +88,7 @@ func New(cfg Config) http.Handler {
 	s.consolePages()
 	s.runPages()
 	s.workflowPages()
+	s.formPages()
 	s.mux.HandleFunc("/", s.bare(s.nothingHere))
 	return s.secure(s.mux)
 }
