@@ -104,6 +104,7 @@ func either[T any](list []T, name func(T) string) string {
 	for i, v := range list {
 		texts[i] = name(v)
 	}
+	slices.Sort(texts) // the order in which a rule names them says nothing
 	return strings.Join(texts, " or ")
 }
 

@@ -394,6 +394,10 @@ func (s Step) sentence(ctx context.Context, tx Reader) (string, error) {
 			who = append(who, "the requester's manager")
 		}
 	}
+	if s.Workflow != "" {
+		who = append(who, "the workflow "+s.Workflow)
+	}
+	slices.Sort(who) // any one of them decides: to name them in another order changes nothing
 	text := strings.Join(who, " or ")
 	if s.SelfApproval {
 		text += ", also on their own requests"

@@ -538,6 +538,14 @@ func TestPolicyPreviewAndVersions(t *testing.T) {
 		if err != nil || !slices.Equal(diff, want) {
 			t.Errorf("diff %q, %v", diff, err)
 		}
+		p.Steps[0] = by(cy, bo)
+		if i, err := w.svc.PreviewPolicy(ctx, as(ana), p); err != nil || len(i.Changes) != 0 {
+			t.Errorf("the same people in another order: %q, %v", i.Changes, err)
+		}
+		p.Steps[1] = access.Step{Workflow: "wfl_1"}
+		if i, err := w.svc.PreviewPolicy(ctx, as(ana), p); err != nil || !slices.Equal(i.Changes, []access.PolicyChange{{"Step 2", "the requester's manager", "the workflow wfl_1"}}) {
+			t.Errorf("a workflow in a manager's place: %q, %v", i.Changes, err)
+		}
 		if _, err := w.svc.PolicyDiff(ctx, p.ID, 1, 3); !errors.Is(err, fault.NotFound) {
 			t.Errorf("a version that is not there: %v", err)
 		}

@@ -289,8 +289,8 @@ func (s *session) impact(p wire.Policy) error {
 	if err := list(s, wire.List[wire.PolicyChange]{Items: i.Changes}, changeView("Nothing would change.")); err != nil {
 		return err
 	}
-	s.tell(markDone, "Nothing was changed", strconv.Itoa(i.Roles)+" roles follow it", strconv.Itoa(i.Waiting)+" waiting requests keep their version",
-		strconv.Itoa(i.Grants)+" live grants stay as agreed", strconv.Itoa(i.People)+" people")
+	s.tell(markDone, "Nothing was changed", counted(i.Roles, "role follows it", "roles follow it"), counted(i.Waiting, "waiting request keeps its version", "waiting requests keep their version"),
+		counted(i.Grants, "live grant stays as agreed", "live grants stay as agreed"), counted(i.People, "person", "people"))
 	s.cautions(p)
 	return nil
 }
