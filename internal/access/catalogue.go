@@ -133,6 +133,7 @@ type Review struct {
 	Live     []Grant           // what the person has now, of every app
 	Similar  []Request         // the last decisions on the same role
 	Comments []Comment
+	Grant    *Grant     // how the access stands that came of it, without what only its readers see; nil: nothing yet
 	Extends  *Extension // what its approval would do to the end of what the person has; nil: it asks for no more time
 }
 
@@ -181,6 +182,13 @@ func (v *Review) read(ctx context.Context, tx Reader, who identity.Actor) error 
 	}
 	if v.Comments, err = tx.Comments(ctx, r.ID); err != nil {
 		return err
+	}
+	if r.Grant != "" {
+		g, err := tx.Grant(ctx, r.Grant)
+		if err != nil {
+			return err
+		}
+		v.Grant = new(g.outline())
 	}
 	if err := r.mayDecide(who, v.App); err != nil {
 		v.Refusal = fault.Public(err)

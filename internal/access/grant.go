@@ -96,6 +96,15 @@ type Grant struct {
 	Outside    Outside // zero: nobody is known to have changed it
 }
 
+// outline is what everybody is told of g who sees its request, as the request's
+// timeline tells it: how it stands, and why it is not as it should be. Not the
+// runs, nor what they read of the person in the other system.
+func (g Grant) outline() Grant {
+	g.Run, g.Next, g.Task, g.EndNote, g.Proof, g.SetUp = "", "", "", "", Proof{}, Proof{}
+	g.Problem.Detail, g.Problem.Run = "", ""
+	return g
+}
+
 // Events of grants.
 const (
 	GrantProvisioning audit.Kind = "grant.provisioning"

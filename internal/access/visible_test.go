@@ -90,6 +90,48 @@ func TestVisibility(t *testing.T) {
 	})
 }
 
+// Who sees a request is told how the access stands that came of it, also who may
+// not see the access itself: neither its runs nor what they read there.
+func TestOutlineOfAccess(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		role := w.role(access.Policy{Longest: time.Hour, OnBehalf: access.OnBehalfAnybody, Steps: []access.Step{by(bo)}})
+		asked := w.file(rita, access.Ask{Role: role, Person: sam})
+		if v, err := w.svc.Review(t.Context(), as(bo), asked.ID); err != nil || v.Grant != nil {
+			t.Errorf("before anything came of it: %+v, %v", v.Grant, err)
+		}
+		approved, err := w.svc.Approve(t.Context(), as(bo), asked.ID, nil, "")
+		w.must(err)
+		reports := []struct {
+			problem *access.Problem
+			state   access.GrantState
+		}{
+			{&access.Problem{Code: "no_seat", Message: "No seat is free.", Detail: "409 of /users/luid", Run: "run_1"}, access.GrantNotSetUp},
+			{nil, access.GrantActive},
+		}
+		for _, report := range reports {
+			g := w.report(w.grant(approved.Grant), report.problem)
+			for _, who := range []identity.PersonID{ana, bo, olga, rita, sam} {
+				v, err := w.svc.Review(t.Context(), as(who), asked.ID)
+				w.must(err)
+				if v.Grant == nil || v.Grant.State != report.state || !v.Grant.EndsAt.Equal(g.EndsAt) || v.Grant.Problem.Message != g.Problem.Message {
+					t.Errorf("%s is told %+v", who, v.Grant)
+				} else if v.Grant.Proof != (access.Proof{}) || v.Grant.SetUp != (access.Proof{}) || v.Grant.Run+v.Grant.Problem.Detail+v.Grant.Problem.Run != "" {
+					t.Errorf("%s is told more than how it stands: %+v", who, v.Grant)
+				}
+			}
+			if report.problem != nil {
+				_, err = w.svc.Retry(t.Context(), as(ana), g.ID)
+				w.must(err)
+			}
+		}
+		if _, err := w.svc.Review(t.Context(), as(cy), asked.ID); !errors.Is(err, fault.NotFound) {
+			t.Errorf("a stranger: %v", err)
+		}
+	})
+}
+
 func may(t *testing.T, act string, want bool, err error, kind fault.Kind) {
 	t.Helper()
 	switch {

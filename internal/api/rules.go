@@ -354,6 +354,9 @@ func (s *server) reviewRequest(ctx context.Context, who identity.Actor, in *one)
 	if v.Extends != nil {
 		out.Request.Extension = extensionOf(*v.Extends)
 	}
+	if v.Grant != nil {
+		out.Request.Grant = new(grantOf(*v.Grant))
+	}
 	for _, c := range v.Comments {
 		out.Request.Comments = append(out.Request.Comments, commentOf(c))
 	}

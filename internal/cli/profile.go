@@ -355,6 +355,12 @@ func (s *session) reviewView(ctx context.Context) view[wire.Review] {
 				{"Asked", s.exact(v.Request.CreatedAt)},
 				{"State", stateCell(v.Request.State)},
 			}
+			if g := v.Request.Grant; g != nil {
+				lines = append(lines, detail{"Access", stateCell(g.State)})
+				if g.Problem != nil {
+					lines = append(lines, detail{"Problem", text(g.Problem.Message)})
+				}
+			}
 			for _, g := range v.Live {
 				has := s.appName(ctx, g.AppID) + "/" + g.RoleName
 				if g.EndsAt != nil {

@@ -58,6 +58,7 @@ func (s *site) inbox(r *Request) (inbox, error) {
 type reviewSheet struct {
 	requestSheet
 	present access.Proof
+	byHand  bool                  // a person carries it out, no run
 	seats   *connection.KnownFact // of the role that is asked for; nil: not known
 	length  string
 	custom  string
@@ -79,7 +80,15 @@ func (s *site) showReview(r *Request, status int, errs ui.Errors) error {
 	if v.present, err = s.presentRole(r.Context(), r.Actor, v.review.Request.Person, v.review.App.Connection); err != nil {
 		return err
 	}
+	for _, g := range v.review.Live { // who decides need not see all of the person's access
+		if g.Connection == v.review.App.Connection && g.Proof.At.After(v.present.At) {
+			v.present = g.Proof
+		}
+	}
 	q := v.review.Request
+	if v.byHand, err = s.byHand(r.Context(), q.App, q.Role); err != nil {
+		return err
+	}
 	if v.seats, err = s.Connections.RoleFact(r.Context(), v.review.App.Connection, q.RoleName); err != nil {
 		s.Log.WarnContext(r.Context(), "the seats of a role are not known", "role", q.RoleName, "error", err) // people decide without
 	}

@@ -87,6 +87,7 @@ type askSheet struct {
 	from    time.Time
 	reason  string
 	present access.Proof // the role that was read last on the same site
+	byHand  bool         // a person carries it out, no run
 	errs    ui.Errors
 }
 
@@ -141,8 +142,20 @@ func (s *site) sheet(r *Request) (askSheet, error) {
 	}
 	sheet.others = r.Actor.Administers() || sheet.offer.Policy.OnBehalf != access.OnBehalfNobody && sheet.offer.Policy.OnBehalf != ""
 	s.fillTimes(r, &sheet)
+	if sheet.byHand, err = s.byHand(ctx, sheet.offer.App.ID, sheet.offer.Role.ID); err != nil {
+		return sheet, err
+	}
 	sheet.present, err = s.presentRole(ctx, r.Actor, sheet.person.ID, sheet.offer.App.Connection)
 	return sheet, err
+}
+
+// byHand says whether a person carries out access to a role, and no run.
+func (s *site) byHand(ctx context.Context, app access.AppID, role access.RoleID) (bool, error) {
+	p, err := s.Access.Provisioning(ctx, app, role)
+	if err == nil && p.Method == access.MethodInherit {
+		p, err = s.Access.Provisioning(ctx, app, "")
+	}
+	return p.Method == access.MethodManual, err
 }
 
 // fillTimes reads how long and from when.

@@ -138,6 +138,8 @@ func (s *site) requestSheet(r *Request) (requestSheet, error) {
 			}
 		case fault.KindOf(err) != fault.NotFound:
 			return sheet, err
+		default: // who decided reads how it stands, and may do nothing with it
+			sheet.grant = sheet.review.Grant
 		}
 	}
 	sheet.trail, err = s.trailOf(ctx, r.Actor, sheet.dir, q)

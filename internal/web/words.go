@@ -184,3 +184,17 @@ func readAll(from io.Reader) (string, error) {
 	b, err := io.ReadAll(from)
 	return string(b), err
 }
+
+// atItsEnd says what the end of access to a role does in the other system.
+func atItsEnd(app access.App, role string, byHand bool) string {
+	text := "When it ends, " + short(role) + " is taken away, also where somebody had given it directly there. "
+	switch {
+	case byHand:
+		return "When it ends, somebody takes " + short(role) + " away by hand, also where it had been given directly there."
+	case app.OnRevoke == access.OnRevokeUnlicensed:
+		text += "The role becomes Unlicensed: "
+	default:
+		text += "What other access here still gives remains, else Unlicensed: "
+	}
+	return text + "a role that was given directly there before does not come back."
+}

@@ -1,0 +1,58 @@
+package web_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/web/webtest"
+)
+
+// Screens 5, 6 and 9: who asks and who decides read what the end of the access
+// takes away; who decided reads as the header what came of it, not that it was
+// agreed.
+func TestWhatAskersAndDecidersAreTold(t *testing.T) {
+	t.Parallel()
+	w := webtest.StartNode(t)
+	w.Story()
+	rita, bo := w.VisitorAs(webtest.Requester), w.VisitorAs(webtest.Approver)
+	has := func(what, body string, wants ...string) {
+		t.Helper()
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s lacks %q", what, want)
+			}
+		}
+	}
+	const taken = "Explorer is taken away, also where somebody had given it directly there."
+	const comesBack = "a role that was given directly there before does not come back."
+	has("the form", rita.Get("/roles/"+w.Roles["Explorer"].ID+"/ask").Body, taken, "else Unlicensed: "+comesBack, " was read there ")
+
+	const newman = "newman@acme.example" // is not on the site
+	w.Person(newman, "Newman")
+	asked := w.Ask(newman, "Explorer", "It is needed")
+	has("the review", bo.Get("/approvals/"+asked.ID).Body, taken, comesBack)
+	decided, err := w.Client(webtest.Approver).Approve(t.Context(), asked.ID, wire.Decision{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.GrantIn(decided.GrantID, "not_set_up")
+	page := bo.Get("/requests/" + asked.ID).Body
+	story := page[strings.Index(page, "row story"):]
+	story = story[:strings.Index(story, "</p>")]
+	has("the header", story, "Not set up")
+	if strings.Contains(story, "Approved") || strings.Contains(page, "/access/"+decided.GrantID) {
+		t.Errorf("who decided reads, or may do, what is not theirs: %s", story)
+	}
+	has("the page", page, "has not signed in to Tableau yet")
+	review, err := w.Client(webtest.Approver).Review(t.Context(), asked.ID)
+	if err != nil || review.Request.Grant == nil || review.Request.Grant.State != "not_set_up" {
+		t.Errorf("by the API: %+v, %v", review.Request.Grant, err)
+	}
+
+	by := []string{w.People[webtest.Approver].ID}
+	if _, err := w.Client(webtest.Admin).SetProvisioning(t.Context(), w.App.ID, "", wire.Provisioning{Method: "manual", PersonIDs: by}); err != nil {
+		t.Fatal(err)
+	}
+	has("the form, where people carry it out", rita.Get("/roles/"+w.Roles["Explorer"].ID+"/ask").Body, "by hand. The time begins then.", "somebody takes Explorer away by hand")
+}
