@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"runtime/debug"
 	"strings"
@@ -46,9 +47,10 @@ type Config struct {
 	Calls       idempotency.Store // keeps calls with an Idempotency-Key
 	Now         func() time.Time
 	// Install copies a bundle's workflows.
-	Install func(ctx context.Context, who identity.Actor, integration, slug string) ([]workflow.Workflow, error)
-	Version string
-	Log     *slog.Logger
+	Install  func(ctx context.Context, who identity.Actor, integration, slug string) ([]workflow.Workflow, error)
+	External *url.URL // how people reach the server; nil: as they say
+	Version  string
+	Log      *slog.Logger
 }
 
 // Audit reads the audit log.
@@ -96,6 +98,7 @@ func New(cfg Config) http.Handler {
 	s.auditRoutes()
 	s.noticeRoutes()
 	s.tokenRoutes()
+	s.signInRoutes()
 	return s.requestID(s.noSuchRoute(mux))
 }
 

@@ -30,7 +30,7 @@ var answersNotKept = map[string]bool{"call": true, "read-pages": true}
 
 // shownOnce are the fields that hold a secret which is shown once: the answer
 // is kept without them.
-var shownOnce = map[string]string{"create-token": "value", "add-webhook": "secret", "rotate-webhook": "secret"}
+var shownOnce = map[string]string{"create-token": "value", makeSignInLink: "url", "add-webhook": "secret", "rotate-webhook": "secret"}
 
 // once makes a POST with an Idempotency-Key one act however often it is sent.
 func (s *server) once(ctx huma.Context, next func(huma.Context)) {

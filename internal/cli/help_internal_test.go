@@ -61,7 +61,7 @@ func TestVerbs(t *testing.T) {
 		"list", "show", "new", "add", "edit", "delete", "watch", "check", "call", "methods", "install", "approve", "deny", "withdraw", "revoke",
 		"calls", "pause", "resume", // of connections
 		"extend", "reduce", "done", "fail", "method", // of access and tasks
-		"import", "disable", "comment", "history", "diff", // of people, groups, requests and policies
+		"import", "disable", "sign-in", "comment", "history", "diff", // of people, groups, requests and policies
 		"retry", "verify", "token", "users", "collections", "search", "usage", "server-info", "session", // of tableau, after what it has
 		"accept", "drift", // of what was changed in Tableau
 		"test", "deliveries", "replay", "rotate", "mail", "mail-test", "tail", "export", "create", "password", "pause", "resume", "calls", // of webhooks, mail, the audit log, tokens and passwords

@@ -8,7 +8,8 @@ import (
 
 func newPerson(s *session) *cobra.Command {
 	return group("person", "People in the directory", []string{"margay person add ana@acme.example --name \"Ana Ruiz\""},
-		newPersonList(s), newPersonShow(s), newPersonAdd(s), newPersonEdit(s), newPersonImport(s), newPersonDisable(s))
+		newPersonList(s), newPersonShow(s), newPersonAdd(s), newPersonEdit(s), newPersonImport(s), newPersonDisable(s),
+		newPersonSignIn(s), newPersonPassword(s))
 }
 
 func newPersonList(s *session) *cobra.Command {

@@ -49,10 +49,11 @@ func (s Session) valid(now time.Time) bool { return now.Before(s.EndsAt()) }
 
 // SignInStore keeps passwords, sessions and failed sign-ins.
 type SignInStore interface {
+	LinkStore
 	// Password returns the hash of the person's password; "" is none.
 	Password(ctx context.Context, id PersonID) (string, error)
-	// SetPassword keeps the hash, ends the person's sessions but keep, and forgets
-	// the account's failures.
+	// SetPassword keeps the hash, ends the person's sessions but keep, removes their
+	// sign-in link, and forgets the account's failures.
 	SetPassword(ctx context.Context, id PersonID, hash, account, keep string, now time.Time, events ...audit.Event) error
 	// AddSession keeps a session, forgets the account's failures and removes what
 	// ended before old.
@@ -106,7 +107,7 @@ type From struct{ Agent, Address string }
 // account.
 func errSignIn() *fault.Error {
 	return fault.New(fault.Unauthenticated, "The e-mail address or the password is not right.").WithCode("sign_in_failed").
-		WithHint("Check both. An administrator can set a new password with: margay admin password --email ADDRESS")
+		WithHint("Check both. If you have no password, or lost it, an administrator can give you a link to set one: under People, or with: margay person sign-in link ADDRESS")
 }
 
 // SignIn returns a new session of the person and its value, which goes into a
@@ -162,7 +163,7 @@ func (s *Service) throttled(ctx context.Context, account string, now time.Time) 
 	}
 	if n >= mostFailures {
 		return fault.New(fault.Forbidden, "Signing in to this account failed too often: it is closed.").WithCode("sign_in_closed").
-			WithHint("An administrator opens it with: margay admin password --email ADDRESS")
+			WithHint("An administrator opens it with a link to set a new password: under People, or with: margay person sign-in link ADDRESS")
 	}
 	wait := min(time.Second<<min(n-freeFailures, 20), longestWait)
 	left := last.Add(wait).Sub(now)

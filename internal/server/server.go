@@ -245,7 +245,7 @@ func (s *Server) assemble(ctx context.Context) error {
 	})
 	s.handler = s.routes(api.New(api.Config{
 		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Registry: registry, Audit: s.head, Install: install,
-		Notices: s.notices, Calls: db, Now: cfg.Now, Version: cfg.Version, Log: cfg.Log,
+		Notices: s.notices, Calls: db, External: external, Now: cfg.Now, Version: cfg.Version, Log: cfg.Log,
 	}), pages)
 	return nil
 }

@@ -64,19 +64,24 @@ func (db *DB) Password(ctx context.Context, id identity.PersonID) (string, error
 
 // SetPassword implements [identity.SignInStore].
 func (db *DB) SetPassword(ctx context.Context, id identity.PersonID, hash, account, keep string, now time.Time, events ...audit.Event) error {
-	return db.change(ctx, func(tx *tx) error {
-		row := passwordRow{PersonID: string(id), Hash: hash, ChangedMs: ms(now)}
-		if _, err := tx.sql.NewInsert().Model(&row).On("CONFLICT (person_id) DO UPDATE").Exec(ctx); err != nil {
-			return wrap("save password", err)
-		}
-		if _, err := tx.sql.NewDelete().Model((*sessionRow)(nil)).Where("person_id = ? AND id <> ?", id, keep).Exec(ctx); err != nil {
-			return wrap("end sessions", err)
-		}
-		if err := tx.forgetFailures(ctx, account); err != nil {
-			return err
-		}
-		return tx.Record(ctx, events...)
-	})
+	return db.change(ctx, func(tx *tx) error { return tx.setPassword(ctx, id, hash, account, keep, now, events) })
+}
+
+func (t *tx) setPassword(ctx context.Context, id identity.PersonID, hash, account, keep string, now time.Time, events []audit.Event) error {
+	row := passwordRow{PersonID: string(id), Hash: hash, ChangedMs: ms(now)}
+	if _, err := t.sql.NewInsert().Model(&row).On("CONFLICT (person_id) DO UPDATE").Exec(ctx); err != nil {
+		return wrap("save password", err)
+	}
+	if _, err := t.sql.NewDelete().Model((*sessionRow)(nil)).Where("person_id = ? AND id <> ?", id, keep).Exec(ctx); err != nil {
+		return wrap("end sessions", err)
+	}
+	if err := t.removeSignInLink(ctx, id); err != nil {
+		return err
+	}
+	if err := t.forgetFailures(ctx, account); err != nil {
+		return err
+	}
+	return t.Record(ctx, events...)
 }
 
 func (t *tx) forgetFailures(ctx context.Context, account string) error {
@@ -174,10 +179,13 @@ func (db *DB) EndSessions(ctx context.Context, id identity.PersonID, drop func(i
 	})
 }
 
-// endSessionsOf removes all sessions of a person who may not sign in any more.
+// endSessionsOf removes all sessions of a person who may not sign in any more,
+// and the link with which they could.
 func (t *tx) endSessionsOf(ctx context.Context, id identity.PersonID) error {
-	_, err := t.sql.NewDelete().Model((*sessionRow)(nil)).Where("person_id = ?", id).Exec(ctx)
-	return wrap("end sessions", err)
+	if _, err := t.sql.NewDelete().Model((*sessionRow)(nil)).Where("person_id = ?", id).Exec(ctx); err != nil {
+		return wrap("end sessions", err)
+	}
+	return t.removeSignInLink(ctx, id)
 }
 
 // Failures implements [identity.SignInStore].

@@ -150,7 +150,7 @@ func (s *site) addPerson(r *Request) error {
 	if err == nil {
 		var p identity.Person
 		if p, err = s.Identity.AddReport(r.Context(), r.Actor, f.email, f.name, f.admin, manager); err == nil {
-			return r.Done("/people/"+string(p.ID), "%s is in the directory. They need a password or a token to sign in.", p.Name)
+			return r.Done("/people/"+string(p.ID), "%s is in the directory. Let them sign in, if they shall use these pages.", p.Name)
 		}
 	}
 	return s.personRefused(r, f, err)
@@ -214,6 +214,8 @@ type personSheet struct {
 	past     []access.Grant
 	requests []access.Request
 	users    []thereUser
+	how      identity.SignIn
+	noLink   string // why they cannot be given a sign-in link; "" when they can
 }
 
 // thereUser is what a connected system said of somebody, when access was set up.
@@ -229,6 +231,10 @@ func (s *site) personPage(r *Request) error {
 	if v.person, err = s.Identity.Person(ctx, id); err != nil {
 		return err
 	}
+	if v.how, err = s.Identity.SignInOf(ctx, r.Actor, id); err != nil {
+		return err
+	}
+	v.noLink = noLinkFor(v.person, r.Actor)
 	if v.dir, err = s.directory(ctx, r.Actor); err != nil {
 		return err
 	}

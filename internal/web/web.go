@@ -77,6 +77,7 @@ func New(cfg Config) http.Handler {
 	s.accessPages()
 	s.driftPages()
 	s.peoplePages()
+	s.signInLinkPages()
 	s.groupPages()
 	s.policyPages()
 	s.appPages()
