@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
 )
@@ -64,6 +65,7 @@ type driftSheet struct {
 	rows      []access.ShownDifference
 	unmanaged bool // the rows are of users without a grant
 	next      string
+	settled   map[access.DifferenceID]string // which decision settled a row, and whose
 }
 
 // The part of the list that the page shows.
@@ -119,7 +121,51 @@ func (s *site) fillDrift(r *Request, v *driftSheet) error {
 		v.rows = v.rows[:pageRows]
 		v.next = withQuery(r.URL, "before", string(v.rows[pageRows-1].ID))
 	}
+	v.settled = map[access.DifferenceID]string{}
+	for _, d := range v.rows {
+		if !d.Settled || d.Grant == "" {
+			continue
+		}
+		f := audit.Filter{Subject: "grant:" + string(d.Grant), Kinds: settlements(), Since: v.whole.StartedAt, Limit: mostEvents}
+		events, err := s.Audit.Events(r.Context(), f)
+		if err != nil {
+			return err
+		}
+		v.settled[d.ID] = settledBy(v.dir, events)
+	}
 	return nil
+}
+
+// settling is what settles a difference, in words.
+var settling = map[audit.Kind]string{
+	access.GrantAccepted: "accepted", access.GrantRestored: "restored", access.GrantRevoked: "ended", access.GrantExpired: "its time was over",
+	access.GrantFound: "found as it should be again",
+}
+
+func settlements() []string {
+	kinds := make([]string, 0, len(settling))
+	for k := range settling {
+		kinds = append(kinds, string(k))
+	}
+	return kinds
+}
+
+// settledBy says what settled a difference, and who: the first of what happened
+// since it was found. events are the newest first.
+func settledBy(dir directory, events []audit.Event) string {
+	if len(events) == 0 {
+		return ""
+	}
+	first := events[len(events)-1]
+	if first.Actor == identity.System().String() {
+		return settling[first.Kind]
+	}
+	return settling[first.Kind] + " by " + short(dir.actor(first.Actor))
+}
+
+// allSettled says whether nothing on the page asks for a decision any more.
+func (v driftSheet) allSettled() bool {
+	return !slices.ContainsFunc(v.rows, func(d access.ShownDifference) bool { return !d.Settled })
 }
 
 func (s *site) compareApp(r *Request) error {

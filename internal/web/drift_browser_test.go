@@ -50,6 +50,8 @@ func TestDriftPages(t *testing.T) {
 	b.Click("Compare now")
 	b.See("Role differs")
 	b.See("Unlicensed")
+	b.See("End takes the granted role away, should it be there; another one is left alone.")
+	b.See("Ana Ruiz asked for it just now.") // a sentence begins with a word that can
 	b.Audit("drift-differs")
 	b.Click("Restore")
 	b.See("what is there is read again and the role is set")
@@ -57,6 +59,7 @@ func TestDriftPages(t *testing.T) {
 	b.Click("Restore access")
 	b.See("The access is being restored")
 	b.See("Settled") // by itself, once Tableau confirmed it
+	b.See("restored by Ana Ruiz")
 	if rita.Role() != granted {
 		t.Errorf("Rita is %s, want %s", rita.Role(), granted)
 	}
@@ -69,6 +72,8 @@ func TestDriftPages(t *testing.T) {
 	b.Click("Keep what was changed")
 	b.See("The access has ended. What is there stays.")
 	b.See("Settled")
+	b.See("accepted by Ana Ruiz")
+	b.Audit("drift-settled")
 
 	// The list cannot be read: nothing is compared.
 	w.Site.Fail(tableautest.Fault{Method: "GET", Path: "/api/3.24/sites/*/users", Status: http.StatusForbidden, Code: "403004", Summary: "Forbidden", Detail: "No.", Times: -1})
