@@ -15,7 +15,7 @@ import (
 type Leaving struct {
 	Person    identity.Person
 	Withdrawn []RequestID // waiting requests that were taken back
-	Ended     []Grant     // access that is being ended
+	Ended     []Grant     // access that is being ended, or that was to begin later
 	Grants    []Grant     // access that they hold still
 }
 
@@ -44,18 +44,21 @@ func leaving(ctx context.Context, tx Reader, person identity.PersonID, end bool)
 	for _, r := range waiting {
 		l.Withdrawn = append(l.Withdrawn, r.ID)
 	}
+	ended := []GrantState{GrantScheduled} // nothing of it is there, and it would begin for somebody who may not have it
 	if end {
-		l.Ended, err = tx.Grants(ctx, GrantFilter{Person: person, States: endableStates()})
+		ended = endableStates()
+	}
+	if l.Ended, err = tx.Grants(ctx, GrantFilter{Person: person, States: ended}); err != nil || end {
 		return l, err
 	}
-	l.Grants, err = tx.Grants(ctx, GrantFilter{Person: person, States: liveStates()})
+	l.Grants, err = tx.Grants(ctx, GrantFilter{Person: person, States: []GrantState{GrantSettingUp, GrantActive, GrantChanged}})
 	return l, err
 }
 
 // Disable changes somebody so that they are disabled, takes back what waits for
-// them, as nobody may be given access who cannot sign in, and with end ends what
-// they hold, the strongest first: all of it or none. Without end, what they hold
-// stays until it is ended. It may be asked again.
+// them and what was to begin later, as nobody may be given access who cannot sign
+// in, and with end ends what they hold, the strongest first: all of it or none.
+// Without end, what they hold stays until it is ended. It may be asked again.
 func (s *Service) Disable(ctx context.Context, who identity.Actor, person identity.PersonID, c identity.Change, end bool) (Leaving, error) {
 	var l Leaving
 	subject := "person:" + string(person)

@@ -87,3 +87,62 @@ func TestDisable(t *testing.T) {
 		w.verify()
 	})
 }
+
+// Access that was to begin later is withdrawn when its person is disabled, and
+// of somebody who was disabled by another road nothing begins: not a set-up, and
+// not a later end of what they hold.
+func TestDisabledScheduled(t *testing.T) {
+	t.Parallel()
+	const hour = time.Hour
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		role := w.role(access.Policy{Longest: 600 * hour, OnBehalf: access.OnBehalfAnybody})
+		for name, tt := range map[string]struct {
+			person  identity.PersonID
+			held    bool // they have the role already when it is to begin
+			service bool // disabled by the service, not in the directory alone
+			note    string
+			by      identity.PersonID
+		}{
+			"by the service":         {person: rita, service: true, note: "usr_rita was disabled.", by: ana},
+			"by the service, held":   {person: sam, held: true, service: true, note: "usr_sam was disabled.", by: ana},
+			"in the directory":       {person: bo, note: "usr_bo was disabled before it began."},
+			"in the directory, held": {person: cy, held: true, note: "usr_cy was disabled before it began."},
+		} {
+			later := w.grant(w.file(tt.person, access.Ask{Role: role, Length: new(400 * hour), Starts: w.clock().Add(2 * hour)}).Grant)
+			var live access.Grant
+			if tt.held {
+				live = w.done(w.grant(w.file(tt.person, access.Ask{Role: role, Length: new(3 * hour)}).Grant))
+			}
+			if tt.service {
+				would, err := w.svc.Holds(ctx, as(ana), tt.person, false)
+				if err != nil || len(would.Ended) != 1 || would.Ended[0].ID != later.ID || (len(would.Grants) == 1) != tt.held {
+					t.Errorf("%s: would %+v, %v", name, would, err)
+				}
+				left, err := w.svc.Disable(ctx, as(ana), tt.person, identity.Change{}, false)
+				if err != nil || len(left.Ended) != 1 || left.Ended[0].State != access.GrantEnded || (len(left.Grants) == 1) != tt.held {
+					t.Errorf("%s: %+v, %v", name, left, err)
+				}
+			} else {
+				p, err := w.ids.Person(ctx, tt.person)
+				w.must(err)
+				p.Disabled = true
+				w.must(db.SavePerson(ctx, p))
+			}
+			w.pass(2 * hour)
+			_, err := w.svc.BeginDue(ctx, 10)
+			w.must(err)
+			if got := w.grant(later.ID); got.State != access.GrantEnded || got.EndNote != tt.note || got.EndedBy != tt.by || len(w.runs(later.ID)) != 0 {
+				t.Errorf("%s: %+v", name, got)
+			}
+			if !tt.held {
+				continue
+			}
+			if got := w.grant(live.ID); got.State != access.GrantActive || !got.EndsAt.Equal(live.EndsAt) || len(w.runs(live.ID)) != 1 {
+				t.Errorf("%s: ends %v, was to end %v, %s", name, got.EndsAt, live.EndsAt, got.State)
+			}
+		}
+		w.verify()
+	})
+}

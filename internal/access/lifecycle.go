@@ -225,8 +225,17 @@ func (s *Service) BeginDue(ctx context.Context, limit int) (int, error) {
 
 // begin begins a scheduled grant in tx. Where the person has that role already,
 // the grant that gives it goes on instead: two of one role beside each other
-// would each take away at its end what the other still gives.
+// would each take away at its end what the other still gives. Of somebody who is
+// disabled nothing begins, and nothing goes on for longer.
 func (s *Service) begin(ctx context.Context, tx Tx, g Grant, now time.Time) error {
+	p, err := tx.Person(ctx, g.Person)
+	if err != nil {
+		return err
+	}
+	if p.Disabled {
+		_, err := s.revokeIn(ctx, tx, identity.System(), g, p.Name+" was disabled before it began.")
+		return err
+	}
 	r, err := tx.Request(ctx, g.Request)
 	if err != nil {
 		return err

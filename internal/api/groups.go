@@ -136,9 +136,12 @@ func disabledSentence(d wire.Disabled) string {
 	if d.DryRun {
 		form = "%s could not sign in, ask or decide any more; it would be: %s, %s, %s."
 	}
-	access := count(len(d.RemainingIDs), "grant") + " kept until the end of its time"
-	if len(d.RemainingIDs) == 0 {
-		access = count(len(d.EndedIDs), "grant") + " ended"
+	access := count(len(d.EndedIDs), "grant") + " ended"
+	if n := len(d.RemainingIDs); n > 0 {
+		access = count(n, "grant") + " kept until the end of its time"
+	}
+	if len(d.RemainingIDs) > 0 && len(d.EndedIDs) > 0 {
+		access += ", " + count(len(d.EndedIDs), "scheduled grant") + " withdrawn"
 	}
 	return fmt.Sprintf(form, d.Person.Name, count(d.Tokens, "token")+" without effect", count(len(d.RequestIDs), "waiting request")+" withdrawn", access)
 }

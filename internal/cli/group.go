@@ -281,8 +281,8 @@ func newPersonDisable(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "disable PERSON", Short: "Disable somebody, and say what becomes of what they have",
 		Long: "Disable somebody: they cannot sign in, ask or decide any more, their tokens are without\n" +
-			"effect, and what they asked for and waits is withdrawn. Access that they hold stays until\n" +
-			"its time, unless --end-access ends it now.",
+			"effect, and what they asked for and waits is withdrawn, as is access that was to begin later.\n" +
+			"Access that they hold stays until its time, unless --end-access ends it now.",
 		Example: "margay person disable ben@acme.example --dry-run\nmargay person disable ben@acme.example --end-access",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := s.person(cmd.Context(), args[0])

@@ -286,6 +286,8 @@ func (s *site) disabling(r *Request) (head ui.Head, q ui.Question, err error) {
 	if err != nil {
 		return head, q, err
 	}
+	standing := len(live)
+	live = slices.DeleteFunc(live, func(g access.Grant) bool { return g.State == access.GrantScheduled })
 	waiting, err := s.Access.Requests(r.Context(), r.Actor, access.RequestFilter{State: access.RequestWaiting, For: p.ID}, false)
 	if err != nil {
 		return head, q, err
@@ -295,6 +297,9 @@ func (s *site) disabling(r *Request) (head ui.Head, q ui.Question, err error) {
 	case 0:
 	default:
 		effect += plural(len(waiting), "request that waits for them is", "requests that wait for them are") + " withdrawn. "
+	}
+	if n := standing - len(live); n > 0 {
+		effect += plural(n, "access that was to begin later is", "accesses that were to begin later are") + " withdrawn. "
 	}
 	if len(live) > 0 {
 		effect += "They keep " + plural(len(live), "access", "accesses") + " until it ends or is ended: end all of it on their page."
@@ -327,6 +332,9 @@ func (s *site) disable(r *Request) error {
 	text := left.Person.Name + " is disabled."
 	if len(left.Withdrawn) > 0 {
 		text += " " + plural(len(left.Withdrawn), "request was", "requests were") + " withdrawn."
+	}
+	if len(left.Ended) > 0 {
+		text += " " + plural(len(left.Ended), "access that was to begin later was", "accesses that were to begin later were") + " withdrawn."
 	}
 	if len(left.Grants) > 0 {
 		text += " They still hold " + plural(len(left.Grants), "access", "accesses") + "."

@@ -167,7 +167,7 @@ type ImportedLine struct {
 
 // Disabling disables somebody.
 type Disabling struct {
-	EndAccess bool `json:"end_access,omitempty" doc:"End all access that they hold; otherwise it stays until its time"`
+	EndAccess bool `json:"end_access,omitempty" doc:"End all access that they hold; otherwise it stays until its time. What was to begin later is withdrawn either way"`
 }
 
 // Disabled says what became of what somebody had, or with dry_run would.
@@ -176,7 +176,7 @@ type Disabled struct {
 	Person       Person   `json:"person"`
 	Tokens       int      `json:"tokens" doc:"API tokens that work no more"`
 	RequestIDs   []string `json:"withdrawn_request_ids" doc:"Requests that waited"`
-	EndedIDs     []string `json:"ended_grant_ids" doc:"Access that is being ended"`
+	EndedIDs     []string `json:"ended_grant_ids" doc:"Access that is being ended, or that was to begin later and is withdrawn"`
 	RemainingIDs []string `json:"remaining_grant_ids" doc:"Access that stays until its time"`
 	Sentence     string   `json:"sentence"`
 }
