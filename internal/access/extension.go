@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 )
 
@@ -16,6 +17,17 @@ type Extension struct {
 	Then   time.Time     // when it would end; zero: not known yet, or not by itself
 	Length time.Duration // how long it would last in all; Indefinite: it would not end by itself
 	Capped bool          // the policy lets less be added than was asked for
+}
+
+// mayBeMore says why no more time may be asked for of g, which is held, or nil:
+// somebody changed it in the other system, and whether it is set up once more is
+// not decided by who asks, nor by a policy that lets everything pass.
+func (g Grant) mayBeMore() error {
+	if g.State != GrantChanged {
+		return nil
+	}
+	return fault.New(fault.Conflict, "Somebody changed this access in the other system: it cannot be extended before that is settled.").
+		WithCode("changed_outside").WithHint("An owner of the app or an administrator restores it or accepts its end; then ask again.")
 }
 
 // extension is what the approval of r would do to g now; nil: it would not move

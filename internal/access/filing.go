@@ -105,13 +105,16 @@ func (s *Service) fileIn(ctx context.Context, tx Tx, who identity.Actor, ask Ask
 		return req, err
 	}
 	now := s.now()
-	req = req.extending(held, now)
+	req, extends := req.extending(held, now)
 	req, events, err := req.file(who, about.app, about.role, now)
 	if err != nil {
 		return req, err
 	}
 	// Only now: whoever may not ask is not told what waits for somebody else.
 	if err := about.eligible(ctx, tx); err != nil {
+		return req, err
+	}
+	if err := extends.mayBeMore(); err != nil {
 		return req, err
 	}
 	if err := alreadyWaiting(ctx, tx, req); err != nil {
@@ -147,16 +150,16 @@ func (s *Service) settleFiled(ctx context.Context, tx Tx, who identity.Actor, re
 }
 
 // extending returns r as a request for more time of a grant that the person
-// holds, if there is one and r does not begin after its end.
-func (r Request) extending(held []Grant, now time.Time) Request {
+// holds, and that grant, if there is one and r does not begin after its end.
+func (r Request) extending(held []Grant, now time.Time) (Request, Grant) {
 	for _, g := range held {
 		if r.StartsAt.After(now) && !g.EndsAt.IsZero() && r.StartsAt.After(g.EndsAt) {
 			continue
 		}
 		r.Extends, r.StartsAt = g.ID, time.Time{}
-		return r
+		return r, g
 	}
-	return r
+	return r, Grant{}
 }
 
 // heldBy returns the grants of a role that give it to a person now, or are about

@@ -16,10 +16,10 @@ func (s *Service) Extend(ctx context.Context, who identity.Actor, id GrantID, le
 	if err != nil {
 		return Request{}, err
 	}
+	if err := g.mayBeMore(); err != nil {
+		return Request{}, err
+	}
 	switch {
-	case g.State == GrantChanged:
-		return Request{}, fault.New(fault.Conflict, "Somebody changed this access in the other system: it cannot be extended before that is settled.").
-			WithCode("changed_outside").WithHint("Restore it or accept its end, then ask again.")
 	case g.State != GrantActive && g.State != GrantSettingUp:
 		return Request{}, fault.New(fault.Conflict, "This access is %s: there is nothing to extend.", g.State.plain()).
 			WithCode("not_extendable").WithHint("Ask for the role anew.")
@@ -261,20 +261,15 @@ func (s *Service) begin(ctx context.Context, tx Tx, g Grant, now time.Time) erro
 }
 
 // moreOf returns a live grant with the time of the approved request r, and the
-// job that sets it up where that failed, or where somebody had changed it
-// outside: it was agreed once more that it should be there.
+// job that sets it up where that failed. Where somebody has changed it outside,
+// its end moves and nothing else: whether it is set up once more, a person decides
+// who sees what is there.
 func (s *Service) moreOf(live Grant, r Request, now time.Time) (Grant, *Job, []audit.Event, error) {
 	live, events := live.extend(r, now)
-	var more []audit.Event
-	var err error
-	switch live.State {
-	case GrantChanged:
-		live, more, err = live.restore(identity.System(), "", s.newID("run"), now)
-	case GrantNotSetUp:
-		live, _, more, err = live.retry(identity.System(), s.newID("run"), now)
-	case GrantScheduled, GrantSettingUp, GrantActive, GrantEnding, GrantOverdue, GrantEnded:
+	if live.State != GrantNotSetUp {
 		return live, nil, events, nil
 	}
+	live, _, more, err := live.retry(identity.System(), s.newID("run"), now)
 	if err != nil {
 		return live, nil, nil, err
 	}
