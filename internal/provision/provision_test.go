@@ -114,7 +114,12 @@ func (r *rig) Run(ctx context.Context, _ identity.Actor, id string) (workflow.Ru
 
 // Runs implements [provision.Workflows].
 func (r *rig) Runs(ctx context.Context, _ identity.Actor, f workflow.RunFilter) ([]workflow.Run, error) {
-	return r.db.Runs(ctx, f)
+	listed, err := r.db.Runs(ctx, f)
+	var runs []workflow.Run
+	for _, l := range listed {
+		runs = append(runs, l.Run)
+	}
+	return runs, err
 }
 
 // Argument implements [provision.Workflows].

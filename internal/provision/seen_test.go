@@ -31,10 +31,11 @@ func TestWhoSeesARun(t *testing.T) {
 				Run: t.Run, Seq: 1, Name: "tableau.request", State: workflow.StepDone, Attempt: 1, StartedAt: time.Now(), EndedAt: time.Now(),
 				Input:  `{"path":"/sites/x/datasources/y","body":{"connection":{"userName":"svc","password":"hunter2"}}}`,
 				Output: `{"connectedApplicationSecret":{"id":"s1","value":"hunter2"},"users":[{"name":"bo@acme.example"}]}`,
-				Calls:  []workflow.Call{{Kind: "call", Method: "GET", Path: "/users?filter=name:eq:bo@acme.example"}},
+				Calls:  []workflow.Call{{Kind: "call", Method: "GET", Path: "/users?filter=name:eq:bo@acme.example", Err: "Get /users?filter=name:eq:bo@acme.example: EOF"}},
 				Change: &workflow.Change{What: "the site role of rita", Before: "Viewer", After: "Creator", Body: `{"token":"hunter2"}`},
 				Log:    []workflow.LogLine{{Text: "bo@acme.example is idle"}},
-			}), fault.New(fault.Upstream, "No."))
+				Problem: workflow.Problem{Message: "Tableau said no.", Detail: "bo@acme.example is not idle"},
+			}), fault.New(fault.Upstream, "not a function").WithCode("script_mistake").WithDetail("at tableau.users.findd for bo@acme.example"))
 		})
 		grant := r.ask()
 		r.does(func(context.Context, workflow.Task) (string, error) {
@@ -70,11 +71,27 @@ func TestWhoSeesARun(t *testing.T) {
 			"an owner of the app": {owner, true},
 			"whom it is for":      {identity.Actor{Person: "usr_rita"}, false},
 		} {
-			_, steps, err := svc.Run(t.Context(), c.who, grant.Run)
+			run, steps, err := svc.Run(t.Context(), c.who, grant.Run)
 			if err != nil || len(steps) != 1 {
 				t.Fatalf("%s: %v", name, err)
 			}
-			text := fmt.Sprintf("%+v %+v", steps[0], steps[0].Change)
+			listed, err := svc.Runs(t.Context(), c.who, workflow.RunFilter{Grant: string(grant.ID)})
+			if err != nil || len(listed) != 1 {
+				t.Fatalf("%s lists %d runs, %v", name, len(listed), err)
+			}
+			for _, p := range []workflow.Problem{run.Problem, listed[0].Problem} {
+				told := workflow.Problem{Code: "script_mistake", Message: workflow.Mistaken}
+				if c.whole {
+					told.Message, told.Detail = "not a function", "at tableau.users.findd for bo@acme.example"
+				}
+				if p != told {
+					t.Errorf("%s is told why it failed: %+v", name, p)
+				}
+			}
+			if steps[0].Problem.Message != "Tableau said no." {
+				t.Errorf("%s is told of the step: %+v", name, steps[0].Problem)
+			}
+			text := fmt.Sprintf("%+v %+v %+v %+v", steps[0], steps[0].Change, run, listed[0])
 			if strings.Contains(text, "hunter2") {
 				t.Errorf("%s sees a secret: %s", name, text)
 			}
@@ -83,9 +100,6 @@ func TestWhoSeesARun(t *testing.T) {
 			}
 			if steps[0].Change.After != "Creator" || steps[0].Calls[0].Method != http.MethodGet {
 				t.Errorf("%s does not see what was changed: %s", name, text)
-			}
-			if rs, err := svc.Runs(t.Context(), c.who, workflow.RunFilter{Grant: string(grant.ID)}); err != nil || len(rs) != 1 {
-				t.Errorf("%s lists %d runs, %v", name, len(rs), err)
 			}
 		}
 		somebody := identity.Actor{Person: "usr_bo"}

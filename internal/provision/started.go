@@ -253,7 +253,7 @@ func refusedAnswer(r access.Request, run string) error {
 func problemOf(err error) *access.Problem {
 	f := fault.Public(err)
 	if workflow.IsMistake(err) { // the engine's words are for the authors, who find them on the run
-		return &access.Problem{Code: f.Code, Message: "The workflow has a fault; its authors see where."}
+		return &access.Problem{Code: f.Code, Message: workflow.Mistaken}
 	}
 	return &access.Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
 }

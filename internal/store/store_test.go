@@ -431,7 +431,7 @@ func TestPaging(t *testing.T) {
 		}
 		asked := store.Watch(db)
 		for _, n := range []int{3, 9} {
-			listed, err := db.ListRuns(ctx, workflow.RunFilter{Person: "usr_1", Limit: n})
+			listed, err := db.Runs(ctx, workflow.RunFilter{Person: "usr_1", Limit: n})
 			if err != nil || len(listed) != n || listed[0].ID != "run_a8" || listed[0].Role != r.grant.RoleName || listed[0].App != "app_1" {
 				t.Errorf("%d runs listed: %+v, %v", n, listed, err)
 			}
@@ -445,7 +445,7 @@ func TestPaging(t *testing.T) {
 				}
 			}
 		}
-		if listed, err := db.ListRuns(ctx, workflow.RunFilter{IDs: []string{"run_a2", "run_a4", "run_x"}}); err != nil || len(listed) != 2 || listed[0].ID != "run_a4" {
+		if listed, err := db.Runs(ctx, workflow.RunFilter{IDs: []string{"run_a2", "run_a4", "run_x"}}); err != nil || len(listed) != 2 || listed[0].ID != "run_a4" {
 			t.Errorf("runs by their ids: %+v, %v", listed, err)
 		}
 		events, err := db.Events(ctx, audit.Filter{Before: 9, Limit: 3})

@@ -73,20 +73,6 @@ var (
 	long     = []string{"input", "output"}
 )
 
-// Runs implements [workflow.Store].
-func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Run, error) {
-	if !keepableRuns(f) {
-		return nil, nil
-	}
-	var rows []runRow
-	q := db.read.NewSelect().Model(&rows).ExcludeColumn(unlisted...)
-	page(q, f)
-	if err := q.Scan(ctx); err != nil {
-		return nil, wrap("list runs", err)
-	}
-	return each(rows, runFrom)
-}
-
 // listedRow is the row of a run with what it is for.
 type listedRow struct {
 	runRow   `bun:",extend"`
@@ -94,31 +80,19 @@ type listedRow struct {
 	RoleName string `bun:",scanonly"`
 }
 
-// ListRuns implements [workflow.Store]: one statement, however many there are.
-func (db *DB) ListRuns(ctx context.Context, f workflow.RunFilter) ([]workflow.Listed, error) {
-	if !keepableRuns(f) {
+// Runs implements [workflow.Store]: one statement, however many there are.
+func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Listed, error) {
+	if !keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.RetryOf, f.Trigger, f.Before) || !keepable(f.IDs...) {
 		return nil, nil
 	}
 	var rows []listedRow
-	q := db.read.NewSelect().Model(&rows).ExcludeColumn(slices.Concat(unlisted, long)...).
+	left := unlisted
+	if !f.Whole {
+		left = slices.Concat(unlisted, long)
+	}
+	q := db.read.NewSelect().Model(&rows).ExcludeColumn(left...).
 		ColumnExpr(`coalesce((SELECT app_id FROM grants WHERE id = ?TableAlias.grant_id), (SELECT app_id FROM requests WHERE id = ?TableAlias.request_id), '') AS app_id`).
 		ColumnExpr(`coalesce((SELECT role_name FROM grants WHERE id = ?TableAlias.grant_id), '') AS role_name`)
-	page(q, f)
-	if err := q.Scan(ctx); err != nil {
-		return nil, wrap("list runs", err)
-	}
-	return each(rows, func(r listedRow) (workflow.Listed, error) {
-		run, err := runFrom(r.runRow)
-		return workflow.Listed{Run: run, App: r.AppID, Role: r.RoleName}, err
-	})
-}
-
-func keepableRuns(f workflow.RunFilter) bool {
-	return keepable(f.ID, string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.RetryOf, f.Trigger, f.Before) && keepable(f.IDs...)
-}
-
-// page picks the runs of one page of a filter, the newest first.
-func page(q *bun.SelectQuery, f workflow.RunFilter) {
 	q.Order("id DESC")
 	narrow(q, f)
 	if f.Before != "" {
@@ -127,6 +101,13 @@ func page(q *bun.SelectQuery, f workflow.RunFilter) {
 	if f.Limit > 0 {
 		q.Limit(int64(f.Limit))
 	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, wrap("list runs", err)
+	}
+	return each(rows, func(r listedRow) (workflow.Listed, error) {
+		run, err := runFrom(r.runRow)
+		return workflow.Listed{Run: run, App: r.AppID, Role: r.RoleName}, err
+	})
 }
 
 // Tallies implements [workflow.Store].

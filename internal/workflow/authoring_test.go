@@ -110,9 +110,9 @@ func (d *desk) last() audit.Event {
 func (d *desk) runs(w workflow.Workflow) []workflow.Run {
 	d.t.Helper()
 	var of []workflow.Run
-	for _, r := range must[[]workflow.Run](d.t)(d.db.Runs(d.t.Context(), workflow.RunFilter{})) {
+	for _, r := range must[[]workflow.Listed](d.t)(d.db.Runs(d.t.Context(), workflow.RunFilter{Whole: true})) {
 		if r.Workflow == w.ID {
-			of = append(of, r)
+			of = append(of, r.Run)
 		}
 	}
 	return of

@@ -356,7 +356,7 @@ func (g *stepGuard) end(value []byte, err error) Step {
 		if f.Kind == fault.Internal {
 			r.log.Error("step failed", "run", s.Run, "step", s.Name, "error", err)
 		}
-		s.State, s.Output, s.Problem = StepFailed, "", Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
+		s.State, s.Output, s.Problem = StepFailed, "", problem(f)
 	}
 	return s
 }
@@ -405,18 +405,33 @@ func problemOf(err error) error {
 	if !ok {
 		return err
 	}
-	f := fault.New(fault.Upstream, "%s", e.Message).WithCode(e.Code).WithDetail(e.Detail).WithHint("%s", e.Hint).Because(e)
-	if f.Code == "" {
+	f := fault.New(fault.Upstream, "%s", cleaned(e.Message)).WithCode(e.Code).WithDetail(cleaned(e.Detail)).WithHint("%s", cleaned(e.Hint)).Because(e)
+	switch {
+	case IsMistake(err):
+		f.Code = codeMistake
+	case f.Code == "":
 		f.Code = "script_" + string(e.Kind)
 	}
 	return f
 }
 
+// problem is why a step failed, as it is kept.
+func problem(f *fault.Error) Problem {
+	return Problem{Code: f.Code, Message: cleaned(f.Message), Hint: f.Hint, Detail: cleaned(f.Detail)}
+}
+
+// codeMistake is of a run that the engine ended for a mistake in the workflow's
+// text, Mistaken what people are told of it who are not its authors.
+const (
+	codeMistake = "script_mistake"
+	Mistaken    = "The workflow has a fault; its authors see where."
+)
+
 // IsMistake says whether the engine ended a run for a mistake in the workflow's
 // text, such as a call of a function that there is not.
 func IsMistake(err error) bool {
 	e, ok := errors.AsType[*script.RunError](err)
-	return ok && e.Kind == script.Thrown && e.Code == "" && slices.Contains([]string{"TypeError", "ReferenceError", "SyntaxError"}, e.Name)
+	return ok && e.Kind == script.Thrown && e.Code == "" && slices.Contains([]string{"TypeError", "ReferenceError", "SyntaxError", "RangeError", "URIError", "EvalError", "InternalError"}, e.Name)
 }
 
 // Where returns the place in the workflow's text at which err arose:

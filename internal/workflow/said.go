@@ -34,9 +34,10 @@ type said struct {
 	bytes int
 }
 
-func (s *said) add(l LogLine) {
+// add keeps a line, without secrets; false: it is too much.
+func (s *said) add(l LogLine) (kept LogLine, ok bool) {
 	if s.n > mostLines || s.bytes > mostLog {
-		return
+		return l, false
 	}
 	if len(l.Text) > longLine {
 		l.Text = strings.ToValidUTF8(l.Text[:longLine], "") + "…"
@@ -45,11 +46,13 @@ func (s *said) add(l LogLine) {
 	if !utf8.ValidString(l.Text) {
 		l.Text = strings.ToValidUTF8(l.Text, "�")
 	}
+	l.Text = cleaned(l.Text)
 	s.n, s.bytes = s.n+1, s.bytes+len(l.Text)
 	if s.n > mostLines || s.bytes > mostLog {
 		l.Level, l.Text = "warn", unkept
 	}
 	s.lines = append(s.lines, l)
+	return l, true
 }
 
 // take returns the lines since it was last called.
@@ -61,8 +64,9 @@ func (s *said) take() []LogLine {
 
 // say takes a line of the script's log.
 func (x *execution) say(ctx context.Context, level, text string) {
-	x.runner.log.DebugContext(ctx, "workflow says", "run", x.task.Run, "level", level, "text", text)
-	x.said.add(LogLine{At: x.runner.now().UTC().Truncate(time.Millisecond), Level: level, Text: text})
+	if l, ok := x.said.add(LogLine{At: x.runner.now().UTC().Truncate(time.Millisecond), Level: level, Text: text}); ok {
+		x.runner.log.DebugContext(ctx, "workflow says", "run", x.task.Run, "level", l.Level, "text", l.Text)
+	}
 }
 
 // Said is one line of the log of a run and the number of the step before which

@@ -1,10 +1,9 @@
 package workflow
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -68,33 +67,39 @@ func NoRun(id string) error {
 	return fault.New(fault.NotFound, "There is no run %s.", id).WithCode("run_missing")
 }
 
+// Listed is a run as a list shows it, without its log, and what it is for.
+type Listed struct {
+	Run
+
+	App  string // whose access it is for, or is asked for; "": no app's
+	Role string // that its grant gives; "": it is for none
+}
+
 // Runs returns the runs that who may see, newest first, without their logs.
-func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) (_ []Run, err error) {
+func (s *Service) Runs(ctx context.Context, who identity.Actor, f RunFilter) ([]Run, error) {
+	f.Whole = true
+	listed, err := s.List(ctx, who, f)
+	runs := make([]Run, len(listed))
+	for i, l := range listed {
+		runs[i] = l.Run
+	}
+	return runs, err
+}
+
+// List is Runs as a list shows them: also without what they were told and what
+// they returned.
+func (s *Service) List(ctx context.Context, who identity.Actor, f RunFilter) (_ []Listed, err error) {
 	if f.Seen, err = s.seen(ctx, who); err != nil {
 		return nil, err
 	}
 	runs, err := s.store.Runs(ctx, f)
 	for i, r := range runs {
-		runs[i] = r.shown()
+		runs[i].Run = r.shown()
+		if f.Seen != nil && (r.App == "" || !slices.Contains(f.Seen.Apps, r.App)) {
+			runs[i].Run = r.shown().forItsPerson()
+		}
 	}
 	return runs, err
-}
-
-// Listed is a run as a list shows it: without what it was told, what it returned
-// and its log, with what it is for.
-type Listed struct {
-	Run
-
-	App  string // whose access it is for; "": none
-	Role string // that its grant gives; "": it is for none
-}
-
-// List returns the runs that who may see as a list shows them, newest first.
-func (s *Service) List(ctx context.Context, who identity.Actor, f RunFilter) (_ []Listed, err error) {
-	if f.Seen, err = s.seen(ctx, who); err != nil {
-		return nil, err
-	}
-	return s.store.ListRuns(ctx, f)
 }
 
 // Tally is how many runs of a workflow are in a state.
@@ -119,24 +124,55 @@ func each(steps []Step, change func(Step) Step) []Step {
 	return steps
 }
 
-// forItsPerson is the run as whom it is for, or who started it, sees it. The log
-// of a run that somebody started is for them.
+// forItsPerson is the run as whom it is for, or who started it, sees it: the
+// sentence that says why it failed, and not the words of the engine or of the
+// other system, which are for those who can do something about them. The log and
+// the result of a run that somebody started are for them; of the others they see
+// what the result says of themselves.
 func (r Run) forItsPerson() Run {
+	r.Problem = r.Problem.forPeople()
 	if r.Kind != KindManual {
-		r.Log = nil
+		r.Log, r.Output = nil, declared(r.Output)
 	}
 	return r
 }
 
+// forPeople is why something failed without what only its authors understand.
+func (p Problem) forPeople() Problem {
+	p.Detail, p.Where = "", ""
+	if p.Code == codeMistake {
+		p.Message, p.Hint = Mistaken, ""
+	}
+	return p
+}
+
+// declared keeps what the types of the results of workflows declare: what else a
+// workflow returns is its author's, and may name anybody.
+func declared(output string) string {
+	var said map[string]json.RawMessage
+	if output == "" || json.Unmarshal([]byte(output), &said) != nil {
+		return ""
+	}
+	maps.DeleteFunc(said, func(name string, _ json.RawMessage) bool {
+		return !slices.Contains([]string{"role", "changed", "note", "externalUserId", "before", "decision", "reason"}, name)
+	})
+	kept, err := json.Marshal(said)
+	if err != nil {
+		return ""
+	}
+	return string(kept)
+}
+
 // stepForItsPerson is a step of the run without what it was asked and answered.
 func (r Run) stepForItsPerson(s Step) Step {
-	s.Hidden, s.Input, s.Output = true, "", ""
+	s.Hidden, s.Input, s.Output, s.Problem = true, "", "", s.Problem.forPeople()
 	if r.Kind != KindManual {
 		s.Log = nil
 	}
 	s.Calls = slices.Clone(s.Calls)
 	for i, c := range s.Calls {
 		s.Calls[i].Path, _, _ = strings.Cut(c.Path, "?") // a search names whom it is for
+		s.Calls[i].Err = ""                              // as the network said it, with the whole address
 	}
 	if s.Change != nil {
 		c := *s.Change
@@ -150,7 +186,7 @@ func (r Run) stepForItsPerson(s Step) Step {
 }
 
 // shown is the run as it is shown: without secrets in what it was told and what
-// it returned. What its author writes to the log is the author's.
+// it returned; what it says is cleaned as it is kept.
 func (r Run) shown() Run {
 	r.Input, r.Output = withoutSecrets(r.Input), withoutSecrets(r.Output)
 	return r
@@ -166,49 +202,4 @@ func (s Step) shown() Step {
 		s.Change = &c
 	}
 	return s
-}
-
-const (
-	redacted     = "[redacted]"
-	redactedJSON = `"[redacted]"`
-)
-
-// secretName is how fields are called that hold a secret. Ours never get so far;
-// a call of any kind may send or be answered one that is the other system's.
-var secretName = regexp.MustCompile(`(?i)secret|passw|token|credential|private.?key|api.?key`)
-
-// withoutSecrets returns JSON whose fields with the name of a secret hold none.
-func withoutSecrets(text string) string {
-	if !secretName.MatchString(text) {
-		return text
-	}
-	d := json.NewDecoder(bytes.NewReader([]byte(text)))
-	d.UseNumber()
-	var v any
-	if d.Decode(&v) != nil {
-		return redactedJSON
-	}
-	out, err := json.Marshal(redact(v, false))
-	if err != nil {
-		return redactedJSON
-	}
-	return string(out)
-}
-
-func redact(v any, secret bool) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, value := range v {
-			v[name] = redact(value, secret || secretName.MatchString(name))
-		}
-	case []any:
-		for i, value := range v {
-			v[i] = redact(value, secret)
-		}
-	case string:
-		if secret && v != "" {
-			return redacted
-		}
-	}
-	return v
 }

@@ -37,10 +37,8 @@ type Store interface {
 	ChangeWorkflows(ctx context.Context, fn func(tx Tx) error) error
 
 	Run(ctx context.Context, id string) (Run, error)
-	// Runs and ListRuns return runs without their log, the newest first; ListRuns
-	// also without what they were told and returned.
-	Runs(ctx context.Context, f RunFilter) ([]Run, error)
-	ListRuns(ctx context.Context, f RunFilter) ([]Listed, error)
+	// Runs returns runs without their logs, the newest first.
+	Runs(ctx context.Context, f RunFilter) ([]Listed, error)
 	// Tallies counts the runs of each workflow in each state.
 	Tallies(ctx context.Context, f RunFilter) ([]Tally, error)
 	Steps(ctx context.Context, run string) ([]Step, error)
@@ -108,6 +106,7 @@ type RunFilter struct {
 	Since      time.Time
 	Limit      int // 0: no limit
 	Before     string
+	Whole      bool // with what they were told and what they returned, which may be long
 }
 
 // Systems reaches the systems behind connections.

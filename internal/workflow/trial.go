@@ -73,7 +73,7 @@ func (r *Runner) Try(ctx context.Context, text script.Source, connection string,
 	t := trial{runner: r, connection: connection, clock: start.At}
 	out, err := program.Run(ctx, script.Input{
 		Argument: argument, Clock: start.At, Seed: start.Seed, Host: t.host,
-		Log: func(level, line string) { t.report.Log = append(t.report.Log, level+": "+line) },
+		Log: func(level, line string) { t.report.Log = append(t.report.Log, level+": "+cleaned(line)) },
 	})
 	t.report.Output = out
 	if ctx.Err() != nil {
@@ -84,7 +84,8 @@ func (r *Runner) Try(ctx context.Context, text script.Source, connection string,
 		if f.Kind == fault.Internal {
 			r.log.ErrorContext(ctx, "test run failed", "error", err)
 		}
-		t.report.Problem = Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail, Where: Where(err)}
+		t.report.Problem = problem(f)
+		t.report.Problem.Where = Where(err)
 	}
 	return t.report, nil
 }
@@ -126,7 +127,7 @@ func (t *trial) host(ctx context.Context, c script.Call) script.Answer {
 		if f.Kind == fault.Internal {
 			r.log.ErrorContext(ctx, "step of a test run failed", "step", c.Name, "error", err)
 		}
-		s.State, s.Output, s.Problem = StepFailed, "", Problem{Code: f.Code, Message: f.Message, Hint: f.Hint, Detail: f.Detail}
+		s.State, s.Output, s.Problem = StepFailed, "", problem(f)
 	}
 	t.report.Steps = append(t.report.Steps, s)
 	a := answerOf(s)
