@@ -18,7 +18,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -268,13 +267,16 @@ func (db *DB) changeOnce(ctx context.Context, fn func(tx *tx) error) error {
 }
 
 // Pulse returns a text that is another one when something was changed: by this
-// process at all, by others when it left an event.
+// process at all, by others when it left an event, or when a run began or ended.
 func (db *DB) Pulse(ctx context.Context) (string, error) {
-	var last int64
-	if err := db.read.NewSelect().Table("events_head").Column("seq").Scan(ctx, &last); err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return "", wrap("read the last event", err)
+	mine := db.commits.Load()
+	var last, queued, running int64
+	err := db.read.NewRaw("SELECT coalesce((SELECT max(seq) FROM events_head), 0)").Scan(ctx, &last)
+	if err == nil && db.pool != nil { // other nodes: a run is queued with an event, and leaves these counts
+		err = db.read.NewRaw("SELECT count(CASE WHEN state = 'queued' THEN 1 END), count(CASE WHEN state = 'running' THEN 1 END) FROM runs WHERE state IN ('queued', 'running')").
+			Scan(ctx, &queued, &running)
 	}
-	return strconv.FormatUint(db.commits.Load(), 10) + "." + strconv.FormatInt(last, 10), nil
+	return fmt.Sprintf("%d.%d.%d.%d", mine, last, queued, running), wrap("look for changes", err)
 }
 
 // view runs fn on one snapshot of the database.

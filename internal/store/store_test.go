@@ -675,3 +675,45 @@ func TestAuditKey(t *testing.T) {
 		}
 	})
 }
+
+// What another node does shows here too: a page learns of a run that begins or
+// ends there, also when no event is left of it.
+func TestPulseOfAnotherNode(t *testing.T) {
+	t.Parallel()
+	cfg := store.Config{Postgres: storetest.Postgres(t), Now: time.Now}
+	here, there := storetest.Open(t, cfg), storetest.Open(t, cfg)
+	ctx := t.Context()
+	r := sample()
+	r.save(t, there)
+	run := workflow.Run{ID: "run_new", Kind: workflow.KindManual, Workflow: "wfl_2", State: workflow.RunQueued, Attempt: 1, QueuedAt: time.Now()}
+	last := ""
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{"a run is queued", func() error {
+			return there.ChangeWorkflows(ctx, func(tx workflow.Tx) error {
+				return errors.Join(tx.AddRun(ctx, run), tx.Record(ctx, audit.Event{Kind: workflow.Started, Subject: "run:" + run.ID}))
+			})
+		}},
+		{"it begins", func() error {
+			_, err := there.BeginRun(ctx, workflow.Beginning{Run: run.ID, At: time.Now()})
+			return err
+		}},
+		{"it ends", func() error {
+			run.State, run.EndedAt = workflow.RunDone, time.Now()
+			return there.SaveRun(ctx, run)
+		}},
+	} {
+		before, err := here.Pulse(ctx)
+		if err != nil || before != last && last != "" {
+			t.Errorf("before %s: %q, %q, %v", step.name, last, before, err)
+		}
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		if last, err = here.Pulse(ctx); err != nil || last == before {
+			t.Errorf("%s: %q, %v", step.name, last, err)
+		}
+	}
+}

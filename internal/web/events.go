@@ -10,14 +10,15 @@ import (
 	"github.com/margay-access/margay/internal/fault"
 )
 
-// hub tells pages that something changed. While nobody listens it asks nothing.
+// hub tells pages that something changed since they were read. While nobody
+// listens it asks nothing.
 type hub struct {
 	pulse    Pulse
 	stopping <-chan struct{}
 	log      *slog.Logger
 
 	mu        sync.Mutex
-	listeners map[chan struct{}]struct{}
+	listeners map[chan struct{}]string // what each has seen, by the pulse
 	looking   bool
 }
 
@@ -25,15 +26,17 @@ type hub struct {
 const lookEvery = 500 * time.Millisecond
 
 func newHub(pulse Pulse, stopping <-chan struct{}, log *slog.Logger) *hub {
-	return &hub{pulse: pulse, stopping: stopping, log: log, listeners: map[chan struct{}]struct{}{}}
+	return &hub{pulse: pulse, stopping: stopping, log: log, listeners: map[chan struct{}]string{}}
 }
 
-// listen returns a channel that gets a value after changes, and how to stop.
-func (h *hub) listen() (changed <-chan struct{}, stop func()) {
+// listen returns a channel that gets a value after changes, and how to stop. seen
+// is the pulse from before the listener read what it shows: what changed between
+// that and now is told too. "" is told at once.
+func (h *hub) listen(seen string) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.listeners[c] = struct{}{}
+	h.listeners[c] = seen
 	if !h.looking {
 		h.looking = true
 		go h.look()
@@ -49,7 +52,6 @@ func (h *hub) listen() (changed <-chan struct{}, stop func()) {
 func (h *hub) look() {
 	tick := time.NewTicker(lookEvery) //nolint:forbidigo // paces a look, decides nothing
 	defer tick.Stop()
-	last := ""
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*lookEvery)
 		now, err := h.pulse.Pulse(ctx)
@@ -57,11 +59,8 @@ func (h *hub) look() {
 		if err != nil {
 			h.log.Warn("looking for changes", "error", err)
 		}
-		if !h.tell(err == nil && last != "" && now != last) {
+		if !h.tell(now, err == nil) {
 			return
-		}
-		if err == nil {
-			last = now
 		}
 		select {
 		case <-tick.C:
@@ -74,20 +73,23 @@ func (h *hub) look() {
 	}
 }
 
-// tell wakes the listeners and says whether there are any.
-func (h *hub) tell(changed bool) bool {
+// tell wakes the listeners that have seen something else than there is now, when
+// that is known, and says whether anybody listens.
+func (h *hub) tell(now string, known bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.listeners) == 0 {
 		h.looking = false
 		return false
 	}
-	if changed {
-		for c := range h.listeners {
-			select {
-			case c <- struct{}{}:
-			default: // it was told and has not looked yet
-			}
+	for c, seen := range h.listeners {
+		if !known || seen == now {
+			continue
+		}
+		h.listeners[c] = now
+		select {
+		case c <- struct{}{}:
+		default: // it was told and has not looked yet
 		}
 	}
 	return true
@@ -102,7 +104,7 @@ func (s *site) eventStream() {
 }
 
 // events is the stream that live pages listen to: "ready", "change" when
-// something changed, "over" when the session ended. It does not count as use of
+// something changed since the page was read, "over" when the session ended. It does not count as use of
 // the session: nobody stays signed in by an open page.
 func (s *site) events(r *Request) error {
 	value := r.sessionValue()
@@ -116,7 +118,7 @@ func (s *site) events(r *Request) error {
 	h := r.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	changed, stop := s.hub.listen()
+	changed, stop := s.hub.listen(r.URL.Query().Get("since"))
 	defer stop()
 	say := func(text string) bool {
 		_, err := r.w.Write([]byte(text))

@@ -19,7 +19,7 @@ func TestLive(t *testing.T) {
 	b := w.SignIn(webtest.Approver)
 	b.See("Waiting for your decision")
 	b.See("Quarter-end pack")
-	b.Until(`document.documentElement.dataset.stream === "open"`)
+	b.Until(`document.documentElement.dataset.stream === "open" && document.documentElement.dataset.since !== ""`)
 	list, err := w.Client(webtest.Approver).Requests(t.Context(), client.RequestFilter{Decidable: true}, client.Page{})
 	if err != nil || len(list.Items) != 1 {
 		t.Fatalf("%d requests, %v", len(list.Items), err)

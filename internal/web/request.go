@@ -127,12 +127,25 @@ func (s *site) signedIn(who may, h handler) handler {
 		}
 		r.env.SignedIn, r.env.Name = true, r.Actor.Name
 		r.env.Nav = menuFor(r.Actor, r.URL.Path)
+		if r.Method == http.MethodGet {
+			r.env.Pulse = s.pulse(r)
+		}
 		if !who(r.Actor) {
 			return fault.New(fault.Forbidden, "This page is for administrators of Margay.").WithCode("admin_needed").
 				WithHint("Ask an administrator for what you need.")
 		}
 		return h(r)
 	}
+}
+
+// pulse is what there is now, so that a page learns of what changes while it is
+// read and before it listens; "" when it cannot be told: then it looks again.
+func (s *site) pulse(r *Request) string {
+	now, err := s.Pulse.Pulse(r.Context())
+	if err != nil {
+		s.Log.WarnContext(r.Context(), "a page does not know how old it is", "error", err)
+	}
+	return now
 }
 
 func (r *Request) authenticate() (err error) {
@@ -176,6 +189,9 @@ func (r *Request) Page(head ui.Head, acts, content templ.Component) error {
 // taken.
 func (r *Request) PageAs(status int, head ui.Head, acts, content templ.Component) error {
 	r.env.Notices = append(r.env.Notices, r.takeFlash()...)
+	if r.Method != http.MethodGet && r.env.SignedIn {
+		r.env.Pulse = r.site.pulse(r) // from after the act: what was typed stays in place
+	}
 	return r.Render(status, templ.ComponentFunc(func(ctx context.Context, w writer) error {
 		return ui.Page(head, acts).Render(templ.WithChildren(ctx, content), w)
 	}))

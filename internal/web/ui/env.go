@@ -18,6 +18,7 @@ type Env struct {
 	Path      string // of the page, for the menu
 	Address   string // of the page, with its query
 	Theme     Theme
+	Pulse     string // from before the page was read: its live parts ask for what changed since
 	KeysOff   bool // single keys do nothing
 	Version   string
 

@@ -10,6 +10,7 @@ export function live() {
   let pending = false;
   let busy = false;
   let poll = 0;
+  let held = false; // a part under the hand has something new
 
   const state = (word) => {
     if (word) root.dataset.live = word;
@@ -29,24 +30,29 @@ export function live() {
         over();
         return;
       }
+      if (answer.status === 429 || answer.status >= 500) throw new Error(answer.statusText);
       if (answer.ok) {
         state("");
         take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       }
     } catch {
       state("off");
+      pending = true; // the stream says each change once
     } finally {
       busy = false;
-      if (pending) setTimeout(refresh, 1000);
+      if (pending) setTimeout(refresh, root.dataset.live === "off" ? 5000 : 1000);
     }
   }
 
   function take(next) {
+    held = false;
     for (const part of document.querySelectorAll("[data-live][id]")) {
       const fresh = next.getElementById(part.id);
       if (!fresh || same(part, fresh)) continue;
-      if (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) continue;
-      if (part.querySelector("dialog[open], form[data-sent]")) continue;
+      if (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea") || part.querySelector("dialog[open], form[data-sent]")) {
+        held = true;
+        continue;
+      }
       if (part.dataset.live === "ask") {
         ask(part, fresh);
         continue;
@@ -110,7 +116,7 @@ export function live() {
 
   let stream;
   function connect() {
-    stream = new EventSource("/events");
+    stream = new EventSource("/events?since=" + encodeURIComponent(root.dataset.since ?? ""));
     stream.addEventListener("open", () => {
       polling(false);
       state("");
@@ -125,6 +131,7 @@ export function live() {
     });
   }
   connect();
+  for (const left of ["focusout", "close"]) document.addEventListener(left, () => held && setTimeout(refresh), true);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && pending) refresh();
   });
