@@ -470,7 +470,7 @@ func TestManyCallersNeedNoManyConnections(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, tableautest.Config{DisableHTTP2: true, Latency: 5 * time.Millisecond})
 	var wg sync.WaitGroup
-	for range 500 {
+	for range 200 { // each is given 5 s for its handshake, also on a busy machine
 		wg.Go(func() {
 			if _, err := b.c.Do(t.Context(), get("/sites/{siteId}/groups")); err != nil {
 				t.Error(err)

@@ -182,10 +182,19 @@ func (b *Browser) do(steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// Open goes to an address of the node.
+// Open goes to an address of the node. What a page before it was still loading
+// may come between: then it goes there again.
 func (b *Browser) Open(path string) {
 	b.t.Helper()
-	b.do(chromedp.Navigate(b.url + path))
+	b.wait("the page at "+path, func() (bool, error) {
+		ctx, cancel := context.WithTimeout(b.ctx, patience)
+		defer cancel()
+		err := chromedp.Do(ctx, chromedp.Navigate(b.url+path))
+		if err != nil && !strings.Contains(err.Error(), "net::ERR_ABORTED") {
+			b.t.Fatalf("%v\nthe page:\n%s", err, b.text())
+		}
+		return err == nil, err
+	})
 }
 
 // Reload loads the page again.
