@@ -5,7 +5,7 @@
 // counterpart takes them out with tableau.groups.remove.
 
 import { type AccessContext, type AccessResult, requireGrant, WorkflowError } from "margay";
-import { checkSiteRole, findUser, notSignedInYet, tableau } from "margay/tableau";
+import { checkSiteRole, findUser, notSignedInYet, rankOf, tableau } from "margay/tableau";
 
 export default async function provision(ctx: AccessContext): Promise<AccessResult> {
   requireGrant(ctx);
@@ -18,11 +18,14 @@ export default async function provision(ctx: AccessContext): Promise<AccessResul
     throw new WorkflowError("group_missing", `There is no group ${ctx.app.name} on the site.`, "Make it in Tableau, then retry.");
   }
 
-  const stronger = ctx.remaining.find((grant) => grant.role.rank > ctx.role.rank);
-  const role = await tableau.users.setSiteRole(user.id, stronger?.role.name ?? ctx.role.name);
+  // A stronger role stays, whether another grant gives it or somebody set it in
+  // Tableau. Only what was read is replaced: what somebody sets meanwhile stays too.
+  const weaker = rankOf(user.siteRole) < ctx.role.rank;
+  const role = weaker ? await tableau.users.setSiteRole(user.id, ctx.role.name, { from: user.siteRole }) : { before: user.siteRole, siteRole: user.siteRole, changed: false };
   const member = await tableau.groups.add(group.id, user.id);
   return {
     role: role.siteRole,
+    before: role.before,
     changed: role.changed || member.changed,
     externalUserId: user.id,
     note: `${role.before} → ${role.siteRole}; ${member.changed ? "added to" : "was in"} the group ${group.name}.`,

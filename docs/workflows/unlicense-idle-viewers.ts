@@ -2,8 +2,9 @@
 //
 // A manual workflow. Run it first with apply off: it lists who would lose their
 // licence and changes nothing. Somebody reviews the list; then it is run with
-// apply on, and the logins of those who stay in keep. Who signed in meanwhile
-// stays by itself: each is read again before they are changed.
+// apply on, and the logins of those who stay in keep. That run reads the list
+// anew: who signed in meanwhile stays by itself, and so does who is no Viewer any
+// more when their turn comes.
 
 import { log, type ManualContext } from "margay";
 import { tableau } from "margay/tableau";
@@ -29,7 +30,7 @@ export default async function unlicense(ctx: ManualContext<Inputs>) {
 
   const unlicensed: string[] = [];
   for (const user of idle.slice(0, most)) {
-    const change = await tableau.users.setSiteRole(user.id, "Unlicensed");
+    const change = await tableau.users.setSiteRole(user.id, "Unlicensed", { from: "Viewer" });
     if (change.changed) unlicensed.push(user.name);
   }
   const left = idle.length - Math.min(idle.length, most);

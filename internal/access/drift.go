@@ -400,14 +400,14 @@ func (c comparison) compare() compared {
 func (c comparison) comparePerson(grants []Grant, index accountIndex, held map[string]bool, out *compared) {
 	account, sight := index.of(grants, c.emails[grants[0].Person])
 	var stand []Grant
-	busy := false
+	busy, partly := false, false // partly: something is there of what could not be set up
 	for _, g := range grants {
-		busy = busy || c.busy(g)
+		busy, partly = busy || c.busy(g), partly || g.State == GrantNotSetUp && g.holds()
 		if (g.State == GrantActive || g.State == GrantChanged) && c.scale.Rank(g.RoleName) >= 0 {
 			stand = append(stand, g)
 		}
 	}
-	if account != nil && (busy || len(stand) > 0) {
+	if account != nil && (busy || partly || len(stand) > 0) {
 		held[account.ID] = true
 	}
 	found := ""

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -187,16 +188,48 @@ func (g Grant) confirm(p Proof, now time.Time) (Grant, []audit.Event) {
 	if !g.wants(JobProvision) {
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
 	}
+	g = g.started(now)
+	g.State, g.Proof, g.SetUp, g.Problem, g.NextTry, g.Outside = GrantActive, p, p, Problem{}, time.Time{}, Outside{}
+	g.Task, g.WaitsFor = "", ""
+	return g, []audit.Event{g.event(GrantActivated, identity.System(), now, "run", g.Run, "role", g.RoleName,
+		"site_role", p.Role, "note", p.Note, "ends", timeText(g.EndsAt))}
+}
+
+// started returns g with its time running.
+func (g Grant) started(now time.Time) Grant {
 	if g.StartsAt.IsZero() {
 		g.StartsAt = now
 		if g.Length != Indefinite {
 			g.EndsAt = now.Add(g.Length)
 		}
 	}
-	g.State, g.Proof, g.SetUp, g.Problem, g.NextTry, g.Outside = GrantActive, p, p, Problem{}, time.Time{}, Outside{}
-	g.Task, g.WaitsFor = "", ""
-	return g, []audit.Event{g.event(GrantActivated, identity.System(), now, "run", g.Run, "role", g.RoleName,
-		"site_role", p.Role, "note", p.Note, "ends", timeText(g.EndsAt))}
+	return g
+}
+
+// partly returns g, which could not be set up, with its time running if the run
+// changed something all the same: what is there of it must end too.
+func (g Grant) partly(o Outcome, now time.Time) Grant {
+	if g.State != GrantNotSetUp || !o.Wrote {
+		return g
+	}
+	g.Problem.Hint = strings.TrimSpace(g.Problem.Hint + " Something was changed before that: it is taken back when the access ends, or when you end it.")
+	return g.started(now)
+}
+
+// anew returns g with another run for its present change, and that run's job:
+// what the one before was told had changed when it came to write.
+func (g Grant) anew(kind JobKind, run string, now time.Time) (Grant, []audit.Event, *Job) {
+	events := []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State), "next", run)}
+	g.Run, g.Attempts, g.NextTry = run, g.Attempts+1, time.Time{}
+	return g, events, new(g.job(kind, "retry", 0))
+}
+
+// stillThere is the problem of a run that was to take g back and left it.
+func (g Grant) stillThere() Problem {
+	return Problem{
+		Code: "still_there", Message: "The workflow ended, and " + g.RoleName + " is still there.",
+		Hint: "Look at what the workflow did, and mend it. It is tried again without end.",
+	}
 }
 
 // fail returns g with the problem of a run that did not carry it out.

@@ -249,7 +249,17 @@ type Outcome struct {
 	Found   bool     // the role of the proof is as it was found: nothing was changed
 	Before  *string  // the role that was there before the run did anything, "" for nobody; nil: it does not say
 	Problem *Problem // nil: the run did what it should
+	// Wrote says that the run changed something in the system, or may have.
+	Wrote bool
 }
+
+// says reports whether the run tells which role is there: a proof without one is
+// that of a system that has none, unless the run says that it looked.
+func (o Outcome) says() bool { return o.Proof.Role != "" || o.Before != nil }
+
+// stale says that the run, which its grant still waits for, wrote nothing because
+// what it had been told was not so any more.
+func (o Outcome) stale() bool { return o.Problem != nil && o.Problem.Code == ErrSuperseded.Code }
 
 // Report takes the outcome of a run into its grant, once: after a crash it may
 // be asked again. A run that the grant no longer waits for changes nothing; that
@@ -285,28 +295,37 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		switch {
 		case g.Awaited() != o.Run:
 			events = []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", o.Run, "state", string(g.State))}
+		case o.stale() && g.wants(o.Kind):
+			g, events, job = g.took(o.Run).anew(o.Kind, s.newID("run"), now)
 		case o.Problem != nil:
 			g = g.took(o.Run)
 			wanted := g.wants(o.Kind)
 			g, events = g.fail(o.Kind, *o.Problem, now)
 			if wanted {
-				g, job = g.again(o.Kind, s.newID("run"), now)
+				g, job = g.partly(o, now).again(o.Kind, s.newID("run"), now)
 			}
 		case o.Kind == JobProvision:
 			g = g.took(o.Run)
 			switch {
 			case g.wants(o.Kind) && g.changedAgain(o, beside, scale):
 				g, events = g.driftAgain(o.Proof.Role, now)
-			case g.wants(o.Kind) && scale.less(o.Proof.Role, g.RoleName):
+			case g.wants(o.Kind) && o.says() && scale.less(o.Proof.Role, g.RoleName):
 				g, events = g.fail(o.Kind, g.tooLittle(o.Proof.Role), now)
+				g = g.partly(o, now)
 			default:
 				g, events = g.confirm(o.Proof, now)
 			}
 		default:
-			changed, err := s.changedOutside(ctx, tx, g, o)
+			given, err := givenByOthers(ctx, tx, g, o.Proof.Role)
 			if err != nil {
 				return err
 			}
+			if g.wants(o.Kind) && o.Proof.Role == g.RoleName && !given {
+				g, events = g.fail(o.Kind, g.stillThere(), now)
+				g, job = g.again(o.Kind, s.newID("run"), now)
+				break
+			}
+			changed := g.changedOutside(o) && !given
 			g, events = g.finish(o.Proof, now)
 			if changed {
 				g, events = g.leftAlone(o.Proof.Role, now, events)
@@ -346,10 +365,11 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// scaleOf returns the scale of the system that the run read, when it says what
-// it found there.
+// scaleOf returns the scale of the system that the run read: by it is told
+// whether a role that was set up holds less than the granted one, and what became
+// of the person's other grants.
 func (s *Service) scaleOf(ctx context.Context, o Outcome) (Scale, error) {
-	if o.Before == nil {
+	if o.Problem != nil || o.Before == nil && o.Kind != JobProvision {
 		return Scale{}, nil
 	}
 	var g Grant
@@ -370,19 +390,17 @@ func others(ctx context.Context, tx Reader, g Grant, o Outcome) ([]Grant, error)
 	return slices.DeleteFunc(all, func(other Grant) bool { return other.ID == g.ID }), err
 }
 
-// changedOutside says whether a run that took nothing back found what no grant
-// of the person gives: somebody else set it, and it is theirs.
-func (s *Service) changedOutside(ctx context.Context, tx Reader, g Grant, o Outcome) (bool, error) {
-	if !o.Found || g.SetUp.At.IsZero() || o.Proof.Role == g.RoleName || !g.wants(JobDeprovision) {
-		return false, nil
-	}
+// givenByOthers says whether another grant of the person on the site gives a role,
+// or is about to give it or to take it back.
+func givenByOthers(ctx context.Context, tx Reader, g Grant, role string) (bool, error) {
 	live, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantSettingUp, GrantEnding, GrantOverdue}})
-	for _, other := range live {
-		if other.RoleName == o.Proof.Role {
-			return false, err
-		}
-	}
-	return true, err
+	return slices.ContainsFunc(live, func(other Grant) bool { return other.ID != g.ID && other.RoleName == role }), err
+}
+
+// changedOutside says whether a run that took nothing back found what g does not
+// give. If no other grant gives it, somebody else set it, and it is theirs.
+func (g Grant) changedOutside(o Outcome) bool {
+	return o.Found && !g.SetUp.At.IsZero() && o.Proof.Role != g.RoleName && g.wants(JobDeprovision)
 }
 
 // Facts is all that a workflow is told about the grant it carries out.

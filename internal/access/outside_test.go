@@ -1,7 +1,9 @@
 package access_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,5 +136,131 @@ func TestMoreOfChanged(t *testing.T) {
 			w.must(err)
 		}
 		w.verify()
+	})
+}
+
+// A run is believed as far as its proof goes: an end after which the role is still
+// there is none, unless another grant gives it, and what holds less than the
+// granted role was not set up, whether the workflow says what it found or not.
+func TestProofIsHeldAgainstTheGrant(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		kind  access.JobKind
+		role  string
+		twin  bool // another grant gives the role too
+		wrote bool
+		want  access.GrantState
+		code  string
+		begun bool // its time runs
+	}{
+		"gone":                           {kind: access.JobDeprovision, role: "Unlicensed", want: access.GrantEnded, begun: true},
+		"nobody there":                   {kind: access.JobDeprovision, role: "", want: access.GrantEnded, begun: true},
+		"still there":                    {kind: access.JobDeprovision, role: "Creator", want: access.GrantOverdue, code: "still_there", begun: true},
+		"still there, for another grant": {kind: access.JobDeprovision, role: "Creator", twin: true, want: access.GrantEnded, begun: true},
+		"set up":                         {kind: access.JobProvision, role: "Creator", wrote: true, want: access.GrantActive, begun: true},
+		"set up with less":               {kind: access.JobProvision, role: "Unlicensed", want: access.GrantNotSetUp, code: "role_too_weak"},
+		"set up with less, and changed":  {kind: access.JobProvision, role: "Viewer", wrote: true, want: access.GrantNotSetUp, code: "role_too_weak", begun: true},
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		p, err := w.svc.SavePolicy(t.Context(), as(ana), access.Policy{Name: "p", Longest: 6 * time.Hour, OnBehalf: access.OnBehalfAnybody})
+		w.must(err)
+		role, err := w.svc.SaveRole(t.Context(), as(ana), access.Role{App: w.app.ID, Name: "Creator", Policy: p.ID})
+		w.must(err)
+		other, err := w.svc.SaveApp(t.Context(), as(ana), access.App{Name: "Beside", Connection: w.app.Connection, Policy: p.ID})
+		w.must(err)
+		twin, err := w.svc.SaveRole(t.Context(), as(ana), access.Role{App: other.ID, Name: "Creator"})
+		w.must(err)
+		for name, tt := range tests {
+			g := w.grant(w.file(rita, access.Ask{Role: role.ID, Length: new(time.Hour)}).Grant)
+			if tt.kind == access.JobDeprovision {
+				if g = w.done(g); tt.twin {
+					w.done(w.granted(rita, twin.ID))
+				}
+				g, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
+				w.must(err)
+			}
+			got, err := w.svc.Report(t.Context(), access.Outcome{
+				Run: g.Run, Kind: tt.kind, Grant: g.ID, Found: !tt.wrote, Wrote: tt.wrote, Proof: access.Proof{Role: tt.role, User: "u1", Note: "n", At: w.clock()},
+			})
+			if err != nil || got.State != tt.want || got.Problem.Code != tt.code || got.StartsAt.IsZero() == tt.begun || got.EndsAt.IsZero() == tt.begun {
+				t.Errorf("%s: %s, %+v, %v to %v, %v", name, got.State, got.Problem, got.StartsAt, got.EndsAt, err)
+			}
+			if overdue := got.State == access.GrantOverdue; overdue && (got.Run == g.Run || w.job(got.Run).Delay == 0) {
+				t.Errorf("%s: it is not tried again: %+v", name, got)
+			}
+			if tt.want == access.GrantNotSetUp && tt.begun { // what is there of it ends at its time
+				w.pass(time.Hour)
+				if n, err := w.svc.ExpireDue(t.Context(), 10); err != nil || n != 1 || w.grant(g.ID).State != access.GrantEnding {
+					t.Errorf("%s: %d ended, %v", name, n, err)
+				}
+			}
+			w.must(db.Change(t.Context(), func(tx access.Tx) error { // the next case begins with nothing
+				all, err := tx.Grants(t.Context(), access.GrantFilter{Person: rita})
+				for _, g := range all {
+					g.State = access.GrantEnded
+					err = errors.Join(err, tx.SaveGrant(t.Context(), g))
+				}
+				return err
+			}))
+		}
+	})
+}
+
+// A run that failed after it had changed something leaves something behind: its
+// time runs, so that it ends.
+func TestWhatFailedHalfwayEnds(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		role := w.role(access.Policy{Longest: time.Hour})
+		for _, wrote := range []bool{false, true} {
+			g := w.granted(rita, role)
+			got, err := w.svc.Report(t.Context(), access.Outcome{
+				Run: g.Run, Kind: access.JobProvision, Grant: g.ID, Wrote: wrote, Problem: &access.Problem{Code: "group_missing", Message: "m", Hint: "Make it."},
+			})
+			if err != nil || got.State != access.GrantNotSetUp || got.EndsAt.IsZero() == wrote || strings.Contains(got.Problem.Hint, "taken back") != wrote {
+				t.Errorf("wrote %v: %+v, %v", wrote, got, err)
+			}
+			_, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
+			w.must(err)
+			w.done(w.grant(g.ID))
+		}
+	})
+}
+
+// A run that was told of grants which are not so any more when it comes to write
+// is made anew at once: nothing has failed.
+func TestStaleFactsMakeANewRun(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		role := w.role(access.Policy{Longest: time.Hour})
+		stale := &access.Problem{Code: access.ErrSuperseded.Code, Message: access.ErrSuperseded.Message}
+		for kind, state := range map[access.JobKind]access.GrantState{access.JobProvision: access.GrantSettingUp, access.JobDeprovision: access.GrantEnding} {
+			g := w.granted(rita, role)
+			if kind == access.JobDeprovision {
+				w.done(g)
+				var err error
+				g, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
+				w.must(err)
+			}
+			o := access.Outcome{Run: g.Run, Kind: kind, Grant: g.ID, Problem: stale}
+			got, err := w.svc.Report(t.Context(), o)
+			w.must(err)
+			if got.State != state || got.Run == g.Run || got.Problem != (access.Problem{}) || got.Attempts != 2 || w.job(got.Run).Kind != kind || w.job(got.Run).Delay != 0 {
+				t.Errorf("%s: %+v, its job %+v", kind, got, w.job(got.Run))
+			}
+			// Of a run that nobody waits for, that says nothing.
+			again, err := w.svc.Report(t.Context(), o)
+			if err != nil || again.Run != got.Run {
+				t.Errorf("%s again: %+v, %v", kind, again, err)
+			}
+			if kind == access.JobProvision {
+				_, err := w.svc.Revoke(t.Context(), as(ana), w.done(got).ID, "")
+				w.must(err)
+				w.done(w.grant(got.ID))
+			}
+		}
 	})
 }

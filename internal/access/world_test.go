@@ -226,6 +226,9 @@ func (w *world) report(g access.Grant, p *access.Problem) access.Grant {
 	o := access.Outcome{Run: g.Run, Kind: w.job(g.Run).Kind, Grant: g.ID, Problem: p}
 	if p == nil {
 		o.Proof = access.Proof{Role: g.RoleName, User: "luid", Note: "done", At: w.clock()}
+		if o.Kind == access.JobDeprovision {
+			o.Proof.Role = "Unlicensed"
+		}
 	}
 	g, err := w.svc.Report(w.t.Context(), o)
 	w.must(err)

@@ -167,6 +167,9 @@ type plan struct {
 	Connection string          `json:"connection,omitempty"`
 	Argument   json.RawMessage `json:"argument,omitempty"`
 	Problem    *fault.Error    `json:"problem,omitempty"` // why it cannot even begin
+	// Remaining are the person's other grants of which the argument tells; nil in a
+	// plan that was made before this was kept.
+	Remaining []access.GrantID `json:"remaining,omitzero"`
 }
 
 // carryOut does one job: plan, script, report. Each is kept in the rows of the
@@ -238,7 +241,7 @@ func (p *Provisioner) execute(ctx context.Context, job *engine.Run, t task, pl p
 	}
 	return p.Executor.Execute(ctx, job, workflow.Task{
 		Run: t.Run, Workflow: pl.Workflow, Version: pl.Version, Connection: pl.Connection, Argument: pl.Argument, Journal: journal,
-		Guard: func(ctx context.Context) error { return p.guard(ctx, t) },
+		Guard: func(ctx context.Context) error { return p.guard(ctx, t, pl) },
 	})
 }
 
@@ -280,9 +283,19 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	if err != nil {
 		pl.Problem = fault.Public(err)
 	} else {
-		pl.Workflow, pl.Version, pl.Argument = version.Workflow, version.Hash, argument
+		pl.Workflow, pl.Version, pl.Argument, pl.Remaining = version.Workflow, version.Hash, argument, idsOf(facts.Remaining)
 	}
 	return pl, nil
+}
+
+// idsOf returns the ids of grants in their order, never nil.
+func idsOf(grants []access.Grant) []access.GrantID {
+	ids := make([]access.GrantID, len(grants))
+	for i, g := range grants {
+		ids[i] = g.ID
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f access.Facts) (workflow.Version, json.RawMessage, error) {

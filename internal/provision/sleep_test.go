@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -163,6 +164,57 @@ func TestSleepOfASecondAttempt(t *testing.T) {
 		r.due()
 		if run, g := r.over(asleep.JobID, asleep.ID), r.grant(g.ID); run.State != workflow.RunDone || g.State != access.GrantActive || g.Run != run.ID || g.Attempts != 2 {
 			t.Errorf("awake: %+v, %+v", run, g)
+		}
+	})
+}
+
+// asking is a system whose action asks whether the change is still wanted.
+type asking struct{ counting }
+
+func (a *asking) Act(ctx context.Context, _, _ string, _ []byte, guard workflow.Guard, _ func(workflow.Call)) ([]byte, error) {
+	if err := guard.Ask(ctx); err != nil {
+		return nil, err
+	}
+	return json.Marshal(a.acts.Add(1))
+}
+
+// A run that slept decides on what it was told when it began. When the person has
+// other grants by the time it comes to write, it writes nothing and another run
+// takes its place, which is told what is so then.
+func TestSleeperWithStaleFactsWritesNothing(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		s := &asking{}
+		r := newRig(t, cfg)
+		of := map[string]workflow.Version{"wfl_p": r.install(&s.counting, workflow.AccessProvisioning, naps)}
+		r.restart(func() {
+			r.p.Executor, r.p.Workflows = workflow.NewRunner(r.db, s, r.p.Now, r.p.Log), published{Workflows: r, of: of}
+		})
+		req, err := r.access.File(t.Context(), ana, access.Ask{Role: r.role, Person: "usr_rita", Reason: "Q4"})
+		r.must(err)
+		first := r.grant(req.Grant)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if job, err := r.engine.Wait(ctx, first.Run); err != nil || job.State != engine.Done || s.acts.Load() != 1 {
+			t.Fatalf("%+v, %v, %d calls", job, err, s.acts.Load())
+		}
+		beside := first
+		beside.ID, beside.Role, beside.RoleName, beside.State, beside.Run = "grt_beside", r.viewer, "Viewer", access.GrantActive, ""
+		r.must(r.db.Change(t.Context(), func(tx access.Tx) error { return tx.SaveGrant(t.Context(), beside) }))
+		r.ahead.Store(int64(4 * time.Hour))
+		r.due()
+
+		run := r.over(r.run(first.Run).JobID, first.Run)
+
+		g := r.grant(first.ID)
+		if run.State != workflow.RunSuperseded || g.State != access.GrantSettingUp || g.Run == first.Run {
+			t.Fatalf("the run is %s, its grant %+v", run.State, g)
+		}
+		if job, err := r.engine.Wait(ctx, g.Run); err != nil || job.State != engine.Done || s.acts.Load() != 2 {
+			t.Errorf("the run in its place: %+v, %v, %d calls", job, err, s.acts.Load())
+		}
+		if plan, err := r.db.Plan(t.Context(), g.Run); err != nil || !strings.Contains(string(plan), "grt_beside") {
+			t.Errorf("it was told %s, %v", plan, err)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,8 +146,10 @@ func questionOf(run workflow.Run, q access.Question, order []string) question {
 var errReadOnly = fault.New(fault.Forbidden, "A custom approval workflow only reads: it changes nothing in the other system.").WithCode("read_only").
 	WithHint("Change things in the provisioning workflow, which runs once the request is approved.")
 
-// guard refuses a write that is not wanted any more, or never was.
-func (p *Provisioner) guard(ctx context.Context, t task) error {
+// guard refuses a write that is not wanted any more, or never was; also one that
+// was decided on what is not so any more, because the run slept or waited since it
+// was told of the person's other grants.
+func (p *Provisioner) guard(ctx context.Context, t task, pl plan) error {
 	switch t.Kind {
 	case access.JobApprove:
 		return errReadOnly
@@ -154,7 +157,13 @@ func (p *Provisioner) guard(ctx context.Context, t task) error {
 		return nil
 	case access.JobProvision, access.JobDeprovision:
 	}
-	return p.insist(ctx, t, "guard", func() error { return p.Access.StillWanted(ctx, t.Run, t.Kind, t.Grant) })
+	return p.insist(ctx, t, "guard", func() error {
+		facts, err := p.Access.Facts(ctx, t.Run, t.Kind, t.Grant)
+		if err == nil && pl.Remaining != nil && !slices.Equal(pl.Remaining, idsOf(facts.Remaining)) {
+			err = access.ErrSuperseded
+		}
+		return err
+	})
 }
 
 // answerOf reads what a custom approval workflow returned. What is not one of
@@ -227,6 +236,9 @@ func (p *Provisioner) tell(ctx context.Context, t task, connection string, outpu
 			o.Problem = problemOf(failed)
 		}
 	}
+	if o.Wrote, err = p.wrote(ctx, t, o); err != nil {
+		return failed, err
+	}
 	if o.Found {
 		// Who may do nothing there has lost what the grant gave, whoever took it:
 		// most often this run did, before it was cut off.
@@ -236,15 +248,36 @@ func (p *Provisioner) tell(ctx context.Context, t task, connection string, outpu
 		}
 		o.Found = o.Proof.Role != none
 	}
-	_, err = p.Access.Report(ctx, o)
+	g, err := p.Access.Report(ctx, o)
+	if failed == nil && problem == nil && g.Problem.Run == t.Run {
+		failed = notTaken(g.Problem)
+	}
 	return failed, err
+}
+
+// wrote says whether a run that was to set something up changed something, or
+// may have, before it came to its end.
+func (p *Provisioner) wrote(ctx context.Context, t task, o access.Outcome) (bool, error) {
+	if t.Kind != access.JobProvision || o.Problem == nil {
+		return !o.Found, nil
+	}
+	steps, err := p.Runs.Steps(ctx, t.Run)
+	return slices.ContainsFunc(steps, func(s workflow.Step) bool {
+		return s.Change != nil && (s.State != workflow.StepFailed || s.Problem.Code == access.ProblemUnknown)
+	}), err
+}
+
+// notTaken is the problem with which a grant or a request took what a run came
+// to, as one of the run.
+func notTaken(problem access.Problem) error {
+	return fault.New(fault.Upstream, "%s", problem.Message).WithCode(problem.Code).WithHint("%s", problem.Hint).WithDetail(problem.Detail)
 }
 
 // refusedAnswer says why the request did not take the run's answer, or nil.
 func refusedAnswer(r access.Request, run string) error {
 	for _, a := range r.Asked {
 		if a.Run == run && a.Problem != (access.Problem{}) {
-			return fault.New(fault.Upstream, "%s", a.Problem.Message).WithCode(a.Problem.Code).WithHint("%s", a.Problem.Hint).WithDetail(a.Problem.Detail)
+			return notTaken(a.Problem)
 		}
 	}
 	return nil

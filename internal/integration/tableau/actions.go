@@ -264,8 +264,9 @@ func getUser(ctx context.Context, c integration.Client, in getIn) (*userOut, err
 }
 
 type roleIn struct {
-	ID       string `json:"id"`
-	SiteRole string `json:"siteRole"`
+	ID       string  `json:"id"`
+	SiteRole string  `json:"siteRole"`
+	From     *string `json:"from"` // only this role is replaced; nil: whatever is there
 }
 
 type roleOut struct {
@@ -281,7 +282,10 @@ var untouchable = []string{"ServerAdministrator", "SiteAdministratorCreator", "G
 
 // setSiteRole sets a user's site role and returns what Tableau reports
 // afterwards. It reads before it writes, so that a step that is begun again
-// after a crash does not repeat what was done.
+// after a crash does not repeat what was done, and so that what somebody else
+// has set since the workflow decided is not overwritten. Between that read and
+// the write milliseconds remain: Tableau has no write that asks for what it
+// replaces.
 func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard integration.Guard) (roleOut, error) {
 	t, err := of(c)
 	if err != nil {
@@ -307,7 +311,7 @@ func setSiteRole(ctx context.Context, c integration.Client, in roleIn, guard int
 		return roleOut{}, fault.New(fault.Upstream, "%s is %s on the site: such an account is never changed.", before.Name, before.SiteRole).
 			WithCode("protected_account").WithHint("Change it in Tableau by hand.")
 	}
-	if before.SiteRole == in.SiteRole {
+	if before.SiteRole == in.SiteRole || in.From != nil && before.SiteRole != *in.From {
 		return roleOut{ID: in.ID, Before: before.SiteRole, SiteRole: before.SiteRole}, nil
 	}
 	change := integration.Change{

@@ -24,7 +24,7 @@ const BundleSlug = "access-management"
 // a new version.
 func bundles() []integration.Bundle {
 	return []integration.Bundle{{
-		Slug: BundleSlug, Name: "Access Management", Version: 2,
+		Slug: BundleSlug, Name: "Access Management", Version: 3,
 		Workflows: []integration.BundledWorkflow{
 			{Slug: "provision", Name: "Provision User to Tableau", Type: "access_provisioning", File: "provision.ts", Source: provisionSource},
 			{Slug: "deprovision", Name: "Deprovision User from Tableau", Type: "access_deprovisioning", File: "deprovision.ts", Source: deprovisionSource},

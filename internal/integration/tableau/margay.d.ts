@@ -349,9 +349,12 @@ declare module "margay/tableau" {
           readonly groups: (id: string) => Promise<TableauGroup[]>;
           /**
            * Sets a user's site role and returns what Tableau reports afterwards. A role that is there already is not sent again.
+           * With "from" only that role is replaced: when another is there by now, nothing is changed, and that one is returned.
            * Refused before anything is sent: the PAT's own account, site and server administrators, the guest.
            */
-          readonly setSiteRole: (id: string, siteRole: string) => Promise<SiteRoleChange>;
+          readonly setSiteRole: (id: string, siteRole: string, options?: {
+              readonly from?: string;
+          }) => Promise<SiteRoleChange>;
       };
       readonly groups: {
           /** Lists the groups of the site, or those of a name. */

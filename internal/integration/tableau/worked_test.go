@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,9 +183,52 @@ func TestAddToGroupOnGrant(t *testing.T) {
 	if len(w.changes) != 2 || w.asked != 2 || w.changes[0].Before != "Viewer" || w.changes[0].After != "Creator" {
 		t.Errorf("%+v", w)
 	}
+	rita.SetRole("SiteAdministratorExplorer") // somebody gave more
+	if out, err := runFile(t, s, "add-to-group-on-grant.ts", ctx, &watch{}); err != nil || rita.Role() != "SiteAdministratorExplorer" || out["before"] != "SiteAdministratorExplorer" {
+		t.Errorf("more than Creator: %v, %v, %s", out, err, rita.Role())
+	}
 	again := &watch{}
 	if out, err := runFile(t, s, "add-to-group-on-grant.ts", ctx, again); err != nil || out["changed"] != false || len(again.changes) != 0 {
 		t.Errorf("again: %v, %v, %+v", out, err, again)
+	}
+}
+
+// S14, S15, G8, T34: what somebody sets between the read by which a workflow
+// decides and its write is not overwritten, and is told.
+func TestWhatIsSetMeanwhileStays(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		file      string
+		outside   any // what is to be restored
+		meanwhile string
+		want      string // the role that is left
+		note      string
+	}{
+		"an end": {"deprovision.ts", nil, "ExplorerCanPublish", "ExplorerCanPublish", "No change: the current site role is ExplorerCanPublish, not Creator."},
+		"restored on Viewer, then Explorer": {
+			"provision.ts", dict{"expected": "Creator", "found": "Viewer"}, "Explorer", "Explorer",
+			"No change: it changed again since it was to be restored. The site role was Viewer then and is Explorer now.",
+		},
+		"given": {"provision.ts", nil, "Explorer", "Creator", "Explorer → Creator."},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, tableautest.Config{}, tableautest.RoleSiteAdministratorCreator)
+			rita := s.AddUser("rita@acme.example", map[bool]string{true: "Creator", false: "Viewer"}[tt.file == "deprovision.ts"])
+			s.Fail(tableautest.Fault{Method: http.MethodGet, Path: "/api/3.24/sites/*/users/" + rita.ID(), Times: 1, After: func() { rita.SetRole(tt.meanwhile) }})
+			grant := dict{"id": "grt_1", "externalUserId": rita.ID(), "role": dict{"name": "Creator", "rank": 3}, "changedOutside": tt.outside}
+			ctx := dict{"person": dict{"email": "rita@acme.example"}, "app": dict{"name": "Quarter"}, "role": grant["role"], "grant": grant, "remaining": []any{}}
+
+			out, err := runFile(t, s, "../../internal/integration/tableau/bundle/"+tt.file, ctx, &watch{})
+
+			if err != nil || rita.Role() != tt.want || out["role"] != tt.want || out["note"] != tt.note {
+				t.Errorf("%v, %v, %s", out, err, rita.Role())
+			}
+			if wrote := out["changed"] == true; wrote != (tt.want == "Creator") || out["before"] != tt.meanwhile {
+				t.Errorf("%v", out)
+			}
+		})
 	}
 }
 

@@ -15,26 +15,28 @@ export default async function deprovision(ctx: AccessContext): Promise<AccessRes
   if (user === null) {
     return { role: null, before: null, changed: false, note: `${ctx.person.email} is not on the site: there is nothing to take back.` };
   }
-  if (user.siteRole !== ctx.role.name) {
-    return {
-      role: user.siteRole,
-      before: user.siteRole,
-      changed: false,
-      externalUserId: user.id,
-      note: `No change: the current site role is ${user.siteRole}, not ${ctx.role.name}.`,
-    };
-  }
+  const externalUserId = user.id;
+  const leave = (siteRole: string): AccessResult => ({
+    role: siteRole,
+    before: siteRole,
+    changed: false,
+    externalUserId,
+    note: `No change: the current site role is ${siteRole}, not ${ctx.role.name}.`,
+  });
+  if (user.siteRole !== ctx.role.name) return leave(user.siteRole);
 
   // What another grant still gives stays; with none left, the licence is freed.
   // A role of no rank is none of Tableau's: it belongs to workflows of another kind.
   const next = ctx.app.onRevoke === "unlicensed" ? undefined : ctx.remaining.find((grant) => grant.role.rank >= 0);
-  const after = await tableau.users.setSiteRole(user.id, next?.role.name ?? "Unlicensed");
+  const role = next?.role.name ?? "Unlicensed";
+  const after = await tableau.users.setSiteRole(user.id, role, { from: ctx.role.name });
+  if (after.siteRole !== role) return leave(after.siteRole); // somebody set another since it was read
   const because = next ? ` Another grant still gives ${next.role.name}.` : "";
   return {
-    role: after.siteRole,
+    role,
     before: after.before,
     changed: after.changed,
-    externalUserId: user.id,
-    note: (after.changed ? `${after.before} → ${after.siteRole}.` : `No change: the site role is ${after.siteRole}.`) + because,
+    externalUserId,
+    note: (after.changed ? `${after.before} → ${role}.` : `No change: the site role is ${role}.`) + because,
   };
 }

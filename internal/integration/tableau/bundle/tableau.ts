@@ -195,9 +195,11 @@ export const tableau = {
 
     /**
      * Sets a user's site role and returns what Tableau reports afterwards. A role that is there already is not sent again.
+     * With "from" only that role is replaced: when another is there by now, nothing is changed, and that one is returned.
      * Refused before anything is sent: the PAT's own account, site and server administrators, the guest.
      */
-    setSiteRole: (id: string, siteRole: string): Promise<SiteRoleChange> => call("tableau.users.setSiteRole", { id, siteRole }),
+    setSiteRole: (id: string, siteRole: string, options: { readonly from?: string } = {}): Promise<SiteRoleChange> =>
+      call("tableau.users.setSiteRole", { id, siteRole, from: options.from }),
   },
 
   groups: {
