@@ -60,6 +60,9 @@ func dress(root *cobra.Command) {
 func dressAll(c *cobra.Command) {
 	c.SuggestionsMinimumDistance = 2
 	c.DisableFlagsInUseLine = true
+	if c.Example == "" {
+		c.Example = exampleOf(c.CommandPath())
+	}
 	switch {
 	case isTopic(c):
 	case c.HasSubCommands():

@@ -124,3 +124,55 @@ func TestExitCodesAreReached(t *testing.T) {
 		}
 	}
 }
+
+// Help begins with an example: every command that does something has one of
+// itself, and each example is one that the commands take.
+func TestCommandsHaveExamples(t *testing.T) {
+	have := map[string]bool{}
+	visit(newRoot(newSession(Process{})), func(c *cobra.Command) {
+		have[c.CommandPath()] = true
+		others := strings.HasPrefix(c.CommandPath(), "margay run ") || strings.HasPrefix(c.CommandPath(), "margay workflow ")
+		if c.HasParent() && !c.HasSubCommands() && !isTopic(c) && !others && !strings.Contains(c.Example, c.CommandPath()) {
+			t.Errorf("%s has no example of itself", c.CommandPath())
+		}
+		for _, line := range exampleLines(c.Example) {
+			if err := taken(line); err != nil {
+				t.Errorf("the help of %s: %q: %v", c.CommandPath(), line, err)
+			}
+		}
+	})
+	for path := range examples {
+		if !have[path] {
+			t.Errorf("there is no command %s", path)
+		}
+	}
+}
+
+// margayLine finds a command of ours within a line of a shell.
+var margayLine = regexp.MustCompile(`\bmargay( (?:"[^"]*"|'[^']*'|[^|;&<>()"'\n])*)`)
+
+func exampleLines(text string) []string {
+	var out []string
+	for _, m := range margayLine.FindAllStringSubmatch(text, -1) {
+		out = append(out, strings.TrimSpace(m[1]))
+	}
+	return out
+}
+
+var shellWords = regexp.MustCompile(`(?:"[^"]*"|'[^']*'|[^\s"'])+`)
+
+// taken parses a line as its command would, and runs nothing.
+func taken(line string) error {
+	var words []string
+	for _, w := range shellWords.FindAllString(line, -1) {
+		words = append(words, strings.NewReplacer(`"`, "", "'", "").Replace(w))
+	}
+	c, rest, err := newRoot(newSession(Process{})).Find(words)
+	if err != nil {
+		return err
+	}
+	if err := c.ParseFlags(rest); err != nil {
+		return err
+	}
+	return c.ValidateArgs(c.Flags().Args())
+}
