@@ -1809,8 +1809,23 @@ func revokeView(v revokeSheet) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
+		if !v.done && len(v.previews) > 0 {
+			templ_7745c5c3_Err = ui.CLI(revokeCommand(v)).Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
+		}
 		return nil
 	})
+}
+
+// revokeCommand ends what the page asks about.
+func revokeCommand(v revokeSheet) string {
+	command := "margay access revoke"
+	for _, p := range v.previews {
+		command += " " + string(p.Grant.ID)
+	}
+	return command
 }
 
 var _ = templruntime.GeneratedTemplate

@@ -576,6 +576,7 @@ func deletion(o connection.Overview, wrong string) ui.Question {
 	return ui.Question{
 		ID: "delete", Title: "Delete this connection?", Name: o.DisplayName, Action: "/connections/" + o.ID + "/delete", Button: "Delete connection", Busy: "Deleting…",
 		Effect: "The connection and its sealed secret are removed. The token stays in " + o.Integration.Name + ": revoke it there.", Back: "/connections/" + o.ID, Error: wrong,
+		Command: "margay connection delete " + o.ID,
 	}
 }
 

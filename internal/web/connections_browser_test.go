@@ -89,10 +89,18 @@ func TestConnect(t *testing.T) {
 	b.Fill("Personal Access Token Name", "margay")
 	b.Fill("Personal Access Token Secret", webtest.PATSecret)
 	b.Until(`sent.some((s) => s.includes("server_url=")) && !sent.some((s) => s.includes("pat_") || s.includes("canary"))`)
-	b.n--             // the secret was typed twice
+	b.n-- // the secret was typed twice
+	// U3: what was just typed can be looked at, and is hidden again when it is sent.
+	b.Browser.Click("Show Personal Access Token Secret")
+	b.Until(`document.querySelector("#pat_secret").type === "text" && document.querySelector("[data-show]").ariaPressed === "true"`)
+	b.Browser.Click("Show Personal Access Token Secret")
+	b.Until(`document.querySelector("#pat_secret").type === "password" && document.querySelector("[data-show]").ariaPressed === "false"`)
+	b.Browser.Click("Show Personal Access Token Secret")
+	b.Until(`(document.addEventListener("submit", () => (sessionStorage.sentAs = document.querySelector("#pat_secret").type)), true)`)
 	b.Click("Submit") // S40
 	b.See("Run its checks to see that it works.")
 	b.See("Never checked")
+	b.Until(`sessionStorage.sentAs === "password"`)
 	b.Audit("connection-new")
 	b.Click("Run all checks") // S53
 	for _, text := range []string{

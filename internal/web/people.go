@@ -308,6 +308,7 @@ func (s *site) disabling(r *Request) (head ui.Head, q ui.Question, err error) {
 	}
 	q = ui.Question{
 		ID: "disable", Effect: effect, Action: "/people/" + string(p.ID) + "/disable", Button: "Disable " + ui.Middle(p.Name, 40), Busy: "Disabling…", Back: "/people/" + string(p.ID),
+		Command: "margay person disable " + shellWord(p.Email),
 	}
 	return ui.Head{Title: "Disable " + ui.Middle(p.Name, longName) + "?", Back: []ui.Link{{Name: ui.Middle(p.Name, 40), Href: q.Back}}}, q, nil
 }

@@ -167,6 +167,7 @@ func (s *site) withdrawQuestion(r *Request) (ui.Question, error) {
 	return ui.Question{
 		ID: "withdraw", Title: "Withdraw this request?", Effect: "Nobody needs to decide on " + q.RoleName + " any more, and no access comes of it. You can ask again.",
 		Action: "/requests/" + string(q.ID) + "/withdraw", Button: "Withdraw request", Busy: "Withdrawing…", Back: "/requests/" + string(q.ID),
+		Command: "margay request withdraw " + string(q.ID),
 	}, err
 }
 

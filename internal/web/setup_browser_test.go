@@ -26,6 +26,27 @@ func TestSetUpByAdministrator(t *testing.T) {
 	ana.See("Imported:")
 	ana.Audit("people")
 
+	// Zoë is let in, and sets a password that Ana does not know.
+	ana.Click("Zoë")
+	ana.See("none: they cannot sign in to these pages")
+	ana.Click("Let them sign in")
+	ana.See("It works once, and for 24 hours.")
+	ana.Click("Make link")
+	ana.See("It is shown this once.")
+	ana.Audit("sign-in-link-made")
+	link, err := webtest.Eval[string](ana, `new URL(document.querySelector("#sign-in-link").textContent).pathname`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zoe := w.Browser()
+	zoe.Open(link)
+	zoe.See("Set your password")
+	zoe.Audit("set-password")
+	zoe.Fill("New password", "a password of Zoë's own")
+	zoe.Fill("New password again", "a password of Zoë's own")
+	zoe.Click("Set password and sign in")
+	zoe.See("Your password is set, and you are signed in.")
+
 	ana.Open("/policies/new")
 	ana.Fill("Name", "Bo or an owner")
 	ana.Fill("People", "nobody@acme.example")

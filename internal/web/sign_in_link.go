@@ -14,6 +14,9 @@ func (s *site) signInLinkPages() {
 	s.post("/people/{id}/sign-in-link", administrators, s.makeSignInLink)
 	s.post("/people/{id}/sign-in-link/void", administrators, s.voidSignInLink)
 	s.mux.HandleFunc("GET "+identity.LinkPath+"{value}", s.bare(s.openSignInLink))
+	s.mux.HandleFunc("GET "+setPasswordPath, s.bare(func(*Request) error {
+		return fault.New(fault.NotFound, "This address is not the whole link.").WithCode("link_cut").WithHint("Open the link again that you were given.")
+	}))
 	s.mux.HandleFunc("POST "+setPasswordPath, s.bare(s.useSignInLink))
 }
 

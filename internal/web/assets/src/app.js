@@ -5,12 +5,13 @@ import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { forms } from "./forms.js";
 import { times } from "./times.js";
-import { copying, dialogs } from "./parts.js";
+import { copying, dialogs, showing } from "./parts.js";
 
 document.documentElement.classList.add("scripted");
 forms();
 times();
 copying();
 dialogs();
+showing();
 keys();
 live();

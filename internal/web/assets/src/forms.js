@@ -13,6 +13,7 @@ export function forms() {
     const button = event.submitter;
     if (button) {
       button.setAttribute("aria-busy", "true");
+      patience(form, button);
     }
   });
   // A page that the browser kept comes back with its buttons free.
@@ -20,6 +21,7 @@ export function forms() {
     if (!event.persisted) return;
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
     for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+    for (const note of document.querySelectorAll("[data-patience]")) note.remove();
   });
   // Selects and choices of a filter bar apply at once.
   document.addEventListener("change", (event) => {
@@ -34,4 +36,17 @@ export function forms() {
   });
   const summary = document.querySelector(".error-summary");
   if (summary) summary.focus();
+}
+
+// An act that takes long says so: after three seconds that it is under way, after
+// ten that nobody needs to stay for it. The server carries on when the browser
+// leaves, for forms with a key; what only looks must be waited for.
+function patience(form, button) {
+  const note = document.createElement("p");
+  note.className = "muted";
+  note.dataset.patience = "";
+  note.setAttribute("role", "status");
+  (button.closest(".row, .acts") ?? button).after(note);
+  setTimeout(() => (note.textContent = "Still working…"), 3000);
+  if (form.querySelector("[name=form_key]")) setTimeout(() => (note.textContent = "Still working. You can leave this page: it goes on."), 10000);
 }

@@ -55,3 +55,24 @@ export function dialogs() {
     if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
   });
 }
+
+// What was typed into a secret field is shown while its button is pressed in. It
+// is hidden again before it is sent: browsers offer to keep what was a password.
+export function showing() {
+  const hide = (button, shown) => {
+    const field = document.getElementById(button.dataset.show);
+    if (field) field.type = shown ? "text" : "password";
+    button.setAttribute("aria-pressed", String(shown));
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-show]");
+    if (button) hide(button, button.getAttribute("aria-pressed") !== "true");
+  });
+  document.addEventListener(
+    "submit",
+    (event) => {
+      for (const button of event.target.querySelectorAll("[data-show]")) hide(button, false);
+    },
+    true,
+  );
+}
