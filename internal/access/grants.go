@@ -133,13 +133,39 @@ func (s *Service) alone(ctx context.Context, tx Reader, g Grant) error {
 // dueAtOnce is how many due grants are put in order at a time.
 const dueAtOnce = 5000
 
+// Pace bounds how much of the ends is ordered before the earlier ones are done;
+// its zero value does not.
+type Pace struct {
+	Each  int       // at most so many at a time on one connection; 0: no bound
+	Since time.Time // what was ordered before that counts no more
+}
+
 // ExpireDue ends the grants whose time is over, at most limit of them, the
 // strongest first, and returns how many it ended. One that cannot be ended does
 // not keep the others: it is told of in the error.
 func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
+	return s.ExpirePaced(ctx, limit, Pace{})
+}
+
+// ExpirePaced is ExpireDue, with no more under way on a connection than its pace
+// lets: what does not get on there holds up no other's ends, nor does what people
+// do by hand.
+func (s *Service) ExpirePaced(ctx context.Context, limit int, pace Pace) (int, error) {
 	var due []Grant
+	var ending map[string]int
 	err := s.store.View(ctx, func(tx Reader) (err error) {
-		due, err = s.due(ctx, tx, max(limit, dueAtOnce))
+		var full []string
+		if pace.Each > 0 {
+			if ending, err = tx.Ending(ctx, pace.Since); err != nil {
+				return err
+			}
+		}
+		for connection, n := range ending {
+			if n >= pace.Each {
+				full = append(full, connection)
+			}
+		}
+		due, err = tx.Grants(ctx, GrantFilter{DueBy: s.now(), NotOn: full, Limit: max(limit, dueAtOnce)})
 		return err
 	})
 	if err != nil || len(due) == 0 {
@@ -148,7 +174,7 @@ func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
 	if scales, err := s.scales(ctx, due); err == nil { // without the order they end all the same
 		strongestFirst(due, scales)
 	}
-	due = due[:min(limit, len(due))]
+	due = pace.take(due, ending, limit)
 	n := 0
 	err = s.store.Change(ctx, func(tx Tx) error {
 		n = 0
@@ -167,15 +193,22 @@ func (s *Service) ExpireDue(ctx context.Context, limit int) (int, error) {
 	return s.expireEach(ctx, due)
 }
 
-// EndingSince returns how many grants are ending whose end was ordered after a
-// time, at most limit.
-func (s *Service) EndingSince(ctx context.Context, since time.Time, limit int) (n int, err error) {
-	err = s.store.View(ctx, func(tx Reader) error {
-		gs, err := tx.Grants(ctx, GrantFilter{States: []GrantState{GrantEnding}, Since: since, Limit: limit})
-		n = len(gs)
-		return err
-	})
-	return n, wrap("count what is ending", err)
+// take returns the first of the due grants that the pace lets end now, at most
+// limit, where so many are ending on each connection already.
+func (p Pace) take(due []Grant, ending map[string]int, limit int) []Grant {
+	taken := map[string]int{}
+	var some []Grant
+	for _, g := range due {
+		if len(some) == limit {
+			break
+		}
+		if p.Each > 0 && ending[g.Connection]+taken[g.Connection] >= p.Each {
+			continue
+		}
+		taken[g.Connection]++
+		some = append(some, g)
+	}
+	return some
 }
 
 // expireEach ends due grants in a transaction each.
@@ -216,15 +249,11 @@ func (s *Service) expire(ctx context.Context, tx Tx, g Grant) (int, error) {
 	return 1, s.put(ctx, tx, g, events, new(g.job(JobDeprovision, "expiry", 0)))
 }
 
-func (s *Service) due(ctx context.Context, tx Reader, limit int) ([]Grant, error) {
-	return tx.Grants(ctx, GrantFilter{DueBy: s.now(), Limit: limit})
-}
-
 // Due says whether a grant's time is over, without taking the writer's turn.
 func (s *Service) Due(ctx context.Context) (bool, error) {
 	var due []Grant
 	err := s.store.View(ctx, func(tx Reader) (err error) {
-		due, err = s.due(ctx, tx, 1)
+		due, err = tx.Grants(ctx, GrantFilter{DueBy: s.now(), Limit: 1})
 		return err
 	})
 	return len(due) > 0, wrap("look for due grants", err)

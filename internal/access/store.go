@@ -47,6 +47,9 @@ type Reader interface {
 	Requests(ctx context.Context, f RequestFilter) ([]Request, error)
 	Grant(ctx context.Context, id GrantID) (Grant, error)
 	Grants(ctx context.Context, f GrantFilter) ([]Grant, error)
+	// Ending counts the grants on each connection that a run is ending since its
+	// end was ordered after a time.
+	Ending(ctx context.Context, since time.Time) (map[string]int, error)
 	// Provisioning returns how a subject's access is carried out, as it was saved
 	// of "app:…" or "role:…"; of one that says nothing, the zero value.
 	Provisioning(ctx context.Context, subject string) (Provisioning, error)
@@ -142,7 +145,7 @@ type GrantFilter struct {
 	DueBy      time.Time // only those that hold and whose end is not after this time, the first to end first
 	BeginBy    time.Time // only scheduled ones that are to begin by this time, the first to begin first
 	Underway   bool      // only those that wait for a run
-	Since      time.Time // only those whose present change was ordered after this time
+	NotOn      []string  // only those that are on none of these connections
 	Limit      int       // 0: no limit
 	Before     GrantID   // only those older than this one
 }

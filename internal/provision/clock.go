@@ -18,12 +18,12 @@ const (
 	clockEvery = time.Second
 	// batch is how many grants are ended in one transaction.
 	batch = 100
-	// endsAtOnce is how many ends are handed to the engine before it has done with the
-	// earlier ones: it takes what waits in no order, and the most privileged are to
-	// end first.
+	// endsAtOnce is how many ends of one connection are handed to the engine before it
+	// has done with the earlier ones: it takes what waits in no order, and the most
+	// privileged are to end first.
 	endsAtOnce = 100
 	// patience is how long an end counts as one that the engine is about. With one
-	// that does not get on, the others do not wait longer.
+	// that does not get on, the others of its connection do not wait longer.
 	patience = 20 * time.Second
 	// mendEvery is how often runs are looked for that ended without a word.
 	mendEvery = time.Minute
@@ -78,13 +78,9 @@ func (p *Provisioner) expireOnce(ctx context.Context) error {
 		if err != nil || !due {
 			return err
 		}
-		ending, err := p.Access.EndingSince(ctx, p.Now().Add(-patience), endsAtOnce)
-		if err != nil || ending >= endsAtOnce {
-			return err // the next look ends more
-		}
-		n, err := p.Access.ExpireDue(ctx, min(batch, endsAtOnce-ending))
+		n, err := p.Access.ExpirePaced(ctx, batch, access.Pace{Each: endsAtOnce, Since: p.Now().Add(-patience)})
 		if err != nil || n == 0 {
-			return err
+			return err // the next look ends more
 		}
 	}
 }

@@ -32,8 +32,7 @@ type Access interface {
 	Facts(ctx context.Context, run string, kind access.JobKind, grant access.GrantID) (access.Facts, error)
 	StillWanted(ctx context.Context, run string, kind access.JobKind, grant access.GrantID) error
 	Report(ctx context.Context, o access.Outcome) (access.Grant, error)
-	ExpireDue(ctx context.Context, limit int) (int, error)
-	EndingSince(ctx context.Context, since time.Time, limit int) (int, error)
+	ExpirePaced(ctx context.Context, limit int, pace access.Pace) (int, error)
 	// LapseDue ends the requests that nobody decided in time.
 	LapseDue(ctx context.Context, limit int) (int, error)
 	BeginDue(ctx context.Context, limit int) (int, error)

@@ -92,8 +92,8 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)
 	}
-	if !f.Since.IsZero() {
-		q.Where("change_ms > ?", ms(f.Since))
+	if len(f.NotOn) > 0 {
+		q.Where("connection_id NOT IN ?", bun.Tuple(f.NotOn))
 	}
 	if f.Underway {
 		q.Where("(state IN ? OR state = ? AND next_run_id <> '') AND task_id = ''", bun.Tuple(statesUnderway), access.GrantNotSetUp)
@@ -106,6 +106,21 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 	default:
 		q.Order("id DESC")
 	}
+}
+
+// Ending implements [access.Reader].
+func (r reader) Ending(ctx context.Context, since time.Time) (map[string]int, error) {
+	var rows []struct {
+		ConnectionID string
+		N            int
+	}
+	err := r.q.NewSelect().Model((*grantRow)(nil)).Column("connection_id").ColumnExpr("count(*) AS n").
+		Where("state = ? AND task_id = '' AND change_ms > ?", access.GrantEnding, ms(since)).Group("connection_id").Scan(ctx, &rows)
+	ending := make(map[string]int, len(rows))
+	for _, row := range rows {
+		ending[row.ConnectionID] = row.N
+	}
+	return ending, wrap("count what is ending", err)
 }
 
 // Skew returns how far the database's clock is ahead of this node's, and how far
