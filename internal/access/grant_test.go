@@ -328,16 +328,43 @@ func TestOverlapExpiry(t *testing.T) {
 	})
 }
 
-// An app that is bound to another connection meanwhile: its older grants end
-// where they began, and what is granted on the new site is none of their facts.
+// An app is not bound to another connection while access of it has not ended.
+// Of one that was, by an older version: its grants end where they began, and what
+// is granted on the new site is none of their facts.
 func TestAppBoundToAnotherConnection(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		role := w.role(access.Policy{Longest: time.Hour})
+		moved := w.app
+		moved.Connection = "con_2"
+		for state, live := range map[access.GrantState]bool{
+			access.GrantSettingUp: true, access.GrantActive: true, access.GrantEnding: true, access.GrantOverdue: true, access.GrantEnded: false, access.GrantNotSetUp: false,
+		} {
+			g := w.inState(sam, role, state)
+			_, err := w.svc.SaveApp(t.Context(), as(ana), moved)
+			if live {
+				wantFault(t, err, fault.Conflict, "in_use")
+				if got := fault.Public(err).Message; got != "1 grant of Tableau is live on the connection that it is bound to." {
+					t.Errorf("%s: %s", state, got)
+				}
+				g.State = access.GrantEnded
+				w.must(db.Change(t.Context(), func(tx access.Tx) error { return tx.SaveGrant(t.Context(), g) }))
+				continue
+			}
+			w.must(err)
+			_, err = w.svc.SaveApp(t.Context(), as(ana), w.app)
+			w.must(err)
+		}
 		before := w.inState(rita, role, access.GrantActive)
-		w.app.Connection = "con_2"
-		_, err := w.svc.SaveApp(t.Context(), as(ana), w.app)
+		w.inState(sam, role, access.GrantActive)
+		_, err := w.svc.SaveApp(t.Context(), as(ana), moved)
+		if got := fault.Public(err).Message; got != "2 grants of Tableau are live on the connection that it is bound to." {
+			t.Error(got)
+		}
+		w.must(db.Change(t.Context(), func(tx access.Tx) error { return tx.SaveApp(t.Context(), moved) }))
+		moved.Name = "Moved" // what is bound already is not held up
+		_, err = w.svc.SaveApp(t.Context(), as(ana), moved)
 		w.must(err)
 		after := w.inState(rita, role, access.GrantActive)
 		g, err := w.svc.Revoke(t.Context(), as(rita), before.ID, "")
@@ -506,5 +533,58 @@ func TestHistorySurvivesExpiry(t *testing.T) {
 		if err != nil || r.Grant != g.ID || !slices.Equal(w.kinds("grant:"+string(g.ID)), want) || len(w.runs(g.ID)) != 2 {
 			t.Errorf("%v: %+v, events %v", err, r, w.kinds("grant:"+string(g.ID)))
 		}
+	})
+}
+
+// G6: what does not get on, on one connection, holds up the ends of no other, and
+// what people do by hand holds up none.
+func TestExpirePaced(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		slow := w.role(access.Policy{Longest: time.Hour})
+		healthy := w.roleOf(w.newApp("Healthy", "con_2"), access.Policy{Longest: time.Hour})
+		pace := func() access.Pace { return access.Pace{Each: 2, Since: w.clock().Add(-20 * time.Second)} }
+		expire := func(limit, want int) {
+			t.Helper()
+			if n, err := w.svc.ExpirePaced(t.Context(), limit, pace()); n != want || err != nil {
+				t.Errorf("%d ended, %v; want %d", n, err, want)
+			}
+		}
+		ending := func(role access.RoleID) (list []access.Grant) {
+			t.Helper()
+			list, err := w.svc.Grants(t.Context(), as(ana), access.GrantFilter{Role: role, States: []access.GrantState{access.GrantEnding}})
+			w.must(err)
+			return list
+		}
+		live := w.done(w.grant(w.file(rita, access.Ask{Role: slow}).Grant))
+		w.done(w.grant(w.file(rita, access.Ask{Role: healthy}).Grant))
+		w.must(db.Change(t.Context(), func(tx access.Tx) error {
+			for i := range 4 { // they end before the one on the other connection
+				g := live
+				g.ID, g.EndsAt = access.GrantID(fmt.Sprintf("grt_z%d", i)), live.EndsAt.Add(-time.Minute)
+				if err := tx.SaveGrant(t.Context(), g); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		w.pass(time.Hour)
+
+		expire(1, 1)
+		expire(100, 2) // one more there, and the one of the other connection
+		if len(ending(slow)) != 2 || len(ending(healthy)) != 1 {
+			t.Errorf("%d and %d are ending", len(ending(slow)), len(ending(healthy)))
+		}
+		expire(100, 0)
+		// What is done by hand takes no place.
+		byHand := ending(slow)[0]
+		byHand.Task = "tsk_1"
+		w.must(db.Change(t.Context(), func(tx access.Tx) error { return tx.SaveGrant(t.Context(), byHand) }))
+		expire(100, 1)
+		expire(100, 0)
+		// Nor what has not got on for a while.
+		w.pass(20 * time.Second)
+		expire(100, 2)
 	})
 }

@@ -204,8 +204,7 @@ func TestOverlapExtends(t *testing.T) {
 		}
 		// On another site it is another access.
 		w.app.Connection = "con_2"
-		_, err := w.svc.SaveApp(t.Context(), as(ana), w.app)
-		w.must(err)
+		w.must(db.Change(t.Context(), func(tx access.Tx) error { return tx.SaveApp(t.Context(), w.app) }))
 		if other := w.file(rita, access.Ask{Role: role}); other.Grant == g.ID {
 			t.Error("a grant on another site was extended")
 		}

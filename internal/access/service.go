@@ -91,6 +91,9 @@ func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App
 		if err := known(ctx, tx, app.OwnerGroups, app.Profile); err != nil {
 			return err
 		}
+		if err := mayMove(ctx, tx, app); err != nil {
+			return err
+		}
 		if err := tx.SaveApp(ctx, app); err != nil {
 			return err
 		}
@@ -99,6 +102,32 @@ func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App
 	})
 	return app, wrap("save app", err)
 }
+
+// mayMove refuses to bind an app to another connection while access of it has not
+// ended on another: nobody would look there any more for what was changed, and
+// more time of it would be given elsewhere.
+func mayMove(ctx context.Context, tx Reader, app App) error {
+	kept, err := tx.App(ctx, app.ID)
+	if errors.Is(err, fault.NotFound) || err == nil && kept.Connection == app.Connection {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	left, err := tx.Grants(ctx, GrantFilter{App: app.ID, NotOn: []string{app.Connection}, States: append(liveStates(), GrantNotSetUp, GrantEnding, GrantOverdue)})
+	left = slices.DeleteFunc(left, func(g Grant) bool { return g.State == GrantNotSetUp && g.Next == "" && !g.holds() }) // nothing of it is there, nor will be
+	switch {
+	case err != nil:
+		return err
+	case len(left) == 1:
+		return fault.New(fault.Conflict, "1 grant of %s is live on the connection that it is bound to.", app.Name).WithCode("in_use").WithHint(hintMove)
+	case len(left) > 1:
+		return fault.New(fault.Conflict, "%d grants of %s are live on the connection that it is bound to.", len(left), app.Name).WithCode("in_use").WithHint(hintMove)
+	}
+	return nil
+}
+
+const hintMove = "End them first: margay access list. Or make another app for the other connection, and let these come to their end."
 
 // SaveRole creates or changes a role of an app. A name that the app's workflows
 // cannot carry out is refused here, not at the first grant.
