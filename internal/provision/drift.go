@@ -71,7 +71,12 @@ func (p *Provisioner) compare(ctx context.Context, job *engine.Run) (json.RawMes
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := p.Accounts(ctx, c.Connection, known, p.progress(ctx, c))
+	reading, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	accounts, err := p.Accounts(reading, c.Connection, known, p.progress(ctx, c, stop))
+	if over(context.Cause(reading)) {
+		return nil, nil
+	}
 	if alive := job.Alive(); ctx.Err() != nil || alive != nil {
 		return nil, errors.Join(ctx.Err(), alive) // the job is taken up again
 	}
@@ -98,9 +103,10 @@ func over(err error) bool {
 	return ok && f.Code == "comparison_over"
 }
 
-// progress keeps how far a list has been read, for people to see: nothing hangs
-// on it.
-func (p *Provisioner) progress(ctx context.Context, c access.Comparison) func(read, of int) {
+// progress keeps how far a list has been read, for people to see. It stops the
+// reading when the comparison is over, or is made by another node; nothing else
+// hangs on it.
+func (p *Provisioner) progress(ctx context.Context, c access.Comparison, stop context.CancelCauseFunc) func(read, of int) {
 	var last time.Time
 	return func(read, of int) {
 		now := p.Now()
@@ -108,7 +114,10 @@ func (p *Provisioner) progress(ctx context.Context, c access.Comparison) func(re
 			return
 		}
 		last = now
-		if err := p.Drift.ComparisonRead(ctx, c, read, of); err != nil && ctx.Err() == nil {
+		err := p.Drift.ComparisonRead(ctx, c, read, of)
+		if over(err) {
+			stop(err)
+		} else if err != nil && ctx.Err() == nil {
 			p.Log.DebugContext(ctx, "progress of a comparison not kept", "comparison", string(c.ID), "error", err)
 		}
 	}

@@ -43,10 +43,22 @@ func TestComparisonIsDurable(t *testing.T) {
 		var calls atomic.Int64
 		reading := make(chan struct{})
 		var failing atomic.Pointer[fault.Error]
-		r := newRig(t, cfg, func(p *provision.Provisioner) {
+		var overtaken atomic.Bool
+		stopped := make(chan struct{})
+		var r *rig
+		r = newRig(t, cfg, func(p *provision.Provisioner) {
 			p.Accounts = func(ctx context.Context, _ string, known []string, told func(read, of int)) ([]access.Account, error) {
 				if f := failing.Load(); f != nil {
 					return nil, f
+				}
+				if overtaken.Load() {
+					running, err := r.access.RunningComparisons(ctx)
+					r.must(err)
+					r.must(r.access.FailComparison(ctx, running[0], access.Problem{Code: "crashed"}))
+					told(1, 2)
+					<-ctx.Done() // it is over: the rest of the list is not read
+					close(stopped)
+					return nil, ctx.Err()
 				}
 				if !slices.Equal(known, []string{"luid-1"}) {
 					t.Errorf("the users known are %q", known)
@@ -90,6 +102,15 @@ func TestComparisonIsDurable(t *testing.T) {
 		r.must(err)
 		if c = r.compared(g.App, c.ID); c.State != access.ComparisonFailed || c.Problem.Code != "session_lost" || c.Counts != (access.DriftCounts{}) {
 			t.Errorf("it could not be read: %+v", c)
+		}
+
+		failing.Store(nil)
+		overtaken.Store(true)
+		c, _, err = r.access.StartComparison(t.Context(), ana, g.App)
+		r.must(err)
+		<-stopped
+		if c = r.compared(g.App, c.ID); c.State != access.ComparisonFailed {
+			t.Errorf("it was over: %+v", c)
 		}
 
 		kept = false
