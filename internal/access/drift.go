@@ -367,6 +367,7 @@ type compared struct {
 	rows    []Difference
 	changed []Grant // to be kept
 	events  []audit.Event
+	told    int // grants that were found changed, or changed anew
 }
 
 // compare says in what the grants of the app and the list of the other system do
@@ -436,6 +437,10 @@ func (c comparison) comparePerson(grants []Grant, index accountIndex, held map[s
 		after, events := g.found(c.now)
 		if isBroken(g) {
 			after, events = g.drift(found, "", c.now)
+			for i := range events {
+				events[i].Data["comparison"] = string(c.ID) // whoever is told, is told of all of it at once
+				out.told++
+			}
 			d.Kind, d.Since = DifferenceRole, after.Outside.At
 			if account == nil {
 				d.Kind = DifferenceGone

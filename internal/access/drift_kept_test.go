@@ -1,9 +1,12 @@
 package access_test
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
 )
@@ -34,5 +37,41 @@ func TestUsersWithoutAGrantAreKeptOfTheLatest(t *testing.T) {
 		if err != nil || kept.Counts != first.Counts {
 			t.Errorf("its counts are %+v, %v", kept.Counts, err)
 		}
+	})
+}
+
+// What a comparison found is kept whole, also when it is more than one statement
+// takes, and tells how much of it is new.
+func TestMassDrift(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		d := newDrifting(t, db)
+		live := d.active(rita, d.roles["Creator"], "luid-rita")
+		const many = 1100
+		d.must(db.Change(t.Context(), func(tx access.Tx) error {
+			gs := make([]access.Grant, many)
+			for i := range gs {
+				gs[i] = live
+				gs[i].ID = access.GrantID(fmt.Sprintf("grt_z%06d", i))
+			}
+			return tx.SaveGrants(t.Context(), gs)
+		}))
+		c := d.compared(account("rita", "Viewer"))
+		if c.Counts.Differ != many+1 || d.grant("grt_z000000").State != access.GrantChanged || d.grant(access.GrantID(fmt.Sprintf("grt_z%06d", many-1))).Outside.Found != "Viewer" {
+			t.Errorf("%+v", c.Counts)
+		}
+		e := d.last()
+		if e.Kind != access.DriftCompared || e.Data["changed"] != strconv.Itoa(many+1) || e.Data["by"] != string(olga) {
+			t.Errorf("%+v", e)
+		}
+		drifted, err := db.Events(t.Context(), audit.Filter{Subject: "grant:" + string(live.ID), Limit: 1})
+		if err != nil || drifted[0].Kind != access.GrantDrifted || drifted[0].Data["comparison"] != string(c.ID) {
+			t.Errorf("%+v, %v", drifted, err)
+		}
+		// Nothing of it is new the next time.
+		if c = d.compared(account("rita", "Viewer")); c.Counts.Differ != many+1 || d.last().Data["changed"] != "" {
+			t.Errorf("once more: %+v, %+v", c.Counts, d.last())
+		}
+		d.verify()
 	})
 }

@@ -411,15 +411,18 @@ func (s *Service) keepCompared(ctx context.Context, tx Tx, c Comparison, found c
 	if err := tx.DropUnmanaged(ctx, c.App, c.ID); err != nil {
 		return err
 	}
-	for _, g := range found.changed {
-		if err := tx.SaveGrant(ctx, g); err != nil {
-			return err
-		}
+	if err := tx.SaveGrants(ctx, found.changed); err != nil {
+		return err
 	}
 	n := strconv.Itoa
+	changed := ""
+	if found.told > 0 {
+		changed = n(found.told)
+	}
 	return tx.Record(ctx, append(found.events, event(DriftCompared, identity.System(), "app:"+string(c.App), c.EndedAt, "comparison", string(c.ID),
 		"users", n(c.Counts.Accounts), "same", n(c.Counts.Same), "differ", n(c.Counts.Differ), "gone", n(c.Counts.Gone), "not_found", n(c.Counts.NotFound),
-		"unmanaged", n(c.Counts.Unmanaged), "busy", n(c.Counts.Busy)))...)
+		"unmanaged", n(c.Counts.Unmanaged), "busy", n(c.Counts.Busy),
+		"changed", changed, "by", string(c.By)))...)
 }
 
 // RunningComparisons returns the comparisons that are under way.

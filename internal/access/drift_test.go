@@ -64,6 +64,13 @@ func (d *drifting) active(who identity.PersonID, role access.RoleID, user string
 // compare makes a whole comparison with the accounts.
 func (d *drifting) compare(accounts ...access.Account) (access.Comparison, []access.ShownDifference) {
 	d.t.Helper()
+	c := d.compared(accounts...)
+	return c, d.differences(c.ID)
+}
+
+// compared is compare without what it found.
+func (d *drifting) compared(accounts ...access.Account) access.Comparison {
+	d.t.Helper()
 	d.pass(time.Second)
 	c, joined, err := d.svc.StartComparison(d.t.Context(), as(olga), d.app.ID)
 	d.must(err)
@@ -75,7 +82,7 @@ func (d *drifting) compare(accounts ...access.Account) (access.Comparison, []acc
 	d.pass(time.Second)
 	c, err = d.svc.Compare(d.t.Context(), c, accounts)
 	d.must(err)
-	return c, d.differences(c.ID)
+	return c
 }
 
 func (d *drifting) differences(id access.ComparisonID) []access.ShownDifference {

@@ -226,6 +226,15 @@ func (m *memory) SaveRequest(_ context.Context, r access.Request) error {
 
 func (m *memory) SaveGrant(_ context.Context, g access.Grant) error { m.grants[g.ID] = g; return nil }
 
+func (m *memory) SaveGrants(ctx context.Context, gs []access.Grant) error {
+	for _, g := range gs {
+		if err := m.SaveGrant(ctx, g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *memory) SaveProvisioning(_ context.Context, subject string, p access.Provisioning) error {
 	m.provisioning[subject] = p
 	return nil

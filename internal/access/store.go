@@ -83,6 +83,8 @@ type Tx interface {
 	AddComment(ctx context.Context, c Comment) error
 	SaveRequest(ctx context.Context, r Request) error
 	SaveGrant(ctx context.Context, g Grant) error
+	// SaveGrants saves many in few statements.
+	SaveGrants(ctx context.Context, gs []Grant) error
 	SaveProvisioning(ctx context.Context, subject string, p Provisioning) error
 	SaveTask(ctx context.Context, t Task) error
 	// DropTasks notes that the open tasks of a grant, but for one, are overtaken.

@@ -155,7 +155,7 @@ func (m message) text() string {
 // server is not known. A page that is opened shows; it decides nothing.
 func linkTo(external, subject string) string {
 	object, id, ok := strings.Cut(subject, ":")
-	page := map[string]string{"request": "/requests/", "grant": "/access/", "run": "/runs/", "connection": "/connections/", "webhook": "/webhooks/"}[object]
+	page := map[string]string{"request": "/requests/", "grant": "/access/", "run": "/runs/", "connection": "/connections/", "webhook": "/webhooks/", "app": "/drift/"}[object]
 	if external == "" || !ok || page == "" {
 		return ""
 	}

@@ -59,10 +59,30 @@ func (s scene) letters() []addressed {
 		return s.course()
 	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, access.GrantDrifted, access.RequestUndecidable, WebhookDisabled:
 		return s.trouble()
+	case access.DriftCompared:
+		return s.compared()
 	case connectionDegraded, connectionShut, patExpiring:
 		return s.ofConnection()
 	}
 	return nil
+}
+
+// compared tells in one letter how many changes a comparison found that were not
+// known before, except to who made it.
+func (s scene) compared() []addressed {
+	n := s.event.Data["changed"]
+	if n == "" {
+		return nil
+	}
+	subject := n + " accesses in " + s.app.Name + " were changed outside Margay"
+	if n == "1" {
+		subject = "1 access in " + s.app.Name + " was changed outside Margay"
+	}
+	care := slices.DeleteFunc(append(slices.Clone(s.owners), s.admins...), func(p identity.Person) bool { return string(p.ID) == s.event.Data["by"] })
+	return []addressed{{to: care, letter: letter{
+		Subject: subject, Lines: []string{"A comparison found it: what is there is not what was granted. It is left alone until somebody decides."},
+		Act: "See what differs", Why: "you own this app or administer Margay",
+	}}}
 }
 
 func (s scene) waiting() []addressed {
@@ -143,7 +163,7 @@ func (s scene) trouble() []addressed {
 			Lines: []string{"A request waits, and at present nobody may decide on it."},
 		}}}
 	}
-	if s.grant == nil {
+	if s.grant == nil || s.event.Data["comparison"] != "" { // of what a comparison found, its own letter tells
 		return nil
 	}
 	who := s.person.Name
@@ -299,6 +319,8 @@ func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people f
 		all, err := people()
 		s.admins = admins(all)
 		return s, err
+	case access.DriftCompared:
+		return sceneOfApp(ctx, r, s, people)
 	}
 	var err error
 	if s.request, s.grant, err = subjectOf(ctx, r, e); err != nil || s.request == nil {
@@ -314,6 +336,21 @@ func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people f
 		return s, err
 	}
 	if s.approvers, err = access.Approvers(ctx, r, *s.request); err != nil {
+		return s, err
+	}
+	if s.owners, err = access.OwnersOf(ctx, r, s.app); err != nil {
+		return s, err
+	}
+	all, err := people()
+	s.admins = admins(all)
+	return s, err
+}
+
+// sceneOfApp adds to s the app that its event is about, and who cares for it.
+func sceneOfApp(ctx context.Context, r Reader, s scene, people func() ([]identity.Person, error)) (scene, error) {
+	_, id, _ := strings.Cut(s.event.Subject, ":")
+	var err error
+	if s.app, err = r.App(ctx, access.AppID(id)); err != nil {
 		return s, err
 	}
 	if s.owners, err = access.OwnersOf(ctx, r, s.app); err != nil {

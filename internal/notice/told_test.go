@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
@@ -52,6 +54,54 @@ func TestTroubleOfConnectionsAndRunsIsTold(t *testing.T) {
 			if got := w.mail.take(); !slices.Equal(told, want) || !slices.Equal(got, mail) {
 				t.Errorf("%s after %q: told %v, mailed %q", e.kind, e.before, told, got)
 			}
+		}
+	})
+}
+
+// What a comparison found is mailed once, with how much it is, however many
+// grants it touches; webhooks are told of each.
+func TestComparisonIsOneLetter(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		w.webhook("grant.drifted")
+		grants := []access.GrantID{w.file(w.role(), time.Hour).Grant, w.file(w.role(), time.Hour).Grant}
+		w.turn()
+		w.mail.take()
+		n := 0
+		record := func(kind audit.Kind, subject string, data map[string]string) {
+			n++
+			w.must(db.RecordEvents(context.WithoutCancel(t.Context()), audit.Event{ID: fmt.Sprintf("evt_%d", n), At: w.clock(), Kind: kind, Actor: "system", Subject: subject, Data: data}))
+		}
+		for _, tt := range []struct {
+			changed string
+			mailed  []string
+		}{
+			{"2", []string{"ana: 2 accesses in Tableau were changed outside Margay"}},
+			{"1", []string{"ana: 1 access in Tableau was changed outside Margay"}},
+			{"", nil},
+		} {
+			want := 0
+			for _, id := range grants {
+				if tt.changed != "" {
+					want++
+					record(access.GrantDrifted, "grant:"+string(id), map[string]string{"comparison": "cmp_1", "expected": "Creator", "found": "Viewer"})
+				}
+			}
+			record(access.DriftCompared, "app:"+string(w.app.ID), map[string]string{"comparison": "cmp_1", "changed": tt.changed, "by": string(olga)})
+			w.turn()
+			if got := w.mail.take(); !slices.Equal(got, tt.mailed) {
+				t.Errorf("%q changed: mailed %q", tt.changed, got)
+			}
+			if told := w.hook.take(); len(told) != want {
+				t.Errorf("%q changed: told %d times", tt.changed, len(told))
+			}
+		}
+		// What a run finds is told of that access.
+		record(access.GrantDrifted, "grant:"+string(grants[0]), map[string]string{"run": "run_1"})
+		w.turn()
+		if got := w.mail.take(); len(got) != 2 {
+			t.Errorf("found by a run: %q", got)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -406,15 +407,31 @@ func (r reader) Grant(ctx context.Context, id access.GrantID) (access.Grant, err
 
 // SaveGrant implements [access.Tx].
 func (t *tx) SaveGrant(ctx context.Context, g access.Grant) error {
-	row := grantRow{
+	return t.SaveGrants(ctx, []access.Grant{g})
+}
+
+// SaveGrants implements [access.Tx].
+func (t *tx) SaveGrants(ctx context.Context, gs []access.Grant) error {
+	for some := range slices.Chunk(gs, rowsAtOnce) {
+		rows := make([]grantRow, len(some))
+		for i, g := range some {
+			rows[i] = rowOfGrant(g)
+		}
+		if _, err := t.sql.NewInsert().Model(&rows).On("CONFLICT (id) DO UPDATE").Exec(ctx); err != nil {
+			return wrap("save grants", err)
+		}
+	}
+	return nil
+}
+
+func rowOfGrant(g access.Grant) grantRow {
+	return grantRow{
 		ID: string(g.ID), RequestID: string(g.Request), AppID: string(g.App), ConnectionID: g.Connection, RoleID: string(g.Role),
 		RoleName: g.RoleName, PersonID: string(g.Person), LengthMs: g.Length.Milliseconds(), State: string(g.State), RunID: g.Run,
 		Attempts: g.Attempts, CreatedMs: ms(g.CreatedAt), StartsMs: ms(g.StartsAt), EndsMs: ms(g.EndsAt), EndedMs: ms(g.EndedAt),
 		EndReason: g.EndReason, EndedBy: string(g.EndedBy), EndNote: g.EndNote, Problem: text(g.Problem), Proof: text(g.Proof),
 		TaskID: string(g.Task), WaitsFor: g.WaitsFor, BeginsMs: ms(g.BeginsAt), ChangeMs: ms(g.ChangeAt), NextTryMs: ms(g.NextTry), NextRunID: g.Next, SetUp: text(g.SetUp), Outside: text(g.Outside),
 	}
-	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
-	return wrap("save grant", err)
 }
 
 // Enqueue implements [access.Tx]: the run's row and the engine's job are kept

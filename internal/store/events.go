@@ -71,8 +71,10 @@ func (t *tx) append(ctx context.Context, events []audit.Event) error {
 			Data: text(e.Data), Prev: e.Prev, Hash: e.Hash,
 		}
 	}
-	if _, err := t.sql.NewInsert().Model(&rows).Exec(ctx); err != nil {
-		return wrap("append to the audit log", err)
+	for some := range slices.Chunk(rows, rowsAtOnce) {
+		if _, err := t.sql.NewInsert().Model(&some).Exec(ctx); err != nil {
+			return wrap("append to the audit log", err)
+		}
 	}
 	if mark = ""; whole {
 		mark = head.Mark(t.db.auditKey)
