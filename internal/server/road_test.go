@@ -114,7 +114,7 @@ func TestNeverSignedIn(t *testing.T) {
 		req := u.request(u.rita.ID, "Creator", true)
 		grant := u.grantIn(req.GrantID, "not_set_up")
 
-		if grant.Problem == nil || grant.Problem.Message != sentence || grant.Problem.Code != "user_missing" {
+		if grant.Problem == nil || grant.Problem.Message != sentence || grant.Problem.Code != "user_missing" || !strings.Contains(grant.Problem.Hint, "the address is mistyped here") {
 			t.Errorf("problem %+v", grant.Problem)
 		}
 		run := u.runDone(grant.RunID)

@@ -301,5 +301,7 @@ export function notSignedInYet(email: string): WorkflowError {
   return new WorkflowError(
     "user_missing",
     `${email} has not signed in to Tableau yet. Ask them to sign in to the site once (for example via SSO), then retry.`,
+    "No user of the site has this name or e-mail address. If they have signed in already, the address is mistyped here or is another one in Tableau: " +
+      "compare it with the users of the site, and have an administrator add the person with the address that they have there.",
   );
 }
