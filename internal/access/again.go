@@ -35,6 +35,9 @@ func (s *Service) MayRetry(ctx context.Context, who identity.Actor, id GrantID, 
 		if err != nil {
 			return err
 		}
+		if !g.visibleTo(who, app) {
+			return hidden("grant", string(id))
+		}
 		_, _, _, err = s.retry(ctx, tx, who, g, app, run)
 		return err
 	})

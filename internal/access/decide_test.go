@@ -70,7 +70,7 @@ func TestDecide(t *testing.T) {
 		length time.Duration // default: 8 h
 	}{
 		"approve":                        {act: approve(bo), state: access.RequestApproved},
-		"approve, not an approver":       {act: approve(cy), kind: fault.Forbidden, code: "not_approver", state: access.RequestWaiting},
+		"a stranger does not decide":     {act: approve(cy), kind: fault.NotFound, code: "request_missing", state: access.RequestWaiting},
 		"administrators do not decide":   {act: approve(ana), kind: fault.Forbidden, code: "not_approver", state: access.RequestWaiting},
 		"owner decides":                  {steps: []access.Step{owners}, act: approve(olga), state: access.RequestApproved},
 		"owner does not where not named": {act: approve(olga), kind: fault.Forbidden, code: "not_approver", state: access.RequestWaiting},
@@ -100,19 +100,19 @@ func TestDecide(t *testing.T) {
 		"approved already":           {before: []act{approve(bo)}, act: approve(bo), kind: fault.Conflict, code: "decided", state: access.RequestApproved},
 		"denied already":             {before: []act{deny(bo, "no")}, act: approve(bo), kind: fault.Conflict, code: "decided", state: access.RequestDenied},
 		"deny what is approved":      {before: []act{approve(bo)}, act: deny(bo, "no"), kind: fault.Conflict, code: "decided", state: access.RequestApproved},
-		// How a request was decided is not for strangers, and their try is recorded.
-		"stranger at a decided one": {before: []act{approve(bo)}, act: approve(sam), kind: fault.Forbidden, code: "not_approver", state: access.RequestApproved},
+		// That there is a request is not for strangers, and their try is recorded.
+		"stranger at a decided one": {before: []act{approve(bo)}, act: approve(sam), kind: fault.NotFound, code: "request_missing", state: access.RequestApproved},
 
 		"withdraw":                   {act: withdraw(as(rita)), state: access.RequestWithdrawn},
 		"withdraw by whom it is for": {person: sam, act: withdraw(as(sam)), state: access.RequestWithdrawn},
 		"withdraw by administrator":  {act: withdraw(as(ana)), state: access.RequestWithdrawn},
 		"withdraw with lesser token": {act: withdraw(with(ana, identity.ScopeRequestsWrite)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
 		// A token that was checked before its owner ceased to be an administrator.
-		"administrator till just now":  {act: withdraw(identity.Actor{Person: sam, Admin: true, Scopes: []identity.Scope{identity.ScopeAdmin}}), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
-		"withdraw by a stranger":       {act: withdraw(as(sam)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
+		"administrator till just now":  {act: withdraw(identity.Actor{Person: sam, Admin: true, Scopes: []identity.Scope{identity.ScopeAdmin}}), kind: fault.NotFound, code: "request_missing", state: access.RequestWaiting},
+		"withdraw by a stranger":       {act: withdraw(as(sam)), kind: fault.NotFound, code: "request_missing", state: access.RequestWaiting},
 		"withdraw by an approver":      {act: withdraw(as(bo)), kind: fault.Forbidden, code: "not_yours", state: access.RequestWaiting},
 		"withdraw what is approved":    {before: []act{approve(bo)}, act: withdraw(as(rita)), kind: fault.Conflict, code: "decided", state: access.RequestApproved},
-		"withdraw, stranger, approved": {before: []act{approve(bo)}, act: withdraw(as(sam)), kind: fault.Forbidden, code: "not_yours", state: access.RequestApproved},
+		"withdraw, stranger, approved": {before: []act{approve(bo)}, act: withdraw(as(sam)), kind: fault.NotFound, code: "request_missing", state: access.RequestApproved},
 
 		"approver disabled meanwhile":  {before: []act{disable(bo)}, act: approve(bo), kind: fault.Forbidden, code: "disabled", state: access.RequestWaiting},
 		"requester disabled meanwhile": {before: []act{disable(rita)}, act: approve(bo), kind: fault.Conflict, code: "person_disabled", state: access.RequestWaiting},
@@ -147,7 +147,7 @@ func TestDecide(t *testing.T) {
 					t.Errorf("granted for %v, approved for %v", w.grant(got.Grant).Length, got.Length)
 				}
 				switch e := w.last(); {
-				case tt.kind == fault.Forbidden:
+				case tt.kind == fault.Forbidden, tt.kind == fault.NotFound:
 					if e.Kind != identity.ActRefused || e.Subject != "request:"+string(req.ID) || e.Data["code"] != tt.code {
 						t.Errorf("a refused act left %+v", e) // G11
 					}

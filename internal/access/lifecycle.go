@@ -60,6 +60,9 @@ func (s *Service) change(ctx context.Context, who identity.Actor, id GrantID, ac
 		if err != nil {
 			return err
 		}
+		if !g.visibleTo(who, app) {
+			return hidden("grant", string(id))
+		}
 		g, events, job, err := rule(ctx, tx, who, g, app)
 		if err != nil {
 			return err

@@ -75,7 +75,7 @@ func TestWhoDecides(t *testing.T) {
 		},
 		"oneself, by a group, where the policy lets": {
 			step:  func(w *world) access.Step { return own(byGroup(w.group("Approvers", rita))) },
-			asker: rita, want: map[identity.PersonID]string{rita: "", cy: "not_approver"},
+			asker: rita, want: map[identity.PersonID]string{rita: "", cy: "request_missing"},
 		},
 		"whom it is for, when another asked": {
 			step:  func(w *world) access.Step { return byGroup(w.group("Approvers", sam, rita, cy)) },
@@ -88,11 +88,11 @@ func TestWhoDecides(t *testing.T) {
 				w.must(err)
 				return owners
 			},
-			asker: rita, want: map[identity.PersonID]string{olga: "", cy: "", bo: "not_approver", rita: "self_approval"},
+			asker: rita, want: map[identity.PersonID]string{olga: "", cy: "", bo: "request_missing", rita: "self_approval"},
 		},
 		"the manager": {
 			step:  func(w *world) access.Step { w.manages(bo, rita); w.manages(cy, bo); return manager },
-			asker: rita, want: map[identity.PersonID]string{bo: "", cy: "not_approver", rita: "self_approval"},
+			asker: rita, want: map[identity.PersonID]string{bo: "", cy: "request_missing", rita: "self_approval"},
 		},
 		"the manager who asked for a report": { // the manager's own manager decides
 			step:  func(w *world) access.Step { w.manages(bo, rita); w.manages(cy, bo); return manager },
@@ -154,7 +154,7 @@ func TestDecidesByTheDirectoryOfNow(t *testing.T) {
 		r := w.file(rita, access.Ask{Role: role})
 
 		w.members(g, identity.GroupChange{Add: []identity.PersonID{cy}, Remove: []identity.PersonID{bo}})
-		if _, err := w.svc.Approve(t.Context(), as(bo), r.ID, nil, ""); code(err) != "not_approver" {
+		if _, err := w.svc.Approve(t.Context(), as(bo), r.ID, nil, ""); code(err) != "request_missing" {
 			t.Errorf("one who was removed decides: %v", err)
 		}
 		// An administrator makes themselves the approver while their request waits:

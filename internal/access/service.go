@@ -235,6 +235,9 @@ func (s *Service) decide(ctx context.Context, who identity.Actor, id RequestID, 
 		if err != nil {
 			return err
 		}
+		if !req.visibleTo(who, app) {
+			return hidden("request", string(id))
+		}
 		now := s.now()
 		req, events, err := rule(req, who, app, now)
 		if err != nil {

@@ -181,6 +181,13 @@ func NoRequest(id RequestID) error { return missing("request", string(id)) }
 // NoGrant is the fault for a grant that is not there, or not to be seen.
 func NoGrant(id GrantID) error { return missing("grant", string(id)) }
 
-func missing(what, id string) error {
+func missing(what, id string) *fault.Error {
 	return fault.New(fault.NotFound, "There is no %s %s.", what, id).WithCode(what + "_missing")
+}
+
+// hidden is the fault for an act on something that who acts may not see: they
+// are told that it is not there, as when they look at it, and the audit log is
+// told that it was refused.
+func hidden(what, id string) error {
+	return missing(what, id).Because(fault.New(fault.Forbidden, "The %s %s is not theirs to see.", what, id).WithCode("hidden"))
 }

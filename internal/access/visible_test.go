@@ -48,10 +48,26 @@ func TestVisibility(t *testing.T) {
 				may(t, "see the request", want.request, err, fault.NotFound)
 				_, err = w.svc.Grant(t.Context(), as(who), g.ID)
 				may(t, "see the grant", want.grant, err, fault.NotFound)
+				refusal := fault.Forbidden
+				if !want.grant { // who may not see it is not told that it is there
+					refusal = fault.NotFound
+				}
+				for act, try := range map[string]func() error{
+					"reduce":  func() error { _, err := w.svc.Reduce(t.Context(), as(who), g.ID, time.Minute, ""); return err },
+					"restore": func() error { _, err := w.svc.Restore(t.Context(), as(who), g.ID, "", nil); return err },
+				} {
+					if want.grant {
+						continue
+					}
+					may(t, act, false, try(), refusal)
+					if last := w.last(); last.Kind != identity.ActRefused || last.Data["act"] != act {
+						t.Errorf("the audit log is told of a stranger's %s: %+v", act, last)
+					}
+				}
 				_, err = w.svc.Revoke(t.Context(), as(who), g.ID, "")
-				may(t, "revoke", want.revoke, err, fault.Forbidden)
+				may(t, "revoke", want.revoke, err, refusal)
 				_, err = w.svc.Retry(t.Context(), as(who), failed.ID)
-				may(t, "retry", want.retry, err, fault.Forbidden)
+				may(t, "retry", want.retry, err, refusal)
 
 				all, err := w.svc.Requests(t.Context(), as(who), access.RequestFilter{}, false)
 				w.must(err)
