@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -80,24 +81,62 @@ func (s *session) exportHistory(ctx context.Context, api *client.Client, app str
 	return s.encode(whole)
 }
 
+// nobodyThere is what people write for the role of somebody who is not there.
+const nobodyThere = "none"
+
+// seenOutside shows what was found in the place of each grant's role, and
+// returns it: the decision is on that, and on nothing that comes after.
+func (s *session) seenOutside(ctx context.Context, api *client.Client, ids []string) (map[string]*string, error) {
+	seen := map[string]*string{}
+	for _, id := range ids {
+		g, err := api.Grant(ctx, id)
+		if err != nil {
+			if len(ids) > 1 {
+				continue // its act says the same, and the others are done
+			}
+			return nil, err
+		}
+		if g.ChangedOutside == nil {
+			continue // there is nothing to settle, as its act says
+		}
+		seen[id] = &g.ChangedOutside.Found
+		fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s of %s, %s, %s", g.ID, g.RoleName, s.appName(ctx, g.AppID), s.personName(ctx, g.PersonID), changedOutside(g).text)))
+	}
+	return seen, nil
+}
+
 // newAccessSettle returns the commands that decide on what somebody changed in
 // Tableau.
 func newAccessSettle(s *session) []*cobra.Command {
 	settle := func(use, short, question string, do func(context.Context, *client.Client, string, wire.Settlement) (wire.Grant, error)) *cobra.Command {
-		var reason string
+		var reason, found string
 		var wait waiting
 		cmd := &cobra.Command{
 			Use: use + " GRANT...", Short: short,
+			Long: short + ".\nIt shows what was found there and asks, unless --yes is given. When another role was found\n" +
+				"since, nothing is done: look at the access again, and decide on that.",
 			RunE: func(cmd *cobra.Command, args []string) error {
 				api, err := s.client()
 				if err != nil {
 					return err
 				}
+				seen, err := s.seenOutside(cmd.Context(), api, args)
+				if err != nil {
+					return err
+				}
+				if cmd.Flags().Changed("found") {
+					if found == nobodyThere {
+						found = ""
+					}
+					for _, id := range args {
+						seen[id] = &found
+					}
+				}
 				if err := s.confirm(cmd.Context(), question); err != nil {
 					return err
 				}
 				return s.each(cmd.Context(), args, "were not settled", func(ctx context.Context, id string) (wire.Grant, error) {
-					g, err := do(ctx, api, id, wire.Settlement{Reason: reason})
+					g, err := do(ctx, api, id, wire.Settlement{Reason: reason, Found: seen[id]})
 					if err != nil {
 						return g, err
 					}
@@ -110,6 +149,7 @@ func newAccessSettle(s *session) []*cobra.Command {
 			},
 		}
 		cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+		cmd.Flags().StringVar(&found, "found", "", "the role that you saw there, or "+nobodyThere+" (default: the one that is shown before it asks)")
 		if use == "restore" {
 			wait.flag(cmd.Flags(), "follow it until Tableau confirms the change")
 		}
