@@ -287,9 +287,12 @@ func (w *world) last() audit.Event {
 // runs lists the runs of a grant, the oldest first.
 func (w *world) runs(g access.GrantID) []workflow.Listed {
 	w.t.Helper()
-	runs, err := w.db.Runs(w.t.Context(), workflow.RunFilter{Grant: string(g)})
+	listed, err := w.db.Runs(w.t.Context(), workflow.RunFilter{Grant: string(g)})
 	w.must(err)
-	slices.Reverse(runs)
+	var runs []workflow.Run
+	for _, l := range slices.Backward(listed) {
+		runs = append(runs, l.Run)
+	}
 	return runs
 }
 
