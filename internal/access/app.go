@@ -54,6 +54,7 @@ type App struct {
 	OwnerGroups []identity.GroupID // their members are owners too
 	Profile     ProfileID          // who may ask for roles that name none; "": everybody
 	CreatedAt   time.Time
+	Saved
 }
 
 // Role is what is asked for inside an app. Its name is the role's name in the
@@ -68,6 +69,7 @@ type Role struct {
 	Workflows   Workflows
 	Closed      bool // true: cannot be asked for
 	CreatedAt   time.Time
+	Saved
 }
 
 // check returns the app with its defaults, or what is wrong with it.

@@ -400,42 +400,53 @@ func (s *Service) AssignWorkflows(ctx context.Context, who identity.Actor, id Ap
 	if err := s.needAdmin(ctx, who, subject, "assign_workflows"); err != nil {
 		return App{}, err
 	}
+	app, err := merged(0, func() (App, error) { return s.assign(ctx, who, id, roles, w) })
+	return app, wrap("assign workflows", err)
+}
+
+func (s *Service) assign(ctx context.Context, who identity.Actor, id AppID, roles []RoleID, w Workflows) (App, error) {
 	app, changed, err := s.assigned(ctx, id, roles, w)
 	if err != nil {
-		return App{}, wrap("assign workflows", err)
+		return App{}, err
 	}
 	if app, err = s.rules.Complete(ctx, who, app); err != nil {
-		return App{}, wrap("assign workflows", err)
+		return App{}, err
 	}
 	for _, r := range changed {
 		if err := s.rules.CheckRole(ctx, app, r); err != nil {
-			return App{}, wrap("assign workflows", err)
+			return App{}, err
 		}
 	}
+	saw, now := app.Version, s.now()
 	err = s.store.Change(ctx, func(tx Tx) error {
-		now, err := tx.App(ctx, id)
+		before, err := tx.App(ctx, id)
 		if err != nil {
 			return err
 		}
-		now.Workflows = app.Workflows
-		app = now
+		if !before.edits(saw) {
+			return appMeanwhile(ctx, tx, who, before, app, nil)
+		}
+		app.Saved = before.next(who, now)
 		if err := tx.SaveApp(ctx, app); err != nil {
 			return err
 		}
 		for _, r := range changed {
-			kept, err := tx.Role(ctx, r.ID)
+			before, err := tx.Role(ctx, r.ID)
 			if err != nil {
 				return err
 			}
-			kept.Workflows = r.Workflows
-			if err := tx.SaveRole(ctx, kept); err != nil {
+			if !before.edits(r.Version) {
+				return roleMeanwhile(ctx, tx, who, before, r, nil)
+			}
+			r.Saved = before.next(who, now)
+			if err := tx.SaveRole(ctx, r); err != nil {
 				return err
 			}
 		}
-		return tx.Record(ctx, event(WorkflowsAssigned, who, subject, s.now(), "name", app.Name, "provision", w.Provision, "deprovision", w.Deprovision,
+		return tx.Record(ctx, event(WorkflowsAssigned, who, "app:"+string(id), now, "name", app.Name, "provision", w.Provision, "deprovision", w.Deprovision,
 			"roles", joined(roles)))
 	})
-	return app, wrap("assign workflows", err)
+	return app, err
 }
 
 // assigned returns the app and the roles as they are with the workflows.

@@ -33,7 +33,8 @@ type PolicyChange struct {
 	After  string
 }
 
-// SavePolicy creates a policy or a new version of one. Requests that are under
+// SavePolicy creates a policy, or a new version of one after the version that p
+// says; 0 is whatever is stored. Requests that are under
 // way keep the version they were filed under. A step that nobody could ever
 // decide is refused.
 func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) (Policy, error) {
@@ -58,12 +59,16 @@ func (s *Service) SavePolicy(ctx context.Context, who identity.Actor, p Policy) 
 		p.ID, p.CreatedAt = PolicyID(s.newID("pol")), now
 	}
 	p.SavedBy, p.SavedAt = who.Person, now
+	saw := p.Version
 	err = s.store.Change(ctx, func(tx Tx) error {
 		p.Version = 1
 		if !fresh {
 			before, err := tx.Policy(ctx, p.ID)
 			if err != nil {
 				return err
+			}
+			if saw != 0 && saw != before.Version {
+				return policyMeanwhile(ctx, tx, who, before, saw)
 			}
 			p.Version, p.CreatedAt = before.Version+1, before.CreatedAt
 		}
@@ -201,6 +206,9 @@ func (s *Service) PreviewPolicy(ctx context.Context, who identity.Actor, p Polic
 			var err error
 			if before, err = tx.Policy(ctx, p.ID); err != nil {
 				return err
+			}
+			if p.Version != 0 && p.Version != before.Version {
+				return policyMeanwhile(ctx, tx, who, before, p.Version)
 			}
 		}
 		if i.Warnings, err = p.decidable(ctx, tx); err != nil {
@@ -412,7 +420,7 @@ func endText(d time.Duration) string {
 	return plainLength(d)
 }
 
-// SaveProfile creates or changes a profile.
+// SaveProfile creates a profile, or changes the version of one that p says.
 func (s *Service) SaveProfile(ctx context.Context, who identity.Actor, p Profile) (Profile, error) {
 	if err := s.needAdmin(ctx, who, "profile:"+string(p.ID), "save"); err != nil {
 		return Profile{}, err
@@ -421,18 +429,23 @@ func (s *Service) SaveProfile(ctx context.Context, who identity.Actor, p Profile
 	if err != nil {
 		return Profile{}, err
 	}
-	fresh := p.ID == ""
+	saw, fresh, now := p.Version, p.ID == "", s.now()
 	if fresh {
-		p.ID, p.CreatedAt = ProfileID(s.newID("prf")), s.now()
+		p.ID, p.CreatedAt = ProfileID(s.newID("prf")), now
 	}
 	err = s.store.Change(ctx, func(tx Tx) error {
+		var before Profile
 		if !fresh {
-			before, err := tx.Profile(ctx, p.ID)
-			if err != nil {
+			var err error
+			if before, err = tx.Profile(ctx, p.ID); err != nil {
 				return err
+			}
+			if n := (naming{ctx, tx}); !before.edits(saw) {
+				return meanwhile(ctx, tx, who, "profile", before.Saved, differ(n.profileSaid(before), n.profileSaid(p)))
 			}
 			p.CreatedAt = before.CreatedAt
 		}
+		p.Saved = before.next(who, now)
 		if err := known(ctx, tx, p.Groups, ""); err != nil {
 			return err
 		}
@@ -443,7 +456,7 @@ func (s *Service) SaveProfile(ctx context.Context, who identity.Actor, p Profile
 		for i, g := range p.Groups {
 			groups[i] = string(g)
 		}
-		return tx.Record(ctx, event(ProfileSaved, who, "profile:"+string(p.ID), s.now(), "name", p.Name, "groups", strings.Join(groups, " ")))
+		return tx.Record(ctx, event(ProfileSaved, who, "profile:"+string(p.ID), now, "name", p.Name, "groups", strings.Join(groups, " ")))
 	})
 	return p, wrap("save profile", err)
 }
@@ -491,11 +504,12 @@ func (s *Service) OfferRoles(ctx context.Context, who identity.Actor, id AppID) 
 			if slices.ContainsFunc(roles, func(r Role) bool { return r.Name == name }) {
 				continue
 			}
-			r := Role{ID: RoleID(s.newID("rol")), App: id, Name: name, CreatedAt: s.now()}
+			now := s.now()
+			r := Role{ID: RoleID(s.newID("rol")), App: id, Name: name, CreatedAt: now, Saved: Saved{}.next(who, now)}
 			if err := tx.SaveRole(ctx, r); err != nil {
 				return err
 			}
-			if err := tx.Record(ctx, event(RoleSaved, who, "role:"+string(r.ID), s.now(), "name", r.Name, "app", string(id))); err != nil {
+			if err := tx.Record(ctx, event(RoleSaved, who, "role:"+string(r.ID), now, "name", r.Name, "app", string(id))); err != nil {
 				return err
 			}
 			roles = append(roles, r)

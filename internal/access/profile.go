@@ -22,6 +22,7 @@ type Profile struct {
 	Groups    []identity.GroupID // any one of them will do
 	WhomToAsk string             // told to whoever may not ask; "": the owners of the app
 	CreatedAt time.Time
+	Saved
 }
 
 // maxGroups bounds what one rule names.

@@ -528,7 +528,7 @@ func TestPolicyPreviewAndVersions(t *testing.T) {
 		if !slices.Equal(i.Changes, want) {
 			t.Errorf("changes %q", i.Changes)
 		}
-		_, err = w.svc.SavePolicy(ctx, as(ana), p)
+		p, err = w.svc.SavePolicy(ctx, as(ana), p)
 		w.must(err)
 		versions, err := w.svc.PolicyVersions(ctx, p.ID)
 		if err != nil || len(versions) != 2 || versions[0].Version != 2 || versions[0].SavedBy != ana || versions[1].Longest != time.Hour {

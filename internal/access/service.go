@@ -62,22 +62,45 @@ const (
 	PolicySaved audit.Kind = "policy.saved"
 )
 
-// SaveApp creates or changes an app.
+// SaveApp creates an app, or changes the version of one that app says.
 func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App, error) {
+	return s.saveApp(ctx, who, app, nil)
+}
+
+// SaveAppWith is SaveApp, and says how access of the app is carried out: both or
+// neither.
+func (s *Service) SaveAppWith(ctx context.Context, who identity.Actor, app App, how Provisioning) (App, error) {
+	return s.saveApp(ctx, who, app, &how)
+}
+
+func (s *Service) saveApp(ctx context.Context, who identity.Actor, app App, how *Provisioning) (App, error) {
 	if err := s.needAdmin(ctx, who, "app:"+string(app.ID), "save"); err != nil {
 		return App{}, err
 	}
 	app, err := app.check()
-	if err != nil {
+	if how, err = checked(how, false, err); err != nil {
 		return App{}, err
 	}
 	if app, err = s.rules.Complete(ctx, who, app); err != nil {
 		return App{}, err
 	}
-	if app.ID == "" {
-		app.ID, app.CreatedAt = AppID(s.newID("app")), s.now()
+	saw, fresh, now := app.Version, app.ID == "", s.now()
+	if fresh {
+		app.ID, app.CreatedAt = AppID(s.newID("app")), now
 	}
 	err = s.store.Change(ctx, func(tx Tx) error {
+		var before App
+		if !fresh {
+			var err error
+			if before, err = tx.App(ctx, app.ID); err != nil {
+				return err
+			}
+			if !before.edits(saw) {
+				return appMeanwhile(ctx, tx, who, before, app, how)
+			}
+			app.CreatedAt = before.CreatedAt
+		}
+		app.Saved = before.next(who, now)
 		if app.Policy != "" {
 			if _, err := tx.Policy(ctx, app.Policy); err != nil {
 				return err
@@ -91,14 +114,17 @@ func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App
 		if err := known(ctx, tx, app.OwnerGroups, app.Profile); err != nil {
 			return err
 		}
-		if err := mayMove(ctx, tx, app); err != nil {
+		if err := mayMove(ctx, tx, before, app); err != nil {
 			return err
 		}
 		if err := tx.SaveApp(ctx, app); err != nil {
 			return err
 		}
-		return tx.Record(ctx, event(AppSaved, who, "app:"+string(app.ID), s.now(), "name", app.Name, "connection", app.Connection,
-			"policy", string(app.Policy), "provision", app.Workflows.Provision, "deprovision", app.Workflows.Deprovision))
+		if err := tx.Record(ctx, event(AppSaved, who, "app:"+string(app.ID), now, "name", app.Name, "connection", app.Connection,
+			"policy", string(app.Policy), "provision", app.Workflows.Provision, "deprovision", app.Workflows.Deprovision)); err != nil || how == nil {
+			return err
+		}
+		return keepProvisioning(ctx, tx, who, app.ID, "", *how, now)
 	})
 	return app, wrap("save app", err)
 }
@@ -106,13 +132,9 @@ func (s *Service) SaveApp(ctx context.Context, who identity.Actor, app App) (App
 // mayMove refuses to bind an app to another connection while access of it has not
 // ended on another: nobody would look there any more for what was changed, and
 // more time of it would be given elsewhere.
-func mayMove(ctx context.Context, tx Reader, app App) error {
-	kept, err := tx.App(ctx, app.ID)
-	if errors.Is(err, fault.NotFound) || err == nil && kept.Connection == app.Connection {
+func mayMove(ctx context.Context, tx Reader, kept, app App) error {
+	if kept.ID == "" || kept.Connection == app.Connection {
 		return nil
-	}
-	if err != nil {
-		return err
 	}
 	left, err := tx.Grants(ctx, GrantFilter{App: app.ID, NotOn: []string{app.Connection}, States: append(liveStates(), GrantNotSetUp, GrantEnding, GrantOverdue)})
 	left = slices.DeleteFunc(left, func(g Grant) bool { return g.State == GrantNotSetUp && g.Next == "" && !g.holds() }) // nothing of it is there, nor will be
@@ -129,14 +151,25 @@ func mayMove(ctx context.Context, tx Reader, app App) error {
 
 const hintMove = "End them first: margay access list. Or make another app for the other connection, and let these come to their end."
 
-// SaveRole creates or changes a role of an app. A name that the app's workflows
-// cannot carry out is refused here, not at the first grant.
+// SaveRole creates a role of an app, or changes the version of one that role
+// says. A name that the app's workflows cannot carry out is refused here, not at
+// the first grant.
 func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (Role, error) {
+	return s.saveRole(ctx, who, role, nil)
+}
+
+// SaveRoleWith is SaveRole, and says how access by the role is carried out: both
+// or neither.
+func (s *Service) SaveRoleWith(ctx context.Context, who identity.Actor, role Role, how Provisioning) (Role, error) {
+	return s.saveRole(ctx, who, role, &how)
+}
+
+func (s *Service) saveRole(ctx context.Context, who identity.Actor, role Role, how *Provisioning) (Role, error) {
 	if err := s.needAdmin(ctx, who, "role:"+string(role.ID), "save"); err != nil {
 		return Role{}, err
 	}
 	role, err := role.check()
-	if err != nil {
+	if how, err = checked(how, true, err); err != nil {
 		return Role{}, err
 	}
 	app, err := s.App(ctx, role.App)
@@ -149,10 +182,23 @@ func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (
 	if _, err := policyOf(app, role); err != nil {
 		return Role{}, err
 	}
-	if role.ID == "" {
-		role.ID, role.CreatedAt = RoleID(s.newID("rol")), s.now()
+	saw, fresh, now := role.Version, role.ID == "", s.now()
+	if fresh {
+		role.ID, role.CreatedAt = RoleID(s.newID("rol")), now
 	}
 	err = s.store.Change(ctx, func(tx Tx) error {
+		var before Role
+		if !fresh {
+			var err error
+			if before, err = tx.Role(ctx, role.ID); err != nil {
+				return err
+			}
+			if !before.edits(saw) {
+				return roleMeanwhile(ctx, tx, who, before, role, how)
+			}
+			role.CreatedAt = before.CreatedAt
+		}
+		role.Saved = before.next(who, now)
 		if role.Policy != "" {
 			if _, err := tx.Policy(ctx, role.Policy); err != nil {
 				return err
@@ -164,8 +210,11 @@ func (s *Service) SaveRole(ctx context.Context, who identity.Actor, role Role) (
 		if err := tx.SaveRole(ctx, role); err != nil {
 			return err
 		}
-		return tx.Record(ctx, event(RoleSaved, who, "role:"+string(role.ID), s.now(), "name", role.Name, "app", string(role.App),
-			"policy", string(role.Policy)))
+		if err := tx.Record(ctx, event(RoleSaved, who, "role:"+string(role.ID), now, "name", role.Name, "app", string(role.App),
+			"policy", string(role.Policy))); err != nil || how == nil {
+			return err
+		}
+		return keepProvisioning(ctx, tx, who, role.App, role.ID, *how, now)
 	})
 	return role, wrap("save role", err)
 }

@@ -163,28 +163,78 @@ func (s *Service) SaveProvisioning(ctx context.Context, who identity.Actor, app 
 		return p, err
 	}
 	err = s.store.Change(ctx, func(tx Tx) error {
-		if _, err := tx.App(ctx, app); err != nil {
+		now := s.now()
+		a, err := tx.App(ctx, app)
+		if err != nil {
 			return err
 		}
 		if err := ofApp(ctx, tx, app, role); err != nil {
 			return err
 		}
-		for _, id := range p.People {
-			if _, err := tx.Person(ctx, id); err != nil {
-				return err
-			}
-		}
-		for _, id := range p.Groups {
-			if _, err := tx.Group(ctx, id); err != nil {
-				return err
-			}
-		}
-		if err := tx.SaveProvisioning(ctx, subject, p); err != nil {
+		if before, err := provisioning(ctx, tx, app, role); err != nil || before.is(p) {
 			return err
 		}
-		return tx.Record(ctx, event(ProvisioningSaved, who, subject, s.now(), "method", string(p.Method)))
+		// It is a part of what the forms of the app and of the role edit.
+		if role == "" {
+			a.Saved = a.next(who, now)
+			err = tx.SaveApp(ctx, a)
+		} else {
+			err = nextOfRole(ctx, tx, who, role, now)
+		}
+		if err != nil {
+			return err
+		}
+		return keepProvisioning(ctx, tx, who, app, role, p, now)
 	})
 	return p, wrap("save provisioning", err)
+}
+
+func nextOfRole(ctx context.Context, tx Tx, who identity.Actor, id RoleID, now time.Time) error {
+	r, err := tx.Role(ctx, id)
+	if err != nil {
+		return err
+	}
+	r.Saved = r.next(who, now)
+	return tx.SaveRole(ctx, r)
+}
+
+// keepProvisioning keeps how access is carried out, when that is something else
+// than before.
+func keepProvisioning(ctx context.Context, tx Tx, who identity.Actor, app AppID, role RoleID, p Provisioning, now time.Time) error {
+	subject := provisioningOf(app, role)
+	before, err := provisioning(ctx, tx, app, role)
+	if err != nil || before.is(p) {
+		return err
+	}
+	for _, id := range p.People {
+		if _, err := tx.Person(ctx, id); err != nil {
+			return err
+		}
+	}
+	for _, id := range p.Groups {
+		if _, err := tx.Group(ctx, id); err != nil {
+			return err
+		}
+	}
+	if err := tx.SaveProvisioning(ctx, subject, p); err != nil {
+		return err
+	}
+	return tx.Record(ctx, event(ProvisioningSaved, who, subject, now, "method", string(p.Method)))
+}
+
+// is says whether p and q say the same.
+func (p Provisioning) is(q Provisioning) bool {
+	return p.Method == q.Method && slices.Equal(p.People, q.People) && slices.Equal(p.Groups, q.Groups)
+}
+
+// provisioning reads how access of an app, or of one of its roles, is carried
+// out; what an app does not say is by workflows.
+func provisioning(ctx context.Context, tx Reader, app AppID, role RoleID) (Provisioning, error) {
+	p, err := tx.Provisioning(ctx, provisioningOf(app, role))
+	if p.Method == MethodInherit && role == "" {
+		p.Method = MethodWorkflows
+	}
+	return p, err
 }
 
 // Provisioning returns how access of an app, or of one of its roles, is carried
@@ -197,10 +247,7 @@ func (s *Service) Provisioning(ctx context.Context, app AppID, role RoleID) (p P
 		if err := ofApp(ctx, tx, app, role); err != nil {
 			return err
 		}
-		p, err = tx.Provisioning(ctx, provisioningOf(app, role))
-		if p.Method == MethodInherit && role == "" {
-			p.Method = MethodWorkflows
-		}
+		p, err = provisioning(ctx, tx, app, role)
 		return err
 	})
 	return p, wrap("read provisioning", err)

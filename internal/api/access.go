@@ -35,6 +35,7 @@ func appOf(a access.App) wire.App {
 		ID: string(a.ID), Name: a.Name, ConnectionID: a.Connection, PolicyID: string(a.Policy), ProvisionWorkflowID: a.Workflows.Provision,
 		DeprovisionWorkflowID: a.Workflows.Deprovision, OnRevoke: string(a.OnRevoke), OwnerIDs: texts(a.Owners),
 		OwnerGroupIDs: texts(a.OwnerGroups), ProfileID: string(a.Profile), CreatedAt: a.CreatedAt,
+		Edited: editedOf(a.Saved),
 	}
 }
 
@@ -46,51 +47,53 @@ func (s *server) listApps(ctx context.Context, who identity.Actor, _ *nothing) (
 	return listOf(apps, appOf), err
 }
 
-func (s *server) createApp(ctx context.Context, who identity.Actor, in *with[wire.NewApp]) (*body[wire.App], error) {
+func (s *server) createApp(ctx context.Context, who identity.Actor, in *with[wire.NewApp]) (*versioned[wire.App], error) {
 	b := in.Body
 	a, err := s.Access.SaveApp(ctx, who, access.App{
 		Name: b.Name, Connection: b.ConnectionID, Policy: access.PolicyID(b.PolicyID), OnRevoke: access.OnRevoke(b.OnRevoke),
 		Workflows: access.Workflows{Provision: b.ProvisionWorkflowID, Deprovision: b.DeprovisionWorkflowID}, Owners: ids[identity.PersonID](b.OwnerIDs),
 		OwnerGroups: ids[identity.GroupID](b.OwnerGroupIDs), Profile: access.ProfileID(b.ProfileID),
 	})
-	return answer(appOf(a)), err
+	return answerVersion(appOf(a), a.Version), err
 }
 
-func (s *server) getApp(ctx context.Context, who identity.Actor, in *one) (*body[wire.App], error) {
+func (s *server) getApp(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.App], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
 	a, err := s.Access.App(ctx, access.AppID(in.ID))
-	return answer(appOf(a)), err
+	return answerVersion(appOf(a), a.Version), err
 }
 
-func (s *server) changeApp(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedApp]) (*body[wire.App], error) {
-	a, err := s.Access.App(ctx, access.AppID(in.ID))
+func (s *server) changeApp(ctx context.Context, who identity.Actor, in *appChange) (*versioned[wire.App], error) {
+	b := in.Body
+	version, err := in.of(b.Version)
 	if err != nil {
 		return nil, err
 	}
-	b := in.Body
-	set(&a.Name, b.Name)
-	set(&a.Connection, b.ConnectionID)
-	set(&a.Policy, (*access.PolicyID)(b.PolicyID))
-	set(&a.Workflows.Provision, b.ProvisionWorkflowID)
-	set(&a.Workflows.Deprovision, b.DeprovisionWorkflowID)
-	set(&a.OnRevoke, (*access.OnRevoke)(b.OnRevoke))
-	if b.OwnerIDs != nil {
-		a.Owners = ids[identity.PersonID](*b.OwnerIDs)
-	}
-	if b.OwnerGroupIDs != nil {
-		a.OwnerGroups = ids[identity.GroupID](*b.OwnerGroupIDs)
-	}
-	set(&a.Profile, (*access.ProfileID)(b.ProfileID))
-	a, err = s.Access.SaveApp(ctx, who, a)
-	return answer(appOf(a)), err
+	a, err := s.Access.ChangeApp(ctx, who, access.AppID(in.ID), version, func(a *access.App) {
+		set(&a.Name, b.Name)
+		set(&a.Connection, b.ConnectionID)
+		set(&a.Policy, (*access.PolicyID)(b.PolicyID))
+		set(&a.Workflows.Provision, b.ProvisionWorkflowID)
+		set(&a.Workflows.Deprovision, b.DeprovisionWorkflowID)
+		set(&a.OnRevoke, (*access.OnRevoke)(b.OnRevoke))
+		if b.OwnerIDs != nil {
+			a.Owners = ids[identity.PersonID](*b.OwnerIDs)
+		}
+		if b.OwnerGroupIDs != nil {
+			a.OwnerGroups = ids[identity.GroupID](*b.OwnerGroupIDs)
+		}
+		set(&a.Profile, (*access.ProfileID)(b.ProfileID))
+	})
+	return answerVersion(appOf(a), a.Version), err
 }
 
 func roleOf(r access.Role) wire.Role {
 	return wire.Role{
 		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy), ProfileID: string(r.Profile), Requestable: !r.Closed,
 		ProvisionWorkflowID: r.Workflows.Provision, DeprovisionWorkflowID: r.Workflows.Deprovision, CreatedAt: r.CreatedAt,
+		Edited: editedOf(r.Saved),
 	}
 }
 
@@ -102,25 +105,19 @@ func (s *server) listRoles(ctx context.Context, who identity.Actor, in *one) (*b
 	return listOf(roles, roleOf), err
 }
 
-func (s *server) createRole(ctx context.Context, who identity.Actor, in *oneWith[wire.NewRole]) (*body[wire.Role], error) {
+func (s *server) createRole(ctx context.Context, who identity.Actor, in *oneWith[wire.NewRole]) (*versioned[wire.Role], error) {
 	b := in.Body
 	r, err := s.Access.SaveRole(ctx, who, access.Role{
 		App: access.AppID(in.ID), Name: b.Name, Description: b.Description, Policy: access.PolicyID(b.PolicyID),
 		Profile:   access.ProfileID(b.ProfileID),
 		Workflows: access.Workflows{Provision: b.ProvisionWorkflowID, Deprovision: b.DeprovisionWorkflowID},
 	})
-	return answer(roleOf(r)), err
+	return answerVersion(roleOf(r), r.Version), err
 }
 
 type oneRole struct {
 	ID   string `path:"id"`
 	Role string `path:"role"`
-}
-
-type changedRole struct {
-	ID   string `path:"id"`
-	Role string `path:"role"`
-	Body wire.ChangedRole
 }
 
 // roleOfApp returns a role, if it is one of the app.
@@ -135,31 +132,32 @@ func (s *server) roleOfApp(ctx context.Context, app, role string) (access.Role, 
 	return r, nil
 }
 
-func (s *server) getRole(ctx context.Context, who identity.Actor, in *oneRole) (*body[wire.Role], error) {
+func (s *server) getRole(ctx context.Context, who identity.Actor, in *oneRole) (*versioned[wire.Role], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
 	r, err := s.roleOfApp(ctx, in.ID, in.Role)
-	return answer(roleOf(r)), err
+	return answerVersion(roleOf(r), r.Version), err
 }
 
-func (s *server) changeRole(ctx context.Context, who identity.Actor, in *changedRole) (*body[wire.Role], error) {
-	r, err := s.roleOfApp(ctx, in.ID, in.Role)
+func (s *server) changeRole(ctx context.Context, who identity.Actor, in *roleChange) (*versioned[wire.Role], error) {
+	b := in.Body
+	version, err := in.of(b.Version)
 	if err != nil {
 		return nil, err
 	}
-	b := in.Body
-	set(&r.Name, b.Name)
-	set(&r.Description, b.Description)
-	set(&r.Policy, (*access.PolicyID)(b.PolicyID))
-	set(&r.Profile, (*access.ProfileID)(b.ProfileID))
-	set(&r.Workflows.Provision, b.ProvisionWorkflowID)
-	set(&r.Workflows.Deprovision, b.DeprovisionWorkflowID)
-	if b.Requestable != nil {
-		r.Closed = !*b.Requestable
-	}
-	r, err = s.Access.SaveRole(ctx, who, r)
-	return answer(roleOf(r)), err
+	r, err := s.Access.ChangeRole(ctx, who, access.AppID(in.ID), access.RoleID(in.Role), version, func(r *access.Role) {
+		set(&r.Name, b.Name)
+		set(&r.Description, b.Description)
+		set(&r.Policy, (*access.PolicyID)(b.PolicyID))
+		set(&r.Profile, (*access.ProfileID)(b.ProfileID))
+		set(&r.Workflows.Provision, b.ProvisionWorkflowID)
+		set(&r.Workflows.Deprovision, b.DeprovisionWorkflowID)
+		if b.Requestable != nil {
+			r.Closed = !*b.Requestable
+		}
+	})
+	return answerVersion(roleOf(r), r.Version), err
 }
 
 func requestOf(r access.Request) wire.Request {

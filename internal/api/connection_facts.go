@@ -2,26 +2,17 @@ package api
 
 import (
 	"context"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/connection"
-	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
 )
 
-// taggedConnection is a connection with the tag of its version.
-type taggedConnection struct {
-	ETag string `header:"ETag"`
-	Body wire.Connection
-}
-
 // tagged answers with a connection and what is known of it.
-func (s *server) tagged(ctx context.Context) func(c connection.Connection, err error) (*taggedConnection, error) {
-	return func(c connection.Connection, err error) (*taggedConnection, error) {
+func (s *server) tagged(ctx context.Context) func(c connection.Connection, err error) (*versioned[wire.Connection], error) {
+	return func(c connection.Connection, err error) (*versioned[wire.Connection], error) {
 		if err != nil {
 			return nil, err
 		}
@@ -29,24 +20,8 @@ func (s *server) tagged(ctx context.Context) func(c connection.Connection, err e
 		if err != nil {
 			return nil, err
 		}
-		return &taggedConnection{ETag: tagOf(c.Version), Body: knownConnection(o)}, nil
+		return answerVersion(knownConnection(o), c.Version), nil
 	}
-}
-
-func tagOf(version int) string { return `"` + strconv.Itoa(version) + `"` }
-
-// versionOf reads the version that an edit is of from the body, or from
-// If-Match; 0: neither says.
-func versionOf(version int, ifMatch string) (int, error) {
-	tag := strings.TrimSpace(ifMatch)
-	if tag == "" || tag == "*" {
-		return version, nil
-	}
-	n, err := strconv.Atoi(strings.Trim(tag, `"`))
-	if err != nil || n < 1 || version != 0 && version != n {
-		return 0, fault.Field("If-Match", "If-Match is not the ETag of a connection, or not that of the version in the body.")
-	}
-	return n, nil
 }
 
 // knownConnection shows a connection with all that is known of it.
@@ -122,23 +97,23 @@ func (s *server) listConnections(ctx context.Context, who identity.Actor, _ *not
 	return listOf(all, connectionOf), err
 }
 
-func (s *server) getConnection(ctx context.Context, who identity.Actor, in *one) (*taggedConnection, error) {
+func (s *server) getConnection(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Connection], error) {
 	return s.tagged(ctx)(s.Connections.Get(ctx, who, in.ID))
 }
 
 // editConnection is a change of the settings of one connection.
 type editConnection struct {
-	ID      string `path:"id"`
-	IfMatch string `header:"If-Match" doc:"The ETag that the connection had"`
-	Body    wire.ChangedConnection
+	Matching
+	ID   string `path:"id"`
+	Body wire.ChangedConnection
 }
 
 func (in *editConnection) edit() (connection.Edit, error) {
-	version, err := versionOf(in.Body.Version, in.IfMatch)
+	version, err := in.of(in.Body.Version)
 	return connection.Edit{Settings: in.Body.Settings, Version: version}, err
 }
 
-func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *editConnection) (*taggedConnection, error) {
+func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *editConnection) (*versioned[wire.Connection], error) {
 	e, err := in.edit()
 	if err != nil {
 		return nil, err
@@ -146,7 +121,7 @@ func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *e
 	return s.tagged(ctx)(s.Connections.Update(ctx, who, in.ID, e))
 }
 
-func (s *server) rotateConnection(ctx context.Context, who identity.Actor, in *editConnection) (*taggedConnection, error) {
+func (s *server) rotateConnection(ctx context.Context, who identity.Actor, in *editConnection) (*versioned[wire.Connection], error) {
 	e, err := in.edit()
 	if err != nil {
 		return nil, err
@@ -183,11 +158,11 @@ func (s *server) deleteConnection(ctx context.Context, who identity.Actor, in *d
 	return nil, s.Connections.Delete(ctx, who, in.ID, in.Confirm)
 }
 
-func (s *server) pauseConnection(ctx context.Context, who identity.Actor, in *one) (*taggedConnection, error) {
+func (s *server) pauseConnection(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Connection], error) {
 	return s.tagged(ctx)(s.Connections.Pause(ctx, who, in.ID))
 }
 
-func (s *server) resumeConnection(ctx context.Context, who identity.Actor, in *one) (*taggedConnection, error) {
+func (s *server) resumeConnection(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Connection], error) {
 	return s.tagged(ctx)(s.Connections.Resume(ctx, who, in.ID))
 }
 

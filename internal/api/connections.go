@@ -91,7 +91,7 @@ func guideOf(g integration.Guide) wire.Guide {
 	return out
 }
 
-func (s *server) createConnection(ctx context.Context, who identity.Actor, in *with[wire.NewConnection]) (*taggedConnection, error) {
+func (s *server) createConnection(ctx context.Context, who identity.Actor, in *with[wire.NewConnection]) (*versioned[wire.Connection], error) {
 	return s.tagged(ctx)(s.Connections.Create(ctx, who, in.Body.Integration, in.Body.Settings))
 }
 

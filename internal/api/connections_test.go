@@ -34,6 +34,7 @@ func TestConnections(t *testing.T) {
 		{"bad input", connectionBadInput},
 		{"catalogue", connectionCatalogue},
 		{"delete", connectionDelete},
+		{"conflicts of what is set up", editConflicts},
 		{"idle", func(t *testing.T, n *node) { connectionIdle(t, n, &later) }},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.run(t, n.in(t)) })

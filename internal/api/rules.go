@@ -129,11 +129,21 @@ func (s *server) listPolicies(ctx context.Context, who identity.Actor, _ *nothin
 	return listOf(ps, policyOf), err
 }
 
-func (s *server) createPolicy(ctx context.Context, who identity.Actor, in *newPolicy) (*body[wire.Policy], error) {
-	return s.savePolicy(ctx, who, policyFrom(in.Body), in.Dry)
+func (s *server) createPolicy(ctx context.Context, who identity.Actor, in *newPolicy) (*versioned[wire.Policy], error) {
+	p := policyFrom(in.Body)
+	i, err := s.Access.PreviewPolicy(ctx, who, p)
+	if err != nil {
+		return nil, err
+	}
+	if in.Dry {
+		p.Version = 1
+	} else if p, err = s.Access.SavePolicy(ctx, who, p); err != nil {
+		return nil, err
+	}
+	return answerVersion(withImpact(p, i), p.Version), nil
 }
 
-func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*body[wire.Policy], error) {
+func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Policy], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
@@ -143,7 +153,7 @@ func (s *server) getPolicy(ctx context.Context, who identity.Actor, in *one) (*b
 	}
 	out := policyOf(p)
 	out.AutoSentence, err = s.Access.AutoSentence(ctx, p)
-	return answer(out), err
+	return answerVersion(out, p.Version), err
 }
 
 // DryRun is a request that may only be to look. It is exported for huma, which
@@ -157,61 +167,39 @@ type newPolicy struct {
 	Body wire.NewPolicy
 }
 
-type policyChange struct {
-	DryRun
-	ID   string `path:"id"`
-	Body wire.ChangedPolicy
-}
-
 // changePolicy changes what is given. What is left out stays: a policy must not
 // lose its approvers because somebody changed its name.
-func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *policyChange) (*body[wire.Policy], error) {
-	p, err := s.changedPolicy(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	return s.savePolicy(ctx, who, p, in.Dry)
-}
-
-// changedPolicy is a policy with a change that is not kept yet.
-func (s *server) changedPolicy(ctx context.Context, in *policyChange) (access.Policy, error) {
-	p, err := s.Access.Policy(ctx, access.PolicyID(in.ID))
-	if err != nil {
-		return p, err
-	}
+func (s *server) changePolicy(ctx context.Context, who identity.Actor, in *policyChange) (*versioned[wire.Policy], error) {
 	b := in.Body
-	set(&p.Name, b.Name)
-	set(&p.Longest, b.Longest.Given())
-	set(&p.Usual, b.Usual.Given())
-	set(&p.ReasonNeeded, b.ReasonNeeded)
-	set(&p.OnBehalf, (*access.OnBehalf)(b.OnBehalf))
-	set(&p.Waits, b.Waits.Given())
-	if b.Auto != nil {
-		p.Auto = autoFrom(b.Auto)
-	}
-	if b.Steps != nil {
-		p.Steps = stepsFrom(*b.Steps)
-	}
-	return p, nil
-}
-
-// savePolicy saves p, or with dry only says what that would touch.
-func (s *server) savePolicy(ctx context.Context, who identity.Actor, p access.Policy, dry bool) (*body[wire.Policy], error) {
-	i, err := s.Access.PreviewPolicy(ctx, who, p)
+	version, err := in.of(b.Version)
 	if err != nil {
 		return nil, err
 	}
-	if dry {
-		p.Version++
-	} else if p, err = s.Access.SavePolicy(ctx, who, p); err != nil {
-		return nil, err
-	}
+	p, i, err := s.Access.ChangePolicy(ctx, who, access.PolicyID(in.ID), version, in.Dry, func(p *access.Policy) {
+		set(&p.Name, b.Name)
+		set(&p.Longest, b.Longest.Given())
+		set(&p.Usual, b.Usual.Given())
+		set(&p.ReasonNeeded, b.ReasonNeeded)
+		set(&p.OnBehalf, (*access.OnBehalf)(b.OnBehalf))
+		set(&p.Waits, b.Waits.Given())
+		if b.Auto != nil {
+			p.Auto = autoFrom(b.Auto)
+		}
+		if b.Steps != nil {
+			p.Steps = stepsFrom(*b.Steps)
+		}
+	})
+	return answerVersion(withImpact(p, i), p.Version), err
+}
+
+// withImpact shows a policy with what an edit of it touches.
+func withImpact(p access.Policy, i access.Impact) wire.Policy {
 	out := policyOf(p)
 	out.Impact = &wire.Impact{
 		Changes: changesOf(i.Changes), Warnings: append([]string{}, i.Warnings...), Apps: i.Apps, Roles: i.Roles,
 		Waiting: i.Waiting, Grants: i.Grants, People: i.People,
 	}
-	return answer(out), nil
+	return out
 }
 
 func changesOf(list []access.PolicyChange) []wire.PolicyChange {
@@ -271,7 +259,7 @@ func autoFrom(b *wire.Auto) *access.Auto {
 }
 
 func profileOf(p access.Profile) wire.Profile {
-	return wire.Profile{ID: string(p.ID), Name: p.Name, GroupIDs: texts(p.Groups), WhomToAsk: p.WhomToAsk, CreatedAt: p.CreatedAt}
+	return wire.Profile{ID: string(p.ID), Name: p.Name, GroupIDs: texts(p.Groups), WhomToAsk: p.WhomToAsk, CreatedAt: p.CreatedAt, Edited: editedOf(p.Saved)}
 }
 
 func (s *server) listProfiles(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Profile]], error) {
@@ -282,33 +270,35 @@ func (s *server) listProfiles(ctx context.Context, who identity.Actor, _ *nothin
 	return listOf(ps, profileOf), err
 }
 
-func (s *server) createProfile(ctx context.Context, who identity.Actor, in *with[wire.NewProfile]) (*body[wire.Profile], error) {
+func (s *server) createProfile(ctx context.Context, who identity.Actor, in *with[wire.NewProfile]) (*versioned[wire.Profile], error) {
 	p, err := s.Access.SaveProfile(ctx, who, access.Profile{
 		Name: in.Body.Name, Groups: ids[identity.GroupID](in.Body.GroupIDs), WhomToAsk: in.Body.WhomToAsk,
 	})
-	return answer(profileOf(p)), err
+	return answerVersion(profileOf(p), p.Version), err
 }
 
-func (s *server) getProfile(ctx context.Context, who identity.Actor, in *one) (*body[wire.Profile], error) {
+func (s *server) getProfile(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Profile], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
 	p, err := s.Access.Profile(ctx, access.ProfileID(in.ID))
-	return answer(profileOf(p)), err
+	return answerVersion(profileOf(p), p.Version), err
 }
 
-func (s *server) changeProfile(ctx context.Context, who identity.Actor, in *oneWith[wire.ChangedProfile]) (*body[wire.Profile], error) {
-	p, err := s.Access.Profile(ctx, access.ProfileID(in.ID))
+func (s *server) changeProfile(ctx context.Context, who identity.Actor, in *profileChange) (*versioned[wire.Profile], error) {
+	b := in.Body
+	version, err := in.of(b.Version)
 	if err != nil {
 		return nil, err
 	}
-	set(&p.Name, in.Body.Name)
-	set(&p.WhomToAsk, in.Body.WhomToAsk)
-	if in.Body.GroupIDs != nil {
-		p.Groups = ids[identity.GroupID](*in.Body.GroupIDs)
-	}
-	p, err = s.Access.SaveProfile(ctx, who, p)
-	return answer(profileOf(p)), err
+	p, err := s.Access.ChangeProfile(ctx, who, access.ProfileID(in.ID), version, func(p *access.Profile) {
+		set(&p.Name, b.Name)
+		set(&p.WhomToAsk, b.WhomToAsk)
+		if b.GroupIDs != nil {
+			p.Groups = ids[identity.GroupID](*b.GroupIDs)
+		}
+	})
+	return answerVersion(profileOf(p), p.Version), err
 }
 
 type catalogueOf struct {

@@ -200,6 +200,7 @@ func newAppEdit(s *session) *cobra.Command {
 				ProvisionWorkflowID:   given(cmd, "provision-workflow", in.ProvisionWorkflowID),
 				DeprovisionWorkflowID: given(cmd, "deprovision-workflow", in.DeprovisionWorkflowID), OwnerIDs: given(cmd, "owner", in.OwnerIDs),
 				OwnerGroupIDs: given(cmd, "owner-group", in.OwnerGroupIDs), ProfileID: given(cmd, "profile", in.ProfileID),
+				EditOf: wire.EditOf{Version: a.Version},
 			}
 			if cmd.Flags().Changed("connection") {
 				c, err := s.connection(cmd.Context(), form.connection)

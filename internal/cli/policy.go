@@ -378,7 +378,7 @@ func newPolicyEdit(s *session) *cobra.Command {
 				}
 				return s.impact(p)
 			}
-			p, err = api.ChangePolicy(cmd.Context(), p.ID, in)
+			p, err = api.ChangePolicy(cmd.Context(), p.ID, p.Version, in)
 			if err != nil {
 				return err
 			}

@@ -134,6 +134,7 @@ func newProfileEdit(s *session) *cobra.Command {
 			}
 			p, err = api.ChangeProfile(cmd.Context(), p.ID, wire.ChangedProfile{
 				Name: given(cmd, "name", name), GroupIDs: given(cmd, "group", ids), WhomToAsk: given(cmd, "whom-to-ask", whom),
+				EditOf: wire.EditOf{Version: p.Version},
 			})
 			if err != nil {
 				return err

@@ -247,6 +247,7 @@ func newRoleEdit(s *session) *cobra.Command {
 				Name: given(cmd, "name", name), Description: given(cmd, "description", form.description), PolicyID: given(cmd, "policy", in.PolicyID),
 				ProvisionWorkflowID:   given(cmd, "provision-workflow", in.ProvisionWorkflowID),
 				DeprovisionWorkflowID: given(cmd, "deprovision-workflow", in.DeprovisionWorkflowID), Requestable: given(cmd, "requestable", requestable),
+				EditOf: wire.EditOf{Version: r.Version},
 			})
 			if err != nil {
 				return err

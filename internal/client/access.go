@@ -74,9 +74,12 @@ func (c *Client) CreatePolicy(ctx context.Context, in wire.NewPolicy) (wire.Poli
 	return do[wire.Policy](ctx, c, http.MethodPost, "/policies", nil, in)
 }
 
-// ChangePolicy saves a new version of a policy: all of it, not a part.
-func (c *Client) ChangePolicy(ctx context.Context, id string, in wire.NewPolicy) (wire.Policy, error) {
-	return do[wire.Policy](ctx, c, http.MethodPatch, "/policies/"+url.PathEscape(id), nil, wire.Replacing(in))
+// ChangePolicy saves a new version of a policy after the one that was seen: all of
+// it, not a part.
+func (c *Client) ChangePolicy(ctx context.Context, id string, version int, in wire.NewPolicy) (wire.Policy, error) {
+	change := wire.Replacing(in)
+	change.Version = version
+	return do[wire.Policy](ctx, c, http.MethodPatch, "/policies/"+url.PathEscape(id), nil, change)
 }
 
 // RequestFilter chooses requests; the zero value is all that the caller may see.

@@ -39,6 +39,21 @@ func (db *DB) View(ctx context.Context, fn func(tx access.Reader) error) error {
 	return db.view(ctx, func(r reader) error { return fn(r) })
 }
 
+// savedColumns are which version of something a row is.
+type savedColumns struct {
+	Version int
+	SavedBy string
+	SavedMs int64
+}
+
+func columnsOf(s access.Saved) savedColumns {
+	return savedColumns{Version: s.Version, SavedBy: string(s.SavedBy), SavedMs: ms(s.SavedAt)}
+}
+
+func (c savedColumns) saved() access.Saved {
+	return access.Saved{Version: c.Version, SavedBy: identity.PersonID(c.SavedBy), SavedAt: at(c.SavedMs)}
+}
+
 type appRow struct {
 	bun.BaseModel         `bun:"table:apps"`
 	ID                    string `bun:",pk"`
@@ -52,6 +67,7 @@ type appRow struct {
 	OwnerGroups           string
 	ProfileID             string
 	CreatedMs             int64
+	savedColumns
 }
 
 func appFrom(r appRow) (access.App, error) {
@@ -64,7 +80,7 @@ func appFrom(r appRow) (access.App, error) {
 		ID: access.AppID(r.ID), Name: r.Name, Connection: r.ConnectionID, Policy: access.PolicyID(r.PolicyID),
 		Workflows: access.Workflows{Provision: r.ProvisionWorkflowID, Deprovision: r.DeprovisionWorkflowID},
 		OnRevoke:  access.OnRevoke(r.OnRevoke), Owners: owners, OwnerGroups: groups, Profile: access.ProfileID(r.ProfileID),
-		CreatedAt: at(r.CreatedMs),
+		CreatedAt: at(r.CreatedMs), Saved: r.saved(),
 	}, err
 }
 
@@ -92,6 +108,7 @@ func (t *tx) SaveApp(ctx context.Context, a access.App) error {
 		ID: string(a.ID), Name: a.Name, ConnectionID: a.Connection, PolicyID: string(a.Policy),
 		ProvisionWorkflowID: a.Workflows.Provision, DeprovisionWorkflowID: a.Workflows.Deprovision,
 		OnRevoke: string(a.OnRevoke), Owners: text(a.Owners), OwnerGroups: text(a.OwnerGroups), ProfileID: string(a.Profile), CreatedMs: ms(a.CreatedAt),
+		savedColumns: columnsOf(a.Saved),
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return taken(err, "save app", "There is an app %s already.", a.Name)
@@ -109,6 +126,7 @@ type roleRow struct {
 	DeprovisionWorkflowID string
 	Closed                bool
 	CreatedMs             int64
+	savedColumns
 }
 
 func roleFrom(r roleRow) (access.Role, error) {
@@ -116,7 +134,7 @@ func roleFrom(r roleRow) (access.Role, error) {
 		ID: access.RoleID(r.ID), App: access.AppID(r.AppID), Name: r.Name, Description: r.Description, Policy: access.PolicyID(r.PolicyID),
 		Profile:   access.ProfileID(r.ProfileID),
 		Workflows: access.Workflows{Provision: r.ProvisionWorkflowID, Deprovision: r.DeprovisionWorkflowID},
-		Closed:    r.Closed, CreatedAt: at(r.CreatedMs),
+		Closed:    r.Closed, CreatedAt: at(r.CreatedMs), Saved: r.saved(),
 	}, nil
 }
 
@@ -143,6 +161,7 @@ func (t *tx) SaveRole(ctx context.Context, r access.Role) error {
 	row := roleRow{
 		ID: string(r.ID), AppID: string(r.App), Name: r.Name, Description: r.Description, PolicyID: string(r.Policy), ProfileID: string(r.Profile),
 		ProvisionWorkflowID: r.Workflows.Provision, DeprovisionWorkflowID: r.Workflows.Deprovision, Closed: r.Closed, CreatedMs: ms(r.CreatedAt),
+		savedColumns: columnsOf(r.Saved),
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return taken(err, "save role", "The app has a role %s already.", r.Name)

@@ -17,11 +17,12 @@ type profileRow struct {
 	Groups        string
 	WhomToAsk     string
 	CreatedMs     int64
+	savedColumns
 }
 
 func profileFrom(r profileRow) (access.Profile, error) {
 	groups, err := parse[[]identity.GroupID]("groups", r.Groups)
-	return access.Profile{ID: access.ProfileID(r.ID), Name: r.Name, Groups: groups, WhomToAsk: r.WhomToAsk, CreatedAt: at(r.CreatedMs)}, err
+	return access.Profile{ID: access.ProfileID(r.ID), Name: r.Name, Groups: groups, WhomToAsk: r.WhomToAsk, CreatedAt: at(r.CreatedMs), Saved: r.saved()}, err
 }
 
 // Profile implements [access.Reader].
@@ -44,7 +45,7 @@ func (r reader) Profiles(ctx context.Context) ([]access.Profile, error) {
 
 // SaveProfile implements [access.Tx].
 func (t *tx) SaveProfile(ctx context.Context, p access.Profile) error {
-	row := profileRow{ID: string(p.ID), Name: p.Name, Groups: text(p.Groups), WhomToAsk: p.WhomToAsk, CreatedMs: ms(p.CreatedAt)}
+	row := profileRow{ID: string(p.ID), Name: p.Name, Groups: text(p.Groups), WhomToAsk: p.WhomToAsk, CreatedMs: ms(p.CreatedAt), savedColumns: columnsOf(p.Saved)}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)
 	return taken(err, "save profile", "There is a profile %s already.", p.Name)
 }

@@ -101,6 +101,7 @@ type Profile struct {
 	GroupIDs  []string  `json:"group_ids"`
 	WhomToAsk string    `json:"whom_to_ask" doc:"Told to whoever may not ask; empty: the owners of the app"`
 	CreatedAt time.Time `json:"created_at"`
+	Edited
 }
 
 // NewProfile asks for a profile.
@@ -115,6 +116,7 @@ type ChangedProfile struct {
 	Name      *string   `json:"name,omitempty"`
 	GroupIDs  *[]string `json:"group_ids,omitempty"`
 	WhomToAsk *string   `json:"whom_to_ask,omitempty"`
+	EditOf
 }
 
 // PolicyChange is one thing in which two versions of a policy differ.

@@ -194,6 +194,7 @@ type App struct {
 	OwnerGroupIDs         []string  `json:"owner_group_ids" doc:"Their members are owners too"`
 	ProfileID             string    `json:"profile_id" doc:"Who may ask; empty: everybody"`
 	CreatedAt             time.Time `json:"created_at"`
+	Edited
 }
 
 // NewApp asks for an app. Without workflows it gets those of the bundle that
@@ -221,6 +222,7 @@ type ChangedApp struct {
 	OwnerIDs              *[]string `json:"owner_ids,omitempty"`
 	OwnerGroupIDs         *[]string `json:"owner_group_ids,omitempty"`
 	ProfileID             *string   `json:"profile_id,omitempty" doc:"Empty: everybody may ask"`
+	EditOf
 }
 
 // Role is what is asked for inside an app.
@@ -235,6 +237,7 @@ type Role struct {
 	DeprovisionWorkflowID string    `json:"deprovision_workflow_id"`
 	Requestable           bool      `json:"requestable"`
 	CreatedAt             time.Time `json:"created_at"`
+	Edited
 }
 
 // NewRole asks for a role.
@@ -256,6 +259,7 @@ type ChangedRole struct {
 	ProvisionWorkflowID   *string `json:"provision_workflow_id,omitempty"`
 	DeprovisionWorkflowID *string `json:"deprovision_workflow_id,omitempty"`
 	Requestable           *bool   `json:"requestable,omitempty"`
+	EditOf
 }
 
 // Policy says under which rules a role is given.
@@ -309,6 +313,7 @@ type ChangedPolicy struct {
 	Steps        *[]PolicyStep `json:"steps,omitempty" doc:"All of them, in this order; []: granted at once; left out: as they are"`
 	Auto         *Auto         `json:"auto,omitempty" doc:"{}: none; left out: as it is"`
 	Waits        MaybeForever  `json:"waits,omitzero" required:"false" doc:"null: 30 days; left out: as it is"`
+	EditOf
 }
 
 // Replacing returns the change that makes a policy as p says, in every part.

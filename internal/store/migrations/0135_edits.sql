@@ -1,0 +1,22 @@
+-- +goose Up
+-- Which version of them an editor saw, and who saved the one that is there.
+ALTER TABLE apps ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE apps ADD COLUMN saved_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE apps ADD COLUMN saved_ms BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE roles ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE roles ADD COLUMN saved_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE roles ADD COLUMN saved_ms BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE profiles ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE profiles ADD COLUMN saved_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE profiles ADD COLUMN saved_ms BIGINT NOT NULL DEFAULT 0;
+
+-- +goose Down
+ALTER TABLE profiles DROP COLUMN saved_ms;
+ALTER TABLE profiles DROP COLUMN saved_by;
+ALTER TABLE profiles DROP COLUMN version;
+ALTER TABLE roles DROP COLUMN saved_ms;
+ALTER TABLE roles DROP COLUMN saved_by;
+ALTER TABLE roles DROP COLUMN version;
+ALTER TABLE apps DROP COLUMN saved_ms;
+ALTER TABLE apps DROP COLUMN saved_by;
+ALTER TABLE apps DROP COLUMN version;
