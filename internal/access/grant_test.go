@@ -336,6 +336,7 @@ func TestAppBoundToAnotherConnection(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		role := w.role(access.Policy{Longest: time.Hour})
+		w.app.Version = 0 // whatever is stored
 		moved := w.app
 		moved.Connection = "con_2"
 		for state, live := range map[access.GrantState]bool{
