@@ -145,10 +145,14 @@ func shown(ctx context.Context, tx Reader, d Difference) (ShownDifference, error
 }
 
 // Differences returns what a comparison found, those that ask for a decision
-// first.
+// first. Who has a role without a grant is nobody of an owner's app: such are
+// shown to administrators alone, and counted for all.
 func (s *Service) Differences(ctx context.Context, who identity.Actor, app AppID, f DifferenceFilter) (list []ShownDifference, err error) {
 	if _, err := s.Comparison(ctx, who, app, f.Comparison); err != nil {
 		return nil, err
+	}
+	if f.Kinds = kindsFor(who, f.Kinds); len(f.Kinds) == 0 {
+		return nil, nil
 	}
 	err = s.store.View(ctx, func(tx Reader) error {
 		ds, err := tx.Differences(ctx, f)
@@ -166,6 +170,16 @@ func (s *Service) Differences(ctx context.Context, who identity.Actor, app AppID
 	return list, wrap("list differences", err)
 }
 
+// kindsFor returns those of the kinds that who may see; nil is all.
+func kindsFor(who identity.Actor, kinds []DifferenceKind) []DifferenceKind {
+	if kinds == nil {
+		for _, k := range DifferenceKinds() {
+			kinds = append(kinds, DifferenceKind(k.Code))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(kinds), func(k DifferenceKind) bool { return k == DifferenceUnmanaged && !who.Admin })
+}
+
 // Difference returns one difference of an app.
 func (s *Service) Difference(ctx context.Context, who identity.Actor, app AppID, id DifferenceID) (d ShownDifference, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
@@ -176,7 +190,7 @@ func (s *Service) Difference(ctx context.Context, who identity.Actor, app AppID,
 		if err != nil {
 			return err
 		}
-		if one.App != app {
+		if one.App != app || len(kindsFor(who, []DifferenceKind{one.Kind})) == 0 {
 			return missing("difference", string(id))
 		}
 		d, err = shown(ctx, tx, one)

@@ -436,6 +436,17 @@ func TestWhoSettles(t *testing.T) {
 		if d.grant(g.ID).State != access.GrantChanged {
 			t.Errorf("it is %s", d.grant(g.ID).State)
 		}
+		// Who has a role without a grant is shown to administrators, and counted for owners.
+		c, all := d.compare(account("rita", "Viewer"), account("stranger", "Creator"))
+		owners, err := d.svc.Differences(t.Context(), as(olga), d.app.ID, access.DifferenceFilter{Comparison: c.ID})
+		if err != nil || len(all) != 2 || len(owners) != 1 || owners[0].Kind != access.DifferenceRole || c.Counts.Unmanaged != 1 {
+			t.Errorf("an owner sees %+v of %d, %v", owners, len(all), err)
+		}
+		for _, row := range all {
+			if _, err := d.svc.Difference(t.Context(), as(olga), d.app.ID, row.ID); (row.Kind == access.DifferenceUnmanaged) != (fault.KindOf(err) == fault.NotFound) {
+				t.Errorf("%s for an owner: %v", row.Kind, err)
+			}
+		}
 		events, err := d.db.Events(t.Context(), audit.Filter{Kinds: []string{string(identity.ActRefused)}})
 		if err != nil || len(events) < 10 {
 			t.Errorf("%d refusals were recorded, %v", len(events), err)

@@ -67,7 +67,10 @@ var topics = map[audit.Kind]topic{
 	access.GrantHasEnded:       {"grant.ended", string(access.GrantEnded)},
 	access.GrantIsOverdue:      {"grant.overdue", string(access.GrantOverdue)},
 	access.GrantMerged:         {"grant.ended", string(access.GrantEnded)}, // another goes on for it
+	access.GrantAccepted:       {"grant.ended", string(access.GrantEnded)},
+	access.GrantFound:          {"grant.activated", string(access.GrantActive)},
 	runFailed:                  {"run.failed", "failed"},
+	runUnknown:                 {"run.unknown", "outcome_unknown"},
 	connectionDegraded:         {"connection.degraded", "degraded"},
 	connectionShut:             {"connection.needs_attention", "needs_attention"},
 	patExpiring:                {"pat.expiring", ""},
@@ -79,6 +82,7 @@ var topics = map[audit.Kind]topic{
 // but the name.
 const (
 	runFailed          audit.Kind = "run.failed"
+	runUnknown         audit.Kind = "run.unknown"
 	connectionDegraded audit.Kind = "connection.degraded"
 	connectionShut     audit.Kind = "connection.needs_attention"
 	connectionHealthy  audit.Kind = "connection.healthy"

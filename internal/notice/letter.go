@@ -55,7 +55,7 @@ func (s scene) letters() []addressed {
 		return s.waiting()
 	case access.RequestWasApproved, access.RequestWasDenied, access.RequestHasLapsed:
 		return s.decided()
-	case access.GrantActivated, Expiring, access.GrantRevoked, access.GrantHasEnded, access.GrantExtended, access.GrantReduced:
+	case access.GrantActivated, Expiring, access.GrantRevoked, access.GrantHasEnded, access.GrantAccepted, access.GrantExtended, access.GrantReduced:
 		return s.course()
 	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, access.GrantDrifted, access.RequestUndecidable, WebhookDisabled:
 		return s.trouble()

@@ -34,6 +34,9 @@ func TestTroubleOfConnectionsAndRunsIsTold(t *testing.T) {
 			{"connection.healthy", "connection:con_1", "needs_attention", "connection.recovered", ""},
 			{"pat.expiring", "connection:con_1", "", "pat.expiring", "ana: The token of the connection Acme ends soon"},
 			{"run.failed", "run:run_1", "", "run.failed", ""},
+			{"run.unknown", "run:run_1", "", "run.unknown", ""},
+			{access.GrantAccepted, "grant:grt_1", "", "grant.ended", ""},
+			{access.GrantFound, "grant:grt_1", "", "grant.activated", ""},
 		} {
 			n++
 			w.must(db.RecordEvents(context.WithoutCancel(t.Context()), audit.Event{

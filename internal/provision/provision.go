@@ -348,16 +348,23 @@ func (p *Provisioner) report(ctx context.Context, t task, log []workflow.LogLine
 	return p.Runs.SaveRun(ctx, run, p.failedEvents(t, run)...)
 }
 
-// RunFailed is recorded of a run that somebody or the clock had started; what
-// became of a grant or a request is told as that of theirs.
-const RunFailed audit.Kind = "run.failed"
+// Recorded of a run that somebody or the clock had started; what became of a
+// grant or a request is told as that of theirs.
+const (
+	RunFailed  audit.Kind = "run.failed"  // also: it crashed
+	RunUnknown audit.Kind = "run.unknown" // whether its change was made is not known
+)
+
+// badEnds are the ends of a run that somebody must be told of.
+var badEnds = map[workflow.RunState]audit.Kind{workflow.RunFailed: RunFailed, workflow.RunCrashed: RunFailed, workflow.RunUnknown: RunUnknown}
 
 func (p *Provisioner) failedEvents(t task, run workflow.Run) []audit.Event {
-	if run.State != workflow.RunFailed || t.Kind != jobManual && t.Kind != jobScheduled {
+	kind, bad := badEnds[run.State]
+	if !bad || t.Kind != jobManual && t.Kind != jobScheduled {
 		return nil
 	}
 	return []audit.Event{{
-		At: p.Now(), Kind: RunFailed, Actor: identity.System().String(), Subject: "run:" + run.ID,
+		At: p.Now(), Kind: kind, Actor: identity.System().String(), Subject: "run:" + run.ID,
 		Data: map[string]string{"run": run.ID, "workflow": run.Workflow, "code": run.Problem.Code, "message": run.Problem.Message},
 	}}
 }

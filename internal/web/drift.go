@@ -64,6 +64,7 @@ type driftSheet struct {
 	whole     *access.Comparison // the newest that came to its end well; nil: none
 	rows      []access.ShownDifference
 	unmanaged bool // the rows are of users without a grant
+	admin     bool // who looks may see those users
 	next      string
 	settled   map[access.DifferenceID]string // which decision settled a row, and whose
 }
@@ -76,7 +77,7 @@ const (
 
 func (s *site) driftBoard(r *Request) error {
 	ctx, id := r.Context(), access.AppID(r.Thing("app"))
-	v := driftSheet{unmanaged: r.Value(driftShow) == driftUnmanaged}
+	v := driftSheet{unmanaged: r.Value(driftShow) == driftUnmanaged, admin: r.Actor.Admin}
 	var err error
 	if v.app, err = s.Access.App(ctx, id); err != nil {
 		return err

@@ -447,7 +447,7 @@ func driftFound(v driftSheet) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if v.whole.Counts.Unmanaged > 0 {
+		} else if v.whole.Counts.Unmanaged > 0 && v.admin {
 			templ_7745c5c3_Err = ui.ButtonLink("outline", "", plural(v.whole.Counts.Unmanaged, "user has a role", "users have a role")+" without a grant", driftAddress(v.app.ID)+"?"+driftShow+"="+driftUnmanaged).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
