@@ -29,11 +29,11 @@ func TestWhoSeesARun(t *testing.T) {
 		r.does(func(ctx context.Context, t workflow.Task) (string, error) {
 			return "", errors.Join(db.SaveStep(ctx, t.Journal.Epoch, workflow.Step{
 				Run: t.Run, Seq: 1, Name: "tableau.request", State: workflow.StepDone, Attempt: 1, StartedAt: time.Now(), EndedAt: time.Now(),
-				Input:  `{"path":"/sites/x/datasources/y","body":{"connection":{"userName":"svc","password":"hunter2"}}}`,
-				Output: `{"connectedApplicationSecret":{"id":"s1","value":"hunter2"},"users":[{"name":"bo@acme.example"}]}`,
-				Calls:  []workflow.Call{{Kind: "call", Method: "GET", Path: "/users?filter=name:eq:bo@acme.example", Err: "Get /users?filter=name:eq:bo@acme.example: EOF"}},
-				Change: &workflow.Change{What: "the site role of rita", Before: "Viewer", After: "Creator", Body: `{"token":"hunter2"}`},
-				Log:    []workflow.LogLine{{Text: "bo@acme.example is idle"}},
+				Input:   `{"path":"/sites/x/datasources/y","body":{"connection":{"userName":"svc","password":"hunter2"}}}`,
+				Output:  `{"connectedApplicationSecret":{"id":"s1","value":"hunter2"},"users":[{"name":"bo@acme.example"}]}`,
+				Calls:   []workflow.Call{{Kind: "call", Method: "GET", Path: "/users?filter=name:eq:bo@acme.example", Err: "Get /users?filter=name:eq:bo@acme.example: EOF"}},
+				Change:  &workflow.Change{What: "the site role of rita", Before: "Viewer", After: "Creator", Body: `{"token":"hunter2"}`},
+				Log:     []workflow.LogLine{{Text: "bo@acme.example is idle"}},
 				Problem: workflow.Problem{Message: "Tableau said no.", Detail: "bo@acme.example is not idle"},
 			}), fault.New(fault.Upstream, "not a function").WithCode("script_mistake").WithDetail("at tableau.users.findd for bo@acme.example"))
 		})

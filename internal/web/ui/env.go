@@ -19,7 +19,7 @@ type Env struct {
 	Address   string // of the page, with its query
 	Theme     Theme
 	Pulse     string // from before the page was read: its live parts ask for what changed since
-	KeysOff   bool // single keys do nothing
+	KeysOff   bool   // single keys do nothing
 	Version   string
 
 	SignedIn bool
