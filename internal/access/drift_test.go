@@ -87,7 +87,7 @@ func (d *drifting) compared(accounts ...access.Account) access.Comparison {
 
 func (d *drifting) differences(id access.ComparisonID) []access.ShownDifference {
 	d.t.Helper()
-	list, err := d.svc.Differences(d.t.Context(), as(olga), d.app.ID, access.DifferenceFilter{Comparison: id})
+	list, err := d.svc.Differences(d.t.Context(), as(ana), d.app.ID, access.DifferenceFilter{Comparison: id})
 	d.must(err)
 	return list
 }
