@@ -28,9 +28,13 @@ type home struct {
 	admin       bool
 }
 
+// unfinished says whether a site is connected of which nobody can ask for
+// anything yet.
+func (h home) unfinished() bool { return h.admin && len(h.connections) > 0 && len(h.dir.apps) == 0 }
+
 // quiet says whether there is nothing to do.
 func (h home) quiet() bool {
-	return len(h.box.requests)+len(h.tasks)+len(h.trouble) == 0 && !slices.ContainsFunc(h.connections, troubled)
+	return !h.unfinished() && len(h.box.requests)+len(h.tasks)+len(h.trouble) == 0 && !slices.ContainsFunc(h.connections, troubled)
 }
 
 func troubled(c connection.Overview) bool {
