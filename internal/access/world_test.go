@@ -285,7 +285,7 @@ func (w *world) last() audit.Event {
 }
 
 // runs lists the runs of a grant, the oldest first.
-func (w *world) runs(g access.GrantID) []workflow.Listed {
+func (w *world) runs(g access.GrantID) []workflow.Run {
 	w.t.Helper()
 	listed, err := w.db.Runs(w.t.Context(), workflow.RunFilter{Grant: string(g)})
 	w.must(err)
