@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
@@ -102,6 +103,64 @@ export default async function run() {
 				if n := effects[i+1].Load(); s.State != workflow.StepDone || n != 1 {
 					t.Errorf("cut off at %d: step %d is %s, its effect was made %d times", at, i+1, s.State, n)
 				}
+			}
+		}
+	})
+}
+
+// G4: a step that was cut off after its change was perhaps sent, and that cannot
+// read afterwards what became of it, has an unknown outcome, whatever it is that
+// keeps it from reading. What it set out to change stays recorded.
+func TestCutOffAndNotReadAgain(t *testing.T) {
+	t.Parallel()
+	change := workflow.Change{What: "it", Before: "Viewer", After: "Creator"}
+	refused := fault.New(fault.Upstream, "Tableau refuses the token.").WithCode("denied")
+	tests := map[string]struct {
+		again func(guard workflow.Guard) ([]byte, error) // what the step comes to when it is begun again
+		state workflow.StepState
+		code  string
+	}{
+		"not read":         {func(workflow.Guard) ([]byte, error) { return nil, refused }, workflow.StepFailed, "outcome_unknown"},
+		"read, it is done": {func(workflow.Guard) ([]byte, error) { return []byte("2"), nil }, workflow.StepDone, ""},
+		"read and refused": {func(g workflow.Guard) ([]byte, error) {
+			return nil, errors.Join(g.Intend(t.Context(), change), refused)
+		}, workflow.StepFailed, "denied"},
+	}
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		b := newBench(t, cfg)
+		b.install(`import { sys } from "margay/sys";
+export default async function run() { await sys.do(1); return { note: "done", role: null }; }`)
+		e := b.start()
+		for name, tt := range tests {
+			reached := make(chan struct{}, 1)
+			var begun atomic.Bool
+			b.systems.act = func(ctx context.Context, _ []byte, guard workflow.Guard, _ func(workflow.Call)) ([]byte, error) {
+				if !begun.CompareAndSwap(false, true) {
+					return tt.again(guard)
+				}
+				if err := guard.Intend(ctx, change); err != nil {
+					return nil, err
+				}
+				if err := guard.Ask(ctx); err != nil {
+					return nil, err
+				}
+				reached <- struct{}{}
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			id := "run_" + strings.ReplaceAll(name, " ", "_")
+			keepRun(t, b.db, id, "usr_1")
+			<-reached
+			b.stop(e)
+			e = b.start()
+
+			steps, err := b.wait(e, id)
+
+			if len(steps) != 1 || steps[0].State != tt.state || steps[0].Problem.Code != tt.code || steps[0].Change == nil || *steps[0].Change != change {
+				t.Errorf("%s: %+v", name, steps)
+			}
+			if tt.code != "" && fault.Public(err).Code != tt.code || tt.code == "" && err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 	})

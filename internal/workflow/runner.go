@@ -233,10 +233,14 @@ const showAfter = 500 * time.Millisecond
 // what the call itself came to is in the step. before is the change that an
 // execution before this one may have sent.
 func (x *execution) step(ctx context.Context, s Step, args json.RawMessage, before *Change) (Step, error) {
+	s.Change = before // until it is known better
 	g := &stepGuard{x: x, step: s}
 	show := time.AfterFunc(showAfter, func() { g.show(ctx) }) // for people to see: nothing hangs on it
 	value, err := x.act(ctx, s.Name, args, g)
 	show.Stop()
+	if err != nil && before != nil && !g.intended && g.failed == nil && ctx.Err() == nil {
+		err = errNotReadAgain(err)
+	}
 	s = g.end(value, err)
 	if g.failed != nil {
 		return s, g.failed // what became of the step could not be told apart from what we do not know
@@ -253,6 +257,14 @@ func (x *execution) step(ctx context.Context, s Step, args json.RawMessage, befo
 		return s, errors.Join(context.Cause(ctx), x.runner.store.SaveStep(context.WithoutCancel(ctx), x.task.Journal.Epoch, s))
 	}
 	return s, x.save(ctx, s)
+}
+
+// errNotReadAgain is the problem of a step that had perhaps sent its change when
+// it was cut off, and then could not read what became of it.
+func errNotReadAgain(err error) error {
+	f := fault.Public(err)
+	return fault.New(fault.Unavailable, "The step was cut off after its change was perhaps sent, and what became of it could not be read: %s", f.Message).
+		WithCode("outcome_unknown").WithHint("%s", f.Hint).WithDetail(f.Detail).Because(err)
 }
 
 // save keeps a step, however long our own database takes.
@@ -280,18 +292,20 @@ func (x *execution) act(ctx context.Context, name string, args json.RawMessage, 
 type stepGuard struct {
 	x *execution
 
-	mu     sync.Mutex
-	step   Step
-	ended  bool
-	sent   bool  // a change was sent, or was about to be
-	failed error // why the row could not be kept: the run cannot go on
+	mu    sync.Mutex
+	step  Step
+	ended bool
+	// intended: a change is to be sent, after what is there was read.
+	intended bool
+	sent     bool  // a change was sent, or was about to be
+	failed   error // why the row could not be kept: the run cannot go on
 }
 
 // Intend implements [Guard]: a step without an outcome is then known to have
 // perhaps happened.
 func (g *stepGuard) Intend(ctx context.Context, c Change) error {
 	g.mu.Lock()
-	g.step.Change = &c
+	g.step.Change, g.intended = &c, true
 	s := g.step
 	g.mu.Unlock()
 	if err := g.x.save(ctx, s); err != nil {
