@@ -203,10 +203,12 @@ func (s Scale) less(found, role string) bool {
 	return own >= 0 && (found == "" || found == s.None || rank >= 0 && rank < own)
 }
 
+const roleTooWeak = "role_too_weak"
+
 // tooLittle is the problem of a run that was to set up g and ended with less.
 func (g Grant) tooLittle(found string) Problem {
 	return Problem{
-		Code: "role_too_weak", Message: "The workflow ended with " + foundText(found) + ", which holds less than " + g.RoleName + ".",
+		Code: roleTooWeak, Message: "The workflow ended with " + foundText(found) + ", which holds less than " + g.RoleName + ".",
 		Hint: "Look at what the workflow did, mend it, and retry.",
 	}
 }
@@ -240,8 +242,10 @@ func (g Grant) moves() bool {
 }
 
 // restoring says whether g is to be set up once more in place of what somebody
-// had changed.
-func (g Grant) restoring() bool { return !g.Outside.At.IsZero() && g.wants(JobProvision) }
+// had changed, or was and may be tried again.
+func (g Grant) restoring() bool {
+	return !g.Outside.At.IsZero() && (g.State == GrantSettingUp || g.State == GrantNotSetUp)
+}
 
 // remaining returns those of a person's other grants on the site that still give
 // their role when g ends. One that somebody changed, but that is weaker than g,
@@ -252,10 +256,11 @@ func remaining(g Grant, others []Grant, scale Scale) []Grant {
 	})
 }
 
-// overwritten returns g, which is to be restored, with what a run of another
-// grant put in the place of what was found: that is no change of a stranger's.
-func (g Grant) overwritten(o Outcome) (Grant, bool) {
-	if !g.restoring() || g.Outside.Found != *o.Before || *o.Before == o.Proof.Role {
+// overwritten returns g, which is to be restored, with what a run of the grant by
+// put there, or found there as its own: that is no change of a stranger's.
+func (g Grant) overwritten(by Grant, o Outcome) (Grant, bool) {
+	ours := *o.Before != o.Proof.Role || by.State == GrantActive && by.RoleName == o.Proof.Role
+	if !g.restoring() || !ours || g.Outside.Found == o.Proof.Role {
 		return g, false
 	}
 	g.Outside.Found = o.Proof.Role
@@ -271,7 +276,7 @@ func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time)
 		return nil, nil
 	}
 	for _, other := range others {
-		if next, ours := other.overwritten(o); ours {
+		if next, ours := other.overwritten(g, o); ours {
 			changed = append(changed, next)
 		}
 	}
@@ -293,8 +298,8 @@ func othersAfter(g Grant, others []Grant, o Outcome, scale Scale, now time.Time)
 		switch {
 		case !isBroken(other):
 			next, told = other.found(now)
-		case ours:
-		case !wrote || wasBroken(other): // else it is what the run itself did
+		case ours && !scale.less(o.Proof.Role, other.RoleName):
+		case !wrote || wasBroken(other) || other.State == GrantChanged: // else it is what the run itself did
 			next, told = other.drift(o.Proof.Role, o.Run, now)
 		}
 		if len(told) > 0 {
@@ -404,6 +409,8 @@ func (c comparison) comparePerson(grants []Grant, index accountIndex, held map[s
 	busy, partly := false, false // partly: something is there of what could not be set up
 	for _, g := range grants {
 		busy, partly = busy || c.busy(g), partly || g.State == GrantNotSetUp && g.holds()
+		// Whether that is there nobody knows, so it is nobody's change.
+		busy = busy || g.State == GrantNotSetUp && g.Problem.Unsure && account != nil && account.Role == g.RoleName
 		if (g.State == GrantActive || g.State == GrantChanged) && c.scale.Rank(g.RoleName) >= 0 {
 			stand = append(stand, g)
 		}

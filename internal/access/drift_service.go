@@ -241,11 +241,18 @@ func maySettle(who identity.Actor, app App) error {
 // nobody there; when another is known meanwhile, they are asked anew. nil is
 // whatever is known.
 func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id GrantID, note string, seen *string) (Grant, error) {
+	scale, err := s.scaleOf(ctx, id)
+	if err != nil {
+		return Grant{}, wrap("accept grant", err)
+	}
 	return s.change(ctx, who, id, "accept", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
 		if err := maySettle(who, app); err != nil {
 			return g, nil, nil, err
 		}
 		if err := g.stillFound(seen); err != nil {
+			return g, nil, nil, err
+		}
+		if err := unsettled(ctx, tx, g, scale); err != nil {
 			return g, nil, nil, err
 		}
 		g, events, err := g.accept(who, note, s.now())
@@ -254,6 +261,22 @@ func (s *Service) AcceptChange(ctx context.Context, who identity.Actor, id Grant
 		}
 		return g, events, nil, err
 	})
+}
+
+// unsettled says why what was found in the place of g cannot be kept now, or nil:
+// a run that ends stronger access of the person may put there what g gives.
+func unsettled(ctx context.Context, tx Reader, g Grant, scale Scale) error {
+	ending, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantEnding, GrantOverdue}})
+	if err != nil || g.State != GrantChanged {
+		return err
+	}
+	for _, other := range ending {
+		if len(remaining(other, []Grant{g}, scale)) > 0 {
+			return fault.New(fault.Conflict, "%s of this person is being ended, and what is there may change by that.", other.RoleName).WithCode("being_changed").
+				WithHint("Wait until %s has ended, or end this access too.", other.ID)
+		}
+	}
+	return nil
 }
 
 // Restore has a grant set up once more that somebody changed in the other

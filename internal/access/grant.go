@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +48,13 @@ type Problem struct {
 	Hint    string
 	Detail  string
 	Run     string `json:",omitempty"` // the run that had it
+	// Unsure says that an earlier run may have done it all the same: what became
+	// of what that sent was not read since.
+	Unsure bool `json:",omitempty"`
 }
+
+// settled lists the problems of runs that know that the access is not there.
+var settled = []string{"user_missing", roleTooWeak}
 
 // Proof is what the other system reported when a run was done.
 type Proof struct {
@@ -207,10 +214,14 @@ func (g Grant) started(now time.Time) Grant {
 }
 
 // partly returns g, which could not be set up, with its time running if the run
-// changed something all the same: what is there of it must end too.
+// changed something all the same, or one before it may have: what is there of it
+// must end too.
 func (g Grant) partly(o Outcome, now time.Time) Grant {
-	if g.State != GrantNotSetUp || !o.Wrote {
+	if g.State != GrantNotSetUp || !o.Wrote && !g.Problem.Unsure {
 		return g
+	}
+	if !o.Wrote {
+		return g.started(now)
 	}
 	g.Problem.Hint = strings.TrimSpace(g.Problem.Hint + " Something was changed before that: it is taken back when the access ends, or when you end it.")
 	return g.started(now)
@@ -238,6 +249,8 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
 	}
 	p.Run = g.Run
+	before := g.Problem
+	p.Unsure = kind == JobProvision && p.Code != ProblemUnknown && (before.Code == ProblemUnknown || before.Unsure) && !slices.Contains(settled, p.Code)
 	g.Problem, g.NextTry, g.Task, g.WaitsFor = p, time.Time{}, "", ""
 	state, what := GrantNotSetUp, GrantFailed
 	switch {
@@ -255,7 +268,7 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 // again returns g with the run that tries its present change once more after
 // its problem, and that run's job; nil when nothing is tried by itself any more.
 func (g Grant) again(kind JobKind, run string, now time.Time) (Grant, *Job) {
-	delay, ok := retryDelay(g.Attempts), kind == JobDeprovision || g.Problem.Code == ProblemUnknown
+	delay, ok := retryDelay(g.Attempts), kind == JobDeprovision || g.Problem.Code == ProblemUnknown || g.Problem.Unsure
 	if !ok {
 		delay, ok = healDelay(g.Problem.Code, g.Attempts, now.Sub(g.ChangeAt))
 	}

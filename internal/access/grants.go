@@ -294,9 +294,14 @@ func (o Outcome) stale() bool { return o.Problem != nil && o.Problem.Code == Err
 // be asked again. A run that the grant no longer waits for changes nothing; that
 // is recorded too. A failed end is tried again, without end.
 func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
-	scale, err := s.scaleOf(ctx, o)
-	if err != nil {
-		return Grant{}, wrap("report run", err)
+	var scale Scale
+	var err error
+	if o.Problem == nil && (o.Before != nil || o.Kind == JobProvision) {
+		// By it is told whether a role that was set up holds less than the granted
+		// one, and what became of the person's other grants.
+		if scale, err = s.scaleOf(ctx, o.Grant); err != nil {
+			return Grant{}, wrap("report run", err)
+		}
 	}
 	var reported Grant
 	err = s.store.Change(ctx, func(tx Tx) error {
@@ -345,7 +350,11 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 				g, events = g.confirm(o.Proof, now)
 			}
 		default:
-			given, err := givenByOthers(ctx, tx, g, o.Proof.Role)
+			given, err := givenByOthers(ctx, tx, g, o.Proof.Role, GrantActive, GrantSettingUp, GrantEnding, GrantOverdue)
+			if err != nil {
+				return err
+			}
+			ours, err := givenByOthers(ctx, tx, g, o.Proof.Role, counted...)
 			if err != nil {
 				return err
 			}
@@ -354,7 +363,7 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 				g, job = g.again(o.Kind, s.newID("run"), now)
 				break
 			}
-			changed := g.changedOutside(o) && !given
+			changed := g.changedOutside(o) && !ours
 			g, events = g.finish(o.Proof, now)
 			if changed {
 				g, events = g.leftAlone(o.Proof.Role, now, events)
@@ -394,15 +403,10 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// scaleOf returns the scale of the system that the run read: by it is told
-// whether a role that was set up holds less than the granted one, and what became
-// of the person's other grants.
-func (s *Service) scaleOf(ctx context.Context, o Outcome) (Scale, error) {
-	if o.Problem != nil || o.Before == nil && o.Kind != JobProvision {
-		return Scale{}, nil
-	}
+// scaleOf returns the scale of the system that a grant is on.
+func (s *Service) scaleOf(ctx context.Context, id GrantID) (Scale, error) {
 	var g Grant
-	err := s.store.View(ctx, func(tx Reader) (err error) { g, err = tx.Grant(ctx, o.Grant); return err })
+	err := s.store.View(ctx, func(tx Reader) (err error) { g, err = tx.Grant(ctx, id); return err })
 	if err != nil {
 		return Scale{}, err
 	}
@@ -419,15 +423,16 @@ func others(ctx context.Context, tx Reader, g Grant, o Outcome) ([]Grant, error)
 	return slices.DeleteFunc(all, func(other Grant) bool { return other.ID == g.ID }), err
 }
 
-// givenByOthers says whether another grant of the person on the site gives a role,
-// or is about to give it or to take it back.
-func givenByOthers(ctx context.Context, tx Reader, g Grant, role string) (bool, error) {
-	live, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantSettingUp, GrantEnding, GrantOverdue}})
-	return slices.ContainsFunc(live, func(other Grant) bool { return other.ID != g.ID && other.RoleName == role }), err
+// givenByOthers says whether another grant of the person on the site, in one of
+// the states, is for a role.
+func givenByOthers(ctx context.Context, tx Reader, g Grant, role string, states ...GrantState) (bool, error) {
+	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: states})
+	return slices.ContainsFunc(all, func(other Grant) bool { return other.ID != g.ID && other.RoleName == role }), err
 }
 
 // changedOutside says whether a run that took nothing back found what g does not
-// give. If no other grant gives it, somebody else set it, and it is theirs.
+// give. If no other grant gives it, or may have, somebody else set it, and it is
+// theirs.
 func (g Grant) changedOutside(o Outcome) bool {
 	return o.Found && !g.SetUp.At.IsZero() && o.Proof.Role != g.RoleName && g.wants(JobDeprovision)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 )
 
@@ -99,7 +100,7 @@ func (m *memory) Person(_ context.Context, id identity.PersonID) (identity.Perso
 }
 
 func (m *memory) App(_ context.Context, id access.AppID) (access.App, error) {
-	return find(m.apps, id, errEngine)
+	return find(m.apps, id, fault.New(fault.NotFound, "There is no such app."))
 }
 
 func (m *memory) Apps(context.Context) ([]access.App, error) {

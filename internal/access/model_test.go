@@ -40,8 +40,8 @@ func TestModel(t *testing.T) {
 		l.live(rt)
 		acts += l.acts
 		sequences++
-		for what, n := range l.seen {
-			seen[what] += n
+		for what := range l.seen {
+			seen[what]++
 		}
 	})
 	if t.Failed() || !flagsAsPromised() {
@@ -50,10 +50,12 @@ func TestModel(t *testing.T) {
 	if sequences < modelSequences || acts < modelSequences*modelSteps {
 		t.Errorf("%d acts in %d sequences, %d in %d are promised", acts, sequences, modelSequences*modelSteps, modelSequences)
 	}
-	// A model that does not come far proves little.
+	// A model that does not come far proves little. Each of these is in one sequence
+	// of fifteen or more, so that none is missed by chance.
 	for _, what := range []string{
 		"active", "not_set_up", "overdue_to_end", "ended", "extended", "merged", "reduced", "revoked", "begun", "expired", "denied", "retried", "by hand", "superseded",
 		"stopped before", "stopped after", "begun again", "answer lost", "left alone", "fell back", "nobody there",
+		"changed_outside", "compared", "list failed", "found again", "restored", "changed again", "accepted", "resolved", "not resolved",
 	} {
 		if seen[what] == 0 {
 			t.Errorf("%s: never seen in %d acts", what, acts)
@@ -73,6 +75,7 @@ func TestModelOnDatabases(t *testing.T) {
 			}
 			n := &node{Store: db, first: int(w.next.Load())}
 			db.Use(storetest.AuditKey, n.enqueue)
+			db.UseComparisons(func(context.Context, *sql.Tx, access.Comparison) error { return nil })
 			// What is left of the sequence before is that of others.
 			people := [2]identity.PersonID{identity.PersonID(fmt.Sprint("usr_rita", left)), identity.PersonID(fmt.Sprint("usr_sam", left))}
 			for _, p := range people {
@@ -151,7 +154,17 @@ type work struct {
 	before  string // the role that was read before the write
 	outcome access.Outcome
 	puts    int
+	settles bool // what is there since is what it was to set
+	sight   sight
 	strange int // changes by strangers that were there when it wrote
+}
+
+// sight is what was read of somebody on the site: by a run, or in a list.
+type sight struct {
+	before  string // the role that was there, "" for nobody
+	role    string // the one that is there since, when a run wrote
+	strange bool   // a stranger had changed it
+	puts    int    // our own writes to the person until then
 }
 
 type phase int
@@ -177,7 +190,9 @@ type expected struct {
 	ends     time.Time
 	revoked  bool
 	byHand   bool
-	overtook bool // merged into another
+	overtook bool           // merged into another
+	outside  access.Outside // what it was last told as changed to
+	unsure   bool           // a run may have set it up, and nobody has read since
 }
 
 // roleOf is a role of the model: where it is given, and whether by hand.
@@ -210,10 +225,17 @@ type life struct {
 	requests map[access.RequestID]access.RequestState
 	grants   map[access.GrantID]*expected
 
-	there   map[identity.PersonID]string // the site: who has which role; absent: is not there
-	strange map[identity.PersonID]bool   // a stranger changed it, and no run of ours has since
-	changes map[identity.PersonID]int    // how often strangers did
-	seen    map[string]int               // how often what happened
+	there   map[identity.PersonID]string    // the site: who has which role; absent: is not there
+	strange map[identity.PersonID]bool      // a stranger changed it, and no run of ours has since
+	untold  map[identity.PersonID]bool      // likewise, and no run of ours has reported so
+	blurred map[identity.PersonID]bool      // a run of ours could not say what it had read before it wrote
+	wrote   map[identity.PersonID]int       // how often our runs did
+	changes map[identity.PersonID]int       // how often strangers did
+	last    map[access.GrantID]access.Grant // as they were last told of
+	seen    map[string]int                  // how often what happened
+	app     access.AppID                    // of the site
+	list    *listed                         // the list that a comparison reads now
+	found   []access.ShownDifference        // what the last comparison found
 	puts    int
 	lost    int // answers to writes that never came
 	moved   int // changes of what somebody should have
@@ -223,7 +245,8 @@ func newLife(t *rapid.T, n *node, rita, sam identity.PersonID) *life {
 	l := &life{
 		t: t, n: n, nextID: n.first, requests: map[access.RequestID]access.RequestState{}, grants: map[access.GrantID]*expected{},
 		now:  time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
-		rita: rita, sam: sam, there: map[identity.PersonID]string{rita: nothing, sam: nothing}, strange: map[identity.PersonID]bool{}, changes: map[identity.PersonID]int{}, seen: map[string]int{},
+		rita: rita, sam: sam, there: map[identity.PersonID]string{rita: nothing, sam: nothing}, strange: map[identity.PersonID]bool{}, untold: map[identity.PersonID]bool{},
+		last: map[access.GrantID]access.Grant{}, wrote: map[identity.PersonID]int{}, blurred: map[identity.PersonID]bool{}, changes: map[identity.PersonID]int{}, seen: map[string]int{},
 	}
 	l.svc = access.NewService(n, anyRole{}, func() time.Time { return l.now }, func(prefix string) string {
 		l.nextID++
@@ -254,6 +277,9 @@ func newLife(t *rapid.T, n *node, rita, sam identity.PersonID) *life {
 			r.id, r.connection = role.ID, a.connection
 			l.roles = append(l.roles, r)
 		}
+		if a.connection == site {
+			l.app = app.ID
+		}
 	}
 	return l
 }
@@ -269,6 +295,7 @@ func (l *life) live(t *rapid.T) {
 	acts := map[string]func(*rapid.T){
 		"file": l.file, "approve": l.approve, "deny": l.deny, "withdraw": l.withdraw, "revoke": l.revoke, "revokeAll": l.revokeAll, "extend": l.extend, "reduce": l.reduce,
 		"retry": l.retry, "clock": l.clock, "task": l.task, "stranger": l.stranger, "again": l.again,
+		"compare": l.compare, "compared": l.compare, "restore": l.restore, "accept": l.accept, "resolve": l.resolve,
 		// Most of what happens is runs going on: rapid likes what sorts first.
 		"a run": l.run, "a run again": l.run, "a run once more": l.run, "an approval": l.approve, "ask": l.file, "run": l.run,
 	}
@@ -278,15 +305,56 @@ func (l *life) live(t *rapid.T) {
 			l.acts++
 		}
 	}
-	if rapid.Bool().Draw(t, "holds two roles") {
-		l.twoRoles()
-	}
+	l.begins(t)
 	acts[""] = func(*rapid.T) { l.check() }
 	t.Repeat(acts)
 	l.quiet()
 }
 
-// twoRoles begins with somebody who has two roles of one site.
+// begins leads to where chance alone seldom comes.
+func (l *life) begins(t *rapid.T) {
+	begin := rapid.SampledFrom([]string{"nothing", "two roles", "changed", "restored", "midway"}).Draw(t, "begins with")
+	if begin != "nothing" {
+		l.twoRoles()
+	}
+	often := func(what string) bool { return rapid.IntRange(0, 3).Draw(t, what) > 0 }
+	switch begin {
+	case "changed": // and perhaps undone
+		l.sets(l.rita, rapid.SampledFrom([]string{"Viewer", "Explorer", nothing, ""}).Draw(t, "role"))
+		l.begun()
+		l.takes(t)
+		if often("undone") {
+			l.sets(l.rita, "Creator")
+		}
+	case "restored": // and perhaps changed again
+		l.sets(l.rita, "Viewer")
+		l.begun()
+		l.takes(t)
+		for id := range l.differing() {
+			_, err := l.svc.Restore(l.t.Context(), as(olga), id, "", nil)
+			l.must(err)
+			l.restored(id)
+		}
+		if often("changed again") {
+			l.sets(l.rita, "Explorer")
+		}
+	case "midway": // of a run, and perhaps overtaken
+		r, err := l.svc.File(l.t.Context(), as(l.sam), access.Ask{Role: l.roles[0].id, Length: new(longest)})
+		l.must(err)
+		l.granted(r.ID)
+		for _, w := range l.heads() {
+			l.plan(t, w, well)
+			l.read(w, well)
+		}
+		if often("overtaken") {
+			_, err := l.svc.Revoke(l.t.Context(), as(l.sam), r.Grant, "")
+			l.must(err)
+			l.ends(r.Grant)
+		}
+	}
+}
+
+// twoRoles has somebody hold two roles of one site.
 func (l *life) twoRoles() {
 	for _, role := range []modelRole{l.roles[0], l.roles[2]} {
 		r, err := l.svc.File(l.t.Context(), as(l.rita), access.Ask{Role: role.id, Length: new(longest)})
@@ -341,7 +409,7 @@ func (l *life) file(t *rapid.T) {
 	if in := rapid.SampledFrom([]int{0, 0, 0, 1, 3, 6}).Draw(t, "starts in hours"); in > 0 {
 		ask.Starts = l.now.Add(time.Duration(in) * time.Hour)
 	}
-	l.fileFor(t, who, func() (access.Request, error) { return l.svc.File(t.Context(), as(who), ask) }, role, who)
+	l.fileFor(t, who, func() (access.Request, error) { return l.svc.File(t.Context(), as(who), ask) }, role, who, ask.Starts)
 }
 
 // extend asks for more time of a grant by its id.
@@ -351,19 +419,37 @@ func (l *life) extend(t *rapid.T) {
 	length := time.Duration(rapid.IntRange(1, 4).Draw(t, "hours")) * time.Hour
 	if g.state != access.GrantActive && g.state != access.GrantSettingUp {
 		_, err := l.svc.Extend(t.Context(), as(g.person), id, &length, "")
-		if fault.Public(err).Code != "not_extendable" {
+		if code := map[bool]string{true: "changed_outside", false: "not_extendable"}[g.state == access.GrantChanged]; fault.Public(err).Code != code {
 			t.Fatalf("extended while %s: %v", g.state, err)
 		}
 		return
 	}
-	l.fileFor(t, g.person, func() (access.Request, error) { return l.svc.Extend(t.Context(), as(g.person), id, &length, "") }, l.roles[g.role], g.person)
+	l.fileFor(t, g.person, func() (access.Request, error) { return l.svc.Extend(t.Context(), as(g.person), id, &length, "") }, l.roles[g.role], g.person, time.Time{})
 }
 
-func (l *life) fileFor(t *rapid.T, who identity.PersonID, file func() (access.Request, error), role modelRole, person identity.PersonID) {
+// changedOf says whether somebody's grant of a role is changed outside that would
+// go on for longer by access from the time at on.
+func (l *life) changedOf(person identity.PersonID, role modelRole, at time.Time) bool {
+	for _, g := range l.differing() {
+		if g.person == person && l.roles[g.role].id == role.id && !at.After(g.ends) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *life) fileFor(t *rapid.T, who identity.PersonID, file func() (access.Request, error), role modelRole, person identity.PersonID, starts time.Time) {
 	waiting, err := l.svc.Requests(t.Context(), as(ana), access.RequestFilter{State: access.RequestWaiting, For: person, Role: role.id}, false)
 	l.must(err)
 	var r access.Request
+	changed := l.changedOf(person, role, starts)
 	kept, err := l.try(t, func() (err error) { r, err = file(); return err })
+	if changed {
+		if fault.Public(err).Code != "changed_outside" {
+			t.Fatalf("%s asks for more of what was changed outside: %v", who, err)
+		}
+		return
+	}
 	if len(waiting) > 0 {
 		if fault.Public(err).Code != "already_waiting" {
 			t.Fatalf("%s asked for twice: %v", who, err)
@@ -387,7 +473,8 @@ func (l *life) held(person identity.PersonID, role int, begins time.Time) *expec
 			continue
 		}
 		switch {
-		case g.state == access.GrantSettingUp, g.state == access.GrantActive && !begins.After(g.ends), g.state == access.GrantNotSetUp && g.next != "" && !begins.After(l.now):
+		case g.state == access.GrantSettingUp && (g.starts.IsZero() || !begins.After(g.ends)), (g.state == access.GrantActive || g.state == access.GrantChanged) && !begins.After(g.ends),
+			g.state == access.GrantNotSetUp && g.next != "" && !begins.After(l.now) && (g.starts.IsZero() || !begins.After(g.ends)):
 			return g
 		}
 	}
@@ -405,7 +492,7 @@ func (l *life) granted(id access.RequestID) {
 		begins = r.StartsAt
 	}
 	live := l.held(r.Person, role, begins)
-	if named := l.grants[r.Extends]; named != nil && (named.state == access.GrantSettingUp || named.state == access.GrantActive || named.state == access.GrantNotSetUp) {
+	if named := l.grants[r.Extends]; named != nil && (named.state == access.GrantSettingUp || named.state == access.GrantActive || named.state == access.GrantChanged || named.state == access.GrantNotSetUp) {
 		live = named
 	}
 	if live != nil {
@@ -498,7 +585,12 @@ func (l *life) withdraw(t *rapid.T) {
 }
 
 func (e *expected) endable() bool {
-	return e.state == access.GrantScheduled || e.state == access.GrantSettingUp || e.state == access.GrantActive || e.state == access.GrantNotSetUp
+	return e.state == access.GrantScheduled || e.state == access.GrantSettingUp || e.state == access.GrantActive || e.state == access.GrantNotSetUp || e.state == access.GrantChanged
+}
+
+// due says whether its time runs and is over.
+func (e *expected) due(now time.Time) bool {
+	return e.endable() && !e.starts.IsZero() && !e.ends.After(now)
 }
 
 func (l *life) revoke(t *rapid.T) {
@@ -518,12 +610,7 @@ func (l *life) ends(id access.GrantID) {
 	g := l.grants[id]
 	l.moved++
 	l.seen["revoked"]++
-	for req, state := range l.requests { // what waits for more of it goes with it
-		if state == access.RequestWaiting && l.request(req).Extends == id {
-			l.requests[req] = access.RequestWithdrawn
-			l.seen["withdrawn with its access"]++
-		}
-	}
+	l.withdrawn(id)
 	if g.revoked, g.next = true, ""; g.state == access.GrantScheduled {
 		g.state, g.run = access.GrantEnded, ""
 		return
@@ -619,14 +706,22 @@ func (l *life) finish(t *rapid.T, task access.Task, ok bool) {
 	if !ok {
 		p = &access.Problem{Code: "not_done_by_hand"}
 	}
-	l.reported(task.Grant, task.Kind, p)
+	l.reported(task.Grant, task.Kind, p, nil)
 }
 
 // stranger changes somebody's role at the site by hand, or removes them.
 func (l *life) stranger(t *rapid.T) {
 	who := rapid.SampledFrom([]identity.PersonID{l.rita, l.sam}).Draw(t, "person")
-	role := rapid.SampledFrom([]string{"", nothing, "Viewer", "Explorer", "Creator"}).Draw(t, "role")
-	l.strange[who] = true
+	role := rapid.SampledFrom([]string{"", nothing, "Viewer", "Explorer", "Creator", "as it was", "as it was"}).Draw(t, "role")
+	if role == "as it was" {
+		role = l.roles[l.grants[l.changed(t)].role].name
+	}
+	l.sets(who, role)
+}
+
+// sets is a stranger's change; "" removes the person.
+func (l *life) sets(who identity.PersonID, role string) {
+	l.strange[who], l.untold[who] = true, true
 	l.changes[who]++
 	if role == "" {
 		delete(l.there, who)
@@ -713,12 +808,21 @@ func (w *work) ended(code string) {
 	w.phase = reporting
 }
 
-func (w *work) did(role, note string, found bool, now time.Time) {
+// did ends the run with the role that was there before, and the one that is
+// there now; "" is nobody.
+func (l *life) did(w *work, before, role, note string) {
+	who := w.job.Person
 	w.outcome = access.Outcome{
-		Run: w.job.Run, Kind: w.job.Kind, Grant: w.job.Grant, Found: found && role != nothing, Proof: access.Proof{Role: role, User: "luid", Note: note, At: now},
+		Run: w.job.Run, Kind: w.job.Kind, Grant: w.job.Grant, Before: &before, Found: before == role && role != nothing, Proof: access.Proof{Role: role, Note: note, At: l.now},
 	}
+	if role != "" {
+		w.outcome.Proof.User = luid(who)
+	}
+	w.strange, w.sight = l.changes[who], sight{before, role, l.untold[who], l.wrote[who]}
 	w.phase = reporting
 }
+
+func luid(who identity.PersonID) string { return "luid-" + string(who) }
 
 func (l *life) plan(t *rapid.T, w *work, h how) {
 	facts, err := l.svc.Facts(t.Context(), w.job.Run, w.job.Kind, w.job.Grant)
@@ -748,14 +852,29 @@ func rankOf(role string) int { return slices.Index([]string{"Viewer", "Explorer"
 
 // wanted is the role that a run sets, as the workflows of the bundle choose it.
 func (w *work) wanted() string {
-	remains, rank := strongest(w.plan)
-	switch {
-	case w.job.Kind == access.JobProvision && rank <= rankOf(w.plan.Grant.RoleName):
+	if w.job.Kind == access.JobProvision {
 		return w.plan.Grant.RoleName
-	case remains == "":
-		return nothing
 	}
-	return remains
+	if remains, _ := strongest(w.plan); remains != "" {
+		return remains
+	}
+	return nothing
+}
+
+// leaves says whether a run leaves the role that it read as it is, likewise.
+func (w *work) leaves(role string) bool {
+	own := w.plan.Grant.RoleName
+	if w.job.Kind == access.JobDeprovision {
+		return role != own
+	}
+	stronger, rank := strongest(w.plan)
+	if rank <= rankOf(own) {
+		stronger = ""
+	}
+	if seen := w.plan.Grant.Outside; !seen.At.IsZero() && !slices.Contains([]string{seen.Found, own, stronger}, role) {
+		return true
+	}
+	return stronger != "" && (role == stronger || rankOf(role) >= rankOf(own))
 }
 
 // read finds the person on the site.
@@ -771,10 +890,10 @@ func (l *life) read(w *work, h how) {
 		w.ended("user_missing")
 	case !there:
 		l.seen["nobody there"]++
-		w.did("", "nobody there", true, l.now)
-	case w.job.Kind == access.JobDeprovision && role != w.plan.Grant.RoleName:
+		l.did(w, "", "", "nobody there")
+	case w.leaves(role):
 		l.seen["left alone"]++
-		w.did(role, "left alone", true, l.now)
+		l.did(w, role, role, "left alone")
 	default:
 		w.before, w.phase = role, writing
 	}
@@ -785,6 +904,9 @@ func (l *life) write(t *rapid.T, w *work, h how) {
 	role, there := l.there[w.job.Person]
 	want := w.wanted()
 	switch {
+	case w.puts > 0 && (h == unavailable || h == refuses || !there): // it was cut off when it had written
+		w.ended(access.ProblemUnknown)
+		return
 	case h == unavailable:
 		w.ended("unavailable")
 		return
@@ -796,7 +918,14 @@ func (l *life) write(t *rapid.T, w *work, h how) {
 		return
 	case role == want: // G2: not written when it is right
 		l.settled(w)
-		w.did(role, "right already", true, l.now)
+		l.did(w, role, role, "right already")
+		return
+	case role != w.before && w.leaves(role): // somebody set it since it was read
+		l.seen["left alone"]++
+		l.did(w, role, role, "left alone")
+		return
+	case role != w.before: // likewise, and it is decided anew
+		w.before = role
 		return
 	}
 	if err := l.svc.StillWanted(t.Context(), w.job.Run, w.job.Kind, w.job.Grant); err != nil {
@@ -808,18 +937,21 @@ func (l *life) write(t *rapid.T, w *work, h how) {
 	l.there[w.job.Person] = want
 	l.settled(w)
 	l.puts++
+	l.wrote[w.job.Person]++
 	w.puts++
 	if w.job.Kind == access.JobDeprovision && want != nothing {
 		l.seen["fell back"]++
 	}
 	switch h {
 	case well, cutBefore, unavailable, refuses:
-		w.did(want, "set", false, l.now)
+		l.did(w, role, want, "set")
 	case cutAfter: // begun again, it reads first
 		l.seen["begun again"]++
+		l.blurred[w.job.Person] = true
 		l.lost++
 	case unanswered:
 		l.seen["answer lost"]++
+		l.blurred[w.job.Person] = true
 		l.lost++
 		w.ended(access.ProblemUnknown)
 	}
@@ -828,7 +960,7 @@ func (l *life) write(t *rapid.T, w *work, h how) {
 // settled: what strangers did to the person before is overwritten, or agrees.
 func (l *life) settled(w *work) {
 	l.strange[w.job.Person] = false
-	w.strange = l.changes[w.job.Person]
+	w.strange, w.settles = l.changes[w.job.Person], true
 }
 
 // checkWrite: G3 and G5. What is written was agreed, its job is kept, and no
@@ -851,21 +983,330 @@ func (l *life) checkWrite(t *rapid.T, w *work) {
 func (l *life) report(t *rapid.T, w *work) {
 	kept, err := l.try(t, func() error { _, err := l.svc.Report(t.Context(), w.outcome); return err })
 	l.must(err)
+	if kept {
+		l.taken(w)
+	}
+}
+
+// taken: what came of a run is kept.
+func (l *life) taken(w *work) {
+	w.phase = over
+	g, who := l.grants[w.job.Grant], w.job.Person
+	if (g.run != w.job.Run || g.next != "") && g.next != w.job.Run {
+		return // it is awaited no more
+	}
+	if w.outcome.Problem != nil {
+		l.reported(w.job.Grant, w.job.Kind, w.outcome.Problem, nil)
+		return
+	}
+	if w.settles && w.strange == l.changes[who] {
+		l.untold[who] = false
+	}
+	l.reported(w.job.Grant, w.job.Kind, nil, &w.sight)
+	l.noticed(who, w.sight)
+	if w.outcome.Proof.User == "" && w.plan.Grant.Proof.User == "" {
+		return // nobody was found, and nobody known is gone
+	}
+	for id, other := range l.grants { // at every read
+		if other.person == who && other.state == access.GrantActive && l.onSite(other) && rankOf(w.sight.role) < l.roles[other.role].rank {
+			l.t.Fatalf("%s gives %s, %q was read by %s, and nobody is told", id, l.roles[other.role].name, w.sight.role, w.job.Run)
+		}
+	}
+}
+
+func (l *life) onSite(g *expected) bool { return l.roles[g.role].connection == site }
+
+// noticed takes in what was told of the grants of somebody after their role was
+// read. No grant is told as changed that nobody changed, and what is told was read.
+func (l *life) noticed(who identity.PersonID, seen sight) {
+	for id, g := range l.grants {
+		if g.person != who {
+			continue
+		}
+		got := l.grant(id)
+		was := g.state
+		switch {
+		case g.state == access.GrantActive && got.State == access.GrantChanged:
+			l.seen["changed_outside"]++
+			g.state = got.State
+		case g.state == access.GrantChanged && got.State == access.GrantActive:
+			l.seen["found again"]++
+			g.state, g.outside = got.State, access.Outside{}
+		}
+		if got.Outside == g.outside {
+			continue
+		}
+		g.outside = got.Outside
+		switch {
+		case g.outside.Expected != l.roles[g.role].name || g.outside.Found != seen.role:
+			l.t.Fatalf("%s is told as changed: %+v, read was %+v", id, g.outside, seen)
+		case was == access.GrantChanged:
+			l.seen["told anew"]++
+		case g.restoring():
+			l.seen["overwritten"]++
+		case !seen.strange:
+			l.t.Fatalf("%s is told as changed to %q, and nobody changed it", id, g.outside.Found)
+		case seen.puts != l.wrote[who]:
+			l.t.Fatalf("%s is told as changed to %q, and a run of ours wrote since that was read", id, g.outside.Found)
+		}
+	}
+}
+
+// restoring says whether it is to be set up once more in place of a change, or
+// was.
+func (e *expected) restoring() bool {
+	return !e.outside.At.IsZero() && (e.state == access.GrantSettingUp || e.state == access.GrantNotSetUp)
+}
+
+// listed is what a comparison read of the site.
+type listed struct {
+	access.Comparison
+	accounts []access.Account
+	sights   map[identity.PersonID]sight
+}
+
+// compare has a list read, or what was read before taken in: what happened
+// meanwhile it does not tell.
+func (l *life) compare(t *rapid.T) {
+	if l.list == nil || rapid.IntRange(0, 5).Draw(t, "read anew") == 0 {
+		before := l.list
+		l.begun()
+		if before == nil && rapid.Bool().Draw(t, "takes its time") {
+			return
+		}
+		if before == nil {
+			before = &listed{Comparison: access.Comparison{ID: l.list.ID}}
+		}
+		if _, err := l.svc.Compare(t.Context(), before.Comparison, before.accounts); fault.Public(err).Code != "comparison_over" {
+			t.Fatalf("an earlier list was taken: %v", err)
+		}
+	}
+	if rapid.IntRange(0, 9).Draw(t, "list moved") == 0 { // nothing of it is kept
+		l.must(l.svc.FailComparison(t.Context(), l.list.Comparison, access.Problem{Code: "list_moved", Message: "It failed."}))
+		l.seen["list failed"]++
+		l.list = nil
+		return
+	}
+	l.takes(t)
+}
+
+// begun begins a list and reads it, as the site is now.
+func (l *life) begun() {
+	l.now = l.now.Add(2 * time.Second)
+	c, _, err := l.svc.StartComparison(l.t.Context(), as(ana), l.app)
+	l.must(err)
+	c, err = l.svc.BeginComparison(l.t.Context(), c.ID)
+	l.must(err)
+	l.list = &listed{Comparison: c, sights: map[identity.PersonID]sight{}}
+	for _, who := range []identity.PersonID{l.rita, l.sam} {
+		role, there := l.there[who]
+		if l.list.sights[who] = (sight{role, role, l.untold[who], l.wrote[who]}); there {
+			l.list.accounts = append(l.list.accounts, access.Account{ID: luid(who), Name: string(who) + "@acme.example", Role: role})
+		}
+	}
+	l.now = l.now.Add(2 * time.Second)
+}
+
+// takes has the list taken in that was read.
+func (l *life) takes(t *rapid.T) {
+	busy := map[identity.PersonID]bool{}
+	for who, seen := range l.list.sights {
+		busy[who] = l.busy(who, seen.role)
+	}
+	kept, err := l.try(t, func() error {
+		_, err := l.svc.Compare(t.Context(), l.list.Comparison, l.list.accounts)
+		return err
+	})
+	l.must(err)
 	if !kept {
 		return
 	}
-	w.phase = over
-	g := l.grants[w.job.Grant]
-	if g.run == w.job.Run && g.next == "" || g.next == w.job.Run {
-		l.reported(w.job.Grant, w.job.Kind, w.outcome.Problem)
+	l.seen["compared"]++
+	for _, who := range []identity.PersonID{l.rita, l.sam} {
+		l.noticed(who, l.list.sights[who])
+		if !busy[who] {
+			l.compared(who, l.list.sights[who].role)
+		}
 	}
+	l.found = nil
+	if len(l.differing()) > 0 {
+		var err error
+		l.found, err = l.svc.Differences(t.Context(), as(olga), l.app, access.DifferenceFilter{Comparison: l.list.ID})
+		l.must(err)
+	}
+	l.list = nil
+}
+
+// differing are the grants that are changed outside.
+func (l *life) differing() map[access.GrantID]*expected {
+	all := map[access.GrantID]*expected{}
+	for id, g := range l.grants {
+		if g.state == access.GrantChanged {
+			all[id] = g
+		}
+	}
+	return all
+}
+
+// resolve settles a difference that the last comparison found, as it was seen
+// there: what was changed again since is not decided on.
+func (l *life) resolve(t *rapid.T) {
+	if len(l.found) == 0 {
+		t.Skip("there is none")
+	}
+	d := l.found[rapid.IntRange(0, len(l.found)-1).Draw(t, "difference")]
+	how := rapid.SampledFrom([]access.Act{access.ActAccept, access.ActRestore, access.ActRevoke}).Draw(t, "how")
+	kept, err := l.try(t, func() error { _, err := l.svc.Resolve(t.Context(), as(olga), l.app, d.ID, how, ""); return err })
+	g, want := l.grants[d.Grant], ""
+	switch {
+	case d.Grant == "":
+		want = "no_grant"
+	case how == access.ActRevoke && !g.endable():
+		want = map[bool]string{true: "ended", false: "ending"}[g.state == access.GrantEnded]
+	case how == access.ActRevoke:
+	case d.Kind == access.DifferenceNotFound:
+		want = "not_found_there"
+	case g.state != access.GrantChanged:
+		want = "not_changed"
+	case g.outside.Found != d.Found:
+		want = "changed_again"
+	case how == access.ActAccept && l.ending(d.Grant):
+		want = "being_changed"
+	}
+	if want != "" || err != nil {
+		if fault.Public(err).Code != want {
+			t.Fatalf("%s of the difference %+v, %+v is known of it: %v, want %q", how.Code, d.Difference, g, err, want)
+		}
+		l.seen["not resolved"]++
+		return
+	}
+	if !kept {
+		return
+	}
+	l.seen["resolved"]++
+	switch how {
+	case access.ActAccept:
+		l.accepted(d.Grant)
+	case access.ActRestore:
+		l.restored(d.Grant)
+	default:
+		l.ends(d.Grant)
+	}
+}
+
+// busy says whether a run of somebody may have set the role since the list was
+// begun that is read now.
+func (l *life) busy(who identity.PersonID, role string) bool {
+	for id, g := range l.grants {
+		if g.person != who || !l.onSite(g) {
+			continue
+		}
+		got := l.grant(id)
+		due := g.state != access.GrantNotSetUp || g.next != "" && !got.NextTry.After(l.now.Add(time.Second)) || g.unsure && l.roles[g.role].name == role
+		if g.moves() && due {
+			return true
+		}
+		for _, at := range []time.Time{got.Proof.At, got.Outside.At, got.EndedAt} {
+			if !at.Before(l.list.ListedAt) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// compared: whoever has another role than was granted is told of.
+func (l *life) compared(who identity.PersonID, role string) {
+	strongest := -1
+	for _, g := range l.grants {
+		if g.person == who && l.onSite(g) && (g.state == access.GrantActive || g.state == access.GrantChanged) {
+			strongest = max(strongest, l.roles[g.role].rank)
+		}
+	}
+	for id, g := range l.grants {
+		own := l.roles[g.role]
+		if g.person == who && l.onSite(g) && g.state == access.GrantActive && own.name != role && (own.rank == strongest || own.rank > rankOf(role)) {
+			l.t.Fatalf("%s gives %s, %q was listed, and nobody is told", id, own.name, role)
+		}
+	}
+}
+
+// moves says whether a run changes what it gives, or has failed at that.
+func (e *expected) moves() bool {
+	return e.state == access.GrantSettingUp || e.state == access.GrantNotSetUp || e.state == access.GrantEnding || e.state == access.GrantOverdue
+}
+
+// restore has a grant set up once more that was changed outside.
+func (l *life) restore(t *rapid.T) {
+	id := l.changed(t)
+	kept, err := l.try(t, func() error { _, err := l.svc.Restore(t.Context(), as(olga), id, "", nil); return err })
+	l.must(err)
+	if kept {
+		l.restored(id)
+	}
+}
+
+func (l *life) restored(id access.GrantID) {
+	g := l.grants[id]
+	l.seen["restored"]++
+	l.moved++
+	g.state, g.run, g.next = access.GrantSettingUp, l.grant(id).Run, ""
+}
+
+// accept takes a change outside as the end of a grant.
+func (l *life) accept(t *rapid.T) {
+	id := l.changed(t)
+	kept, err := l.try(t, func() error { _, err := l.svc.AcceptChange(t.Context(), as(olga), id, "", nil); return err })
+	if l.ending(id) {
+		if fault.Public(err).Code != "being_changed" {
+			t.Fatalf("%s is accepted as changed while another is being ended: %v", id, err)
+		}
+		return
+	}
+	l.must(err)
+	if kept {
+		l.accepted(id)
+	}
+}
+
+// ending says whether stronger access of somebody who has a grant is being ended.
+func (l *life) ending(id access.GrantID) bool {
+	for _, g := range l.grants {
+		if g.person == l.grants[id].person && l.onSite(g) && (g.state == access.GrantEnding || g.state == access.GrantOverdue) &&
+			l.roles[g.role].rank > l.roles[l.grants[id].role].rank {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *life) accepted(id access.GrantID) {
+	g := l.grants[id]
+	l.seen["accepted"]++
+	g.state, g.run, g.next = access.GrantEnded, "", ""
+	l.withdrawn(id)
+}
+
+// withdrawn: what waits for more of a grant goes with it.
+func (l *life) withdrawn(id access.GrantID) {
+	for req, state := range l.requests {
+		if state == access.RequestWaiting && l.request(req).Extends == id {
+			l.requests[req] = access.RequestWithdrawn
+			l.seen["withdrawn with its access"]++
+		}
+	}
+}
+
+// changed picks a grant that was changed outside.
+func (l *life) changed(t *rapid.T) access.GrantID {
+	return draw(t, "grant", l.differing())
 }
 
 // mends lists the problems that pass by themselves.
 var mends = []string{"unavailable", "user_missing"}
 
 // reported is what the rules make of a run, or of a task, that was awaited.
-func (l *life) reported(id access.GrantID, kind access.JobKind, p *access.Problem) {
+func (l *life) reported(id access.GrantID, kind access.JobKind, p *access.Problem, read *sight) {
 	g, got := l.grants[id], l.grant(id)
 	l.seen[string(got.State)]++
 	switch {
@@ -873,6 +1314,16 @@ func (l *life) reported(id access.GrantID, kind access.JobKind, p *access.Proble
 		if g.next != "" {
 			g.run, g.next = g.next, ""
 		}
+		if read != nil && l.changedAgain(g, *read) {
+			l.seen["changed again"]++
+			if !read.strange && !l.blurred[g.person] {
+				l.t.Fatalf("%s is told as changed again to %q, and nobody changed it", id, read.role)
+			}
+			g.state, g.outside = access.GrantChanged, access.Outside{Expected: l.roles[g.role].name, Found: read.role, At: l.now}
+			return
+		}
+		g.outside = access.Outside{}
+		g.unsure = false
 		if g.state = access.GrantActive; g.starts.IsZero() { // duration_from_approval: its time begins now
 			g.starts, g.ends = l.now, l.now.Add(g.length)
 		}
@@ -880,13 +1331,17 @@ func (l *life) reported(id access.GrantID, kind access.JobKind, p *access.Proble
 		if got.Run == g.run || got.Run == "" {
 			l.t.Fatalf("nobody finds out what became of %s", id)
 		}
-		g.state, g.run, g.next = access.GrantSettingUp, got.Run, ""
+		g.state, g.run, g.next, g.unsure = access.GrantSettingUp, got.Run, "", true
 	case kind == access.JobProvision:
+		if g.unsure = g.unsure && p.Code != "user_missing"; g.unsure && g.starts.IsZero() { // what may be there must end too
+			g.starts, g.ends = l.now, l.now.Add(g.length)
+		}
 		if g.next != "" {
 			g.run = g.next
 		}
 		g.state, g.next = access.GrantNotSetUp, got.Next
-		if again := slices.Contains(mends, p.Code); again != (got.Next != "") && (!again || l.now.Sub(got.ChangeAt) < 19*time.Hour) {
+		again := slices.Contains(mends, p.Code)
+		if got.Next == "" && g.unsure || (again || g.unsure) != (got.Next != "") && (!again || l.now.Sub(got.ChangeAt) < 19*time.Hour) {
 			l.t.Fatalf("%s failed with %s: tried again by %q", id, p.Code, got.Next)
 		}
 	case p == nil:
@@ -897,6 +1352,24 @@ func (l *life) reported(id access.GrantID, kind access.JobKind, p *access.Proble
 		}
 		g.state, g.run = access.GrantOverdue, got.Run
 	}
+}
+
+// changedAgain says whether what was to be restored was left alone: neither what
+// was seen by who decided, nor what any grant gives, was there.
+func (l *life) changedAgain(g *expected, read sight) bool {
+	role := l.roles[g.role]
+	switch {
+	case !g.restoring() || read.before != read.role || read.role == role.name:
+		return false
+	case rankOf(read.role) < role.rank:
+		return true
+	}
+	for _, other := range l.grants {
+		if other != g && other.person == g.person && (other.state == access.GrantActive || other.moves()) && l.onSite(other) && l.roles[other.role].name == read.role {
+			return false
+		}
+	}
+	return read.role != g.outside.Found
 }
 
 // again reports any run there ever was once more, as a node that was paused may.
@@ -927,7 +1400,7 @@ func (l *life) clock(t *rapid.T) {
 func (l *life) tick(t *rapid.T) {
 	var due []access.GrantID
 	for _, id := range slices.Sorted(maps.Keys(l.grants)) {
-		if g := l.grants[id]; g.state == access.GrantActive && !g.ends.After(l.now) {
+		if g := l.grants[id]; g.due(l.now) {
 			due = append(due, id)
 		}
 	}
@@ -942,7 +1415,7 @@ func (l *life) tick(t *rapid.T) {
 	}
 	for _, id := range due {
 		g := l.grants[id]
-		g.state, g.run = access.GrantEnding, l.grant(id).Run
+		g.state, g.run, g.next = access.GrantEnding, l.grant(id).Run, ""
 		l.moved++
 		l.seen["expired"]++
 	}
@@ -988,11 +1461,18 @@ func (l *life) check() {
 	live := map[string]access.GrantID{}
 	for id, want := range l.grants {
 		g := l.grant(id)
+		l.tell(g)
 		if g.State != want.state || !want.byHand && (g.Run != want.run || g.Next != want.next) || g.Length != want.length || !g.StartsAt.Equal(want.starts) || !g.EndsAt.Equal(want.ends) {
 			l.t.Fatalf("grant %s is %s by %s, then %q, for %v from %v to %v; want %+v", id, g.State, g.Run, g.Next, g.Length, g.StartsAt, g.EndsAt, *want)
 		}
 		if g.State == access.GrantActive && g.Proof.At.IsZero() { // async_failure_seen
 			l.t.Fatalf("%s is active without a proof", id)
+		}
+		if role := l.roles[want.role]; g.State == access.GrantActive && l.onSite(want) && rankOf(l.there[want.person]) < role.rank && !l.untold[want.person] {
+			l.t.Fatalf("%s is active with %s, and %s is %q there, which nobody changed", id, role.name, want.person, l.there[want.person])
+		}
+		if g.Outside != want.outside {
+			l.t.Fatalf("%s is told as changed: %+v, want %+v", id, g.Outside, want.outside)
 		}
 		if (g.EndReason == access.ReasonMerged) != want.overtook {
 			l.t.Fatalf("%s ended as %s", id, g.EndReason)
@@ -1006,6 +1486,16 @@ func (l *life) check() {
 		}
 		l.checkWanted(id, want, g)
 	}
+	l.truth()
+}
+
+// tell says how a grant has changed, to whoever reads why a sequence failed.
+func (l *life) tell(g access.Grant) {
+	if l.last[g.ID] == g {
+		return
+	}
+	l.last[g.ID] = g
+	l.t.Logf("%s %s of %s is %s by %s, then %q, %q is there; changed: %+v", l.now.Format(time.TimeOnly), g.ID+" "+access.GrantID(g.RoleName), g.Person, g.State, g.Run, g.Next, l.there[g.Person], g.Outside)
 }
 
 // checkWanted: a grant that waits for something waits for exactly one thing, and
@@ -1043,8 +1533,12 @@ func (l *life) checkWanted(id access.GrantID, want *expected, g access.Grant) {
 // checkFacts: what is told to a run of the person's other grants is true.
 func (l *life) checkFacts(t *rapid.T, w *work, facts access.Facts) {
 	want := -1
+	remains := func(other *expected) bool {
+		weaker := l.roles[other.role].rank < rankOf(facts.Grant.RoleName)
+		return other.state == access.GrantActive || w.job.Kind == access.JobDeprovision && other.state == access.GrantChanged && weaker
+	}
 	for id, other := range l.grants {
-		if id != w.job.Grant && other.person == w.job.Person && other.state == access.GrantActive && l.roles[other.role].connection == site {
+		if id != w.job.Grant && other.person == w.job.Person && remains(other) && l.roles[other.role].connection == site {
 			want = max(want, l.roles[other.role].rank)
 		}
 	}
@@ -1071,10 +1565,7 @@ func (l *life) settle() {
 		case reporting:
 			_, err := l.svc.Report(l.t.Context(), w.outcome)
 			l.must(err)
-			w.phase = over
-			if g := l.grants[w.job.Grant]; g.run == w.job.Run && g.next == "" || g.next == w.job.Run {
-				l.reported(w.job.Grant, w.job.Kind, w.outcome.Problem)
-			}
+			l.taken(w)
 		case over:
 		}
 	}
@@ -1090,7 +1581,7 @@ func (l *life) finishTasks() {
 		}
 		_, err := l.svc.FinishTask(l.t.Context(), as(bo), task.ID, true, "")
 		l.must(err)
-		l.reported(task.Grant, task.Kind, nil)
+		l.reported(task.Grant, task.Kind, nil, nil)
 	}
 }
 
@@ -1124,6 +1615,9 @@ func (l *life) truth() {
 func (l *life) quiet() {
 	l.settle()
 	l.finishTasks()
+	if l.list != nil {
+		l.must(l.svc.FailComparison(l.t.Context(), l.list.Comparison, access.Problem{Code: "list_moved", Message: "It failed."}))
+	}
 	l.check()
 	l.truth()
 	for range 60 {
@@ -1131,8 +1625,8 @@ func (l *life) quiet() {
 		_, err := l.svc.ExpireDue(l.t.Context(), 1000)
 		l.must(err)
 		for id, g := range l.grants {
-			if got := l.grant(id); g.state == access.GrantActive && got.State == access.GrantEnding {
-				g.state, g.run = access.GrantEnding, got.Run
+			if got := l.grant(id); g.due(l.now) && got.State == access.GrantEnding {
+				g.state, g.run, g.next = access.GrantEnding, got.Run, ""
 				l.moved++
 			}
 		}
@@ -1182,7 +1676,7 @@ func (l *life) audited() {
 			l.t.Fatalf("nobody is known to have agreed to %s", id)
 		}
 		if l.grant(id).State == access.GrantEnded && !told["grant:"+string(id)+" "+string(access.GrantHasEnded)] &&
-			!told["grant:"+string(id)+" "+string(access.GrantMerged)] && !told["grant:"+string(id)+" "+string(access.GrantRevoked)] {
+			!told["grant:"+string(id)+" "+string(access.GrantMerged)] && !told["grant:"+string(id)+" "+string(access.GrantAccepted)] && !told["grant:"+string(id)+" "+string(access.GrantRevoked)] {
 			l.t.Fatalf("the end of %s is not recorded", id)
 		}
 	}
