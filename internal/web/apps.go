@@ -77,6 +77,7 @@ type appForm struct {
 	workflows   []workflow.Workflow
 	names       []string // of the roles that everyRole makes
 	errs        ui.Errors
+	clash       *fault.Error // somebody saved it meanwhile
 }
 
 func (s *site) newApp(r *Request) error {
@@ -148,6 +149,7 @@ func (s *site) appForm(r *Request, app access.App) (appForm, error) {
 	app.Name, app.Policy, app.Profile = r.Value("name"), access.PolicyID(r.Value("policy")), access.ProfileID(r.Value("profile"))
 	app.OnRevoke = access.OnRevoke(r.Value("on_revoke"))
 	app.Workflows = access.Workflows{Provision: r.Value("provision"), Deprovision: r.Value("deprovision")}
+	app.Version = r.version(app.Version)
 	if app.ID == "" {
 		app.Connection = r.Value("connection")
 	}
@@ -196,12 +198,9 @@ func (s *site) addApp(r *Request) error {
 	if err := s.installFor(r, f); err != nil {
 		return s.appRefused(r, f, err)
 	}
-	app, err := s.Access.SaveApp(r.Context(), r.Actor, f.app)
+	app, err := s.Access.SaveAppWith(r.Context(), r.Actor, f.app, f.method)
 	if err != nil {
 		return s.appRefused(r, f, err)
-	}
-	if err := s.saveMethod(r, app.ID, f); err != nil {
-		return err
 	}
 	if !f.everyRole {
 		return r.Done("/apps/"+string(app.ID), "The app is there. Add its roles.")
@@ -224,15 +223,6 @@ func (s *site) installFor(r *Request, f appForm) error {
 		return nil //nolint:nilerr // SaveApp says what is wrong with the connection
 	}
 	_, err = s.Install(r.Context(), r.Actor, in.Kind, in.Bundles[0].Slug)
-	return err
-}
-
-func (s *site) saveMethod(r *Request, app access.AppID, f appForm) error {
-	before, err := s.Access.Provisioning(r.Context(), app, "")
-	if err != nil || before.Method == f.method.Method && f.method.Method != access.MethodManual {
-		return err
-	}
-	_, err = s.Access.SaveProvisioning(r.Context(), r.Actor, app, "", f.method)
 	return err
 }
 
@@ -288,10 +278,12 @@ func (s *site) saveApp(r *Request) error {
 	if err != nil {
 		return s.appRefused(r, f, err)
 	}
-	if _, err := s.Access.SaveApp(r.Context(), r.Actor, f.app); err != nil {
-		return s.appRefused(r, f, err)
+	_, err = s.Access.SaveAppWith(r.Context(), r.Actor, f.app, f.method)
+	if f.clash = clashOf(err); f.clash != nil {
+		f.app.Version = app.Version // what is stored has been told
+		return s.showApp(r, http.StatusConflict, f)
 	}
-	if err := s.saveMethod(r, app.ID, f); err != nil {
+	if err != nil {
 		return s.appRefused(r, f, err)
 	}
 	return r.Done("/apps/"+string(app.ID), "Saved.")
@@ -442,6 +434,7 @@ type roleForm struct {
 	method    access.Provisioning
 	doers     string
 	errs      ui.Errors
+	clash     *fault.Error // somebody saved it meanwhile
 }
 
 func (s *site) editRole(r *Request) error {
@@ -482,6 +475,8 @@ func (s *site) saveRole(r *Request) error {
 	role.Description, role.Policy, role.Profile = r.Value("description"), access.PolicyID(r.Value("policy")), access.ProfileID(r.Value("profile"))
 	role.Workflows = access.Workflows{Provision: r.Value("provision"), Deprovision: r.Value("deprovision")}
 	role.Closed = r.Value("open") != "true"
+	stored := role.Version
+	role.Version = r.version(stored)
 	f := roleForm{role: role, doers: r.Value("doers"), method: access.Provisioning{Method: access.Method(r.Value("method"))}}
 	for _, g := range r.Form["doer_group"] {
 		f.method.Groups = append(f.method.Groups, identity.GroupID(g))
@@ -491,9 +486,11 @@ func (s *site) saveRole(r *Request) error {
 		return err
 	}
 	if err = fault.Join(faults...); err == nil {
-		if _, err = s.Access.SaveRole(r.Context(), r.Actor, role); err == nil {
-			err = s.saveRoleMethod(r, role, f.method)
-		}
+		_, err = s.Access.SaveRoleWith(r.Context(), r.Actor, role, f.method)
+	}
+	if f.clash = clashOf(err); f.clash != nil {
+		f.role.Version = stored // what is stored has been told
+		return s.showRole(r, http.StatusConflict, f)
 	}
 	if errs, ok := ui.ErrorsOf(err); ok {
 		for i, e := range errs {
@@ -508,15 +505,4 @@ func (s *site) saveRole(r *Request) error {
 		return err
 	}
 	return r.Done("/apps/"+string(role.App), "%s is saved.", ui.Middle(role.Name, longName))
-}
-
-// saveRoleMethod says how a role is carried out, when that is something else
-// than before.
-func (s *site) saveRoleMethod(r *Request, role access.Role, p access.Provisioning) error {
-	before, err := s.Access.Provisioning(r.Context(), role.App, role.ID)
-	if err != nil || before.Method == p.Method && p.Method != access.MethodManual {
-		return err
-	}
-	_, err = s.Access.SaveProvisioning(r.Context(), r.Actor, role.App, role.ID, p)
-	return err
 }

@@ -73,6 +73,7 @@ type policyForm struct {
 	sentence    string      // of the rule that approves by itself
 	impact      *access.Impact
 	errs        ui.Errors
+	clash       *fault.Error // somebody saved it meanwhile
 }
 
 // namedRole is a role with its app.
@@ -183,7 +184,7 @@ func (r *Request) policyForm() policyForm {
 		id: access.PolicyID(r.Thing("id")), name: r.Value("name"), longest: r.Value("longest"), usual: r.Value("usual"), reason: r.Value("reason") == "true",
 		onBehalf: r.Value("on_behalf"), waits: r.Value("waits"), auto: r.Value("auto") == "true", autoLongest: r.Value("auto_longest"),
 	}
-	f.version, _ = strconv.Atoi(r.Value("version")) // shown, decides nothing
+	f.version = r.version(0)
 	for _, g := range r.Form["auto_group"] {
 		f.autoGroups = append(f.autoGroups, identity.GroupID(g))
 	}
@@ -213,7 +214,7 @@ func (st stepForm) blank() bool {
 
 // policy turns the form into a policy, or says what cannot be read.
 func (s *site) policy(ctx context.Context, f policyForm) (access.Policy, error) {
-	p := access.Policy{ID: f.id, Name: f.name, ReasonNeeded: f.reason, OnBehalf: access.OnBehalf(f.onBehalf)}
+	p := access.Policy{ID: f.id, Version: f.version, Name: f.name, ReasonNeeded: f.reason, OnBehalf: access.OnBehalf(f.onBehalf)}
 	var faults []*fault.Error
 	read := func(field, text string) time.Duration {
 		if text == "" {
@@ -274,6 +275,10 @@ func emailsIn(text string) []string {
 // savePolicy shows what the edit would do, or does it.
 func (s *site) savePolicy(r *Request) error {
 	f := r.policyForm()
+	stored, err := s.policyVersion(r, f.id)
+	if err != nil {
+		return err
+	}
 	p, err := s.policy(r.Context(), f)
 	if err == nil && r.Value("act") == "save" {
 		var saved access.Policy
@@ -291,6 +296,10 @@ func (s *site) savePolicy(r *Request) error {
 			return s.showPolicy(r, http.StatusOK, f)
 		}
 	}
+	if f.clash = clashOf(err); f.clash != nil {
+		f.version = stored // what is stored has been told
+		return s.showPolicy(r, http.StatusConflict, f)
+	}
 	errs, ok := ui.ErrorsOf(err)
 	if !ok && fault.KindOf(err) == fault.Conflict {
 		errs, ok = ui.Errors{{Field: "name", Text: fault.Public(err).Message}}, true
@@ -300,6 +309,15 @@ func (s *site) savePolicy(r *Request) error {
 	}
 	f.errs = errs
 	return s.showPolicy(r, http.StatusUnprocessableEntity, f)
+}
+
+// policyVersion is the version of a policy that is stored; 0: there is none yet.
+func (s *site) policyVersion(r *Request, id access.PolicyID) (int, error) {
+	if id == "" {
+		return 0, nil
+	}
+	p, err := s.Access.Policy(r.Context(), id)
+	return p.Version, err
 }
 
 // policyHistory is the versions of a policy and what changed between two.
@@ -342,6 +360,7 @@ type profileForm struct {
 	dir     directory
 	profile access.Profile
 	errs    ui.Errors
+	clash   *fault.Error // somebody saved it meanwhile
 }
 
 func (s *site) profiles(r *Request) error {
@@ -381,12 +400,25 @@ func (s *site) showProfileOf(r *Request, status int, f profileForm) error {
 
 func (s *site) saveProfile(r *Request) error {
 	f := profileForm{profile: access.Profile{ID: access.ProfileID(r.Thing("id")), Name: r.Value("name"), WhomToAsk: r.Value("whom_to_ask")}}
+	stored := 0
+	if f.profile.ID != "" {
+		now, err := s.Access.Profile(r.Context(), f.profile.ID)
+		if err != nil {
+			return err
+		}
+		stored = now.Version
+	}
+	f.profile.Version = r.version(stored)
 	for _, g := range r.Form["group"] {
 		f.profile.Groups = append(f.profile.Groups, identity.GroupID(g))
 	}
 	p, err := s.Access.SaveProfile(r.Context(), r.Actor, f.profile)
 	if err == nil {
 		return r.Done("/profiles", "The profile %s is saved.", ui.Middle(p.Name, longName))
+	}
+	if f.clash = clashOf(err); f.clash != nil {
+		f.profile.Version = stored // what is stored has been told
+		return s.showProfileOf(r, http.StatusConflict, f)
 	}
 	errs, ok := ui.ErrorsOf(err)
 	if !ok && fault.KindOf(err) == fault.Conflict {
