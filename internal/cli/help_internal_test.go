@@ -55,6 +55,22 @@ func visit(c *cobra.Command, see func(*cobra.Command)) {
 	}
 }
 
+// Each command of runs and workflows shows how it is called.
+func TestExamplesOfRunsAndWorkflows(t *testing.T) {
+	t.Parallel()
+	visit(newRoot(newSession(Process{Version: "v0.0.0-test"})), func(c *cobra.Command) {
+		path := c.CommandPath()
+		if c.HasSubCommands() || !strings.HasPrefix(path, "margay run ") && !strings.HasPrefix(path, "margay workflow ") {
+			return
+		}
+		for line := range strings.Lines(c.Example + "\n") {
+			if !strings.HasPrefix(line, path) {
+				t.Errorf("%s has the example %q", path, line)
+			}
+		}
+	})
+}
+
 // Nouns first, and the same verbs everywhere.
 func TestVerbs(t *testing.T) {
 	verbs := []string{

@@ -86,6 +86,7 @@ func newRunList(s *session) *cobra.Command {
 	var since time.Duration
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the runs that you may see, newest first",
+		Example: "margay run list --state failed --since 24h",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := knownRunState(filter.State); err != nil {
 				return err
@@ -140,6 +141,7 @@ func knownRunState(code string) error {
 func newRunShow(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "show RUN", Short: "Show one run with its steps and their calls",
+		Example: "margay run show RUN",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {
@@ -239,7 +241,8 @@ func newRunWatch(s *session) *cobra.Command {
 	var most time.Duration
 	cmd := &cobra.Command{
 		Use: "watch RUN", Short: "Follow a run to its end",
-		RunE: func(cmd *cobra.Command, args []string) error { return s.watchRun(cmd.Context(), args[0], most) },
+		Example: "margay run watch RUN --timeout 5m",
+		RunE:    func(cmd *cobra.Command, args []string) error { return s.watchRun(cmd.Context(), args[0], most) },
 	}
 	cmd.Flags().DurationVar(&most, "timeout", 0, "at most so long, such as 5m; 0: to the end")
 	return cmd
@@ -293,6 +296,7 @@ func newRunCancel(s *session) *cobra.Command {
 	var many manyFlags
 	cmd := &cobra.Command{
 		Use: "cancel [RUN...]", Short: "End a run between two of its steps",
+		Example: "margay run cancel RUN\nmargay run cancel --state waiting --workflow \"Weekly seats\"",
 		Long: "End a run between two of its steps. What was made before stays made, and a change that is on its way is waited for. Access that was to be\n" +
 			"given is then not set up, access that was to be taken back is overdue; both can be tried again. When it stays open whether the change was\n" +
 			"made, that is read and the access is set up again by itself in a minute: revoke it when it shall not be. With several runs, or --state,\n" +

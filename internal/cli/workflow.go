@@ -49,6 +49,7 @@ func newWorkflowList(s *session) *cobra.Command {
 	var mayRun bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the workflows",
+		Example: "margay workflow list\nmargay workflow list --may-run",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := s.client()
 			if err != nil {

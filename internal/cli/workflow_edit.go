@@ -16,6 +16,7 @@ import (
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/client"
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/server"
 )
 
 // workflowDetail finds the workflow that ref means and reads it whole.
@@ -105,6 +106,7 @@ func newWorkflowShow(s *session) *cobra.Command {
 	var version string
 	cmd := &cobra.Command{
 		Use: "show WORKFLOW", Short: "Show one workflow; --source prints its text",
+		Example: "margay workflow show \"Weekly seats\" --source",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, w, err := s.workflowDetail(cmd.Context(), args[0])
 			if err != nil {
@@ -224,7 +226,7 @@ func (s *session) changed(what string, w wire.WorkflowDetail, err error) error {
 }
 
 // syntaxFine says how far the text of a workflow was checked.
-const syntaxFine = "The syntax is fine. Types are not checked here: margay workflow pull and tsc do."
+const syntaxFine = "The syntax is fine. " + server.TypesUnchecked
 
 // saved tells what an act made of the text of a workflow, and how far it was
 // checked.
@@ -295,6 +297,7 @@ func newWorkflowSet(s *session) *cobra.Command {
 	var anybody, paused bool
 	cmd := &cobra.Command{
 		Use: "set WORKFLOW", Short: "Rename, describe, tag, connect or pause a workflow",
+		Example: "margay workflow set \"Weekly seats\" --paused",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := needChange(cmd); err != nil {
 				return err
@@ -356,6 +359,7 @@ func newWorkflowEdit(s *session) *cobra.Command {
 	var form contentForm
 	cmd := &cobra.Command{
 		Use: "edit WORKFLOW", Short: "Save a draft: from $EDITOR, or from --file",
+		Example: "margay workflow edit \"Weekly seats\" --file seats.ts",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, w, err := s.workflowDetail(cmd.Context(), args[0])
 			if err != nil {
@@ -451,6 +455,7 @@ func newWorkflowPublish(s *session) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
 		Use: "publish WORKFLOW", Short: "Make the draft the published version",
+		Example: "margay workflow publish \"Weekly seats\" --note \"counts Explorers too\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, w, err := s.workflowDetail(cmd.Context(), args[0])
 			if err != nil {
@@ -468,6 +473,7 @@ func newWorkflowPublish(s *session) *cobra.Command {
 func workflowAct(s *session, use, short, done string, act func(ctx context.Context, api *client.Client, w wire.WorkflowDetail) (wire.WorkflowDetail, error)) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " WORKFLOW", Short: short,
+		Example: "margay workflow " + use + " \"Weekly seats\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, w, err := s.workflowDetail(cmd.Context(), args[0])
 			if err != nil {
@@ -500,6 +506,7 @@ func newWorkflowArchive(s *session) *cobra.Command {
 func newWorkflowUnarchive(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "unarchive WORKFLOW", Short: "Bring an archived workflow back",
+		Example: "margay workflow unarchive \"Weekly seats\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := s.client()
 			if err != nil {
@@ -523,6 +530,7 @@ func newWorkflowUnarchive(s *session) *cobra.Command {
 func newWorkflowRestore(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "restore WORKFLOW VERSION", Short: "Make a draft of an old version",
+		Example: "margay workflow restore \"Weekly seats\" 1",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, w, err := s.workflowDetail(cmd.Context(), args[0])
 			if err != nil {
@@ -546,6 +554,7 @@ func newWorkflowDuplicate(s *session) *cobra.Command {
 func newWorkflowVersions(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use: "versions WORKFLOW", Short: "List the versions of a workflow, newest first",
+		Example: "margay workflow versions \"Weekly seats\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, w, err := s.workflowDetail(cmd.Context(), args[0])
 			if err != nil {

@@ -69,6 +69,7 @@ func newWorkflowPull(s *session) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use: "pull [WORKFLOW...]", Short: "Write workflows as files: a folder each",
+		Example: "margay workflow pull \"Weekly seats\"",
 		Long: "Write workflows (default: all) as files, a folder each: index.ts and workflow.yaml. Beside them are\n" +
 			"margay.d.ts and tsconfig.json, so that an editor checks the text. Files that were changed here since\n" +
 			"the last pull are not overwritten without --force.",
@@ -244,6 +245,7 @@ func newWorkflowPush(s *session) *cobra.Command {
 	var publish bool
 	cmd := &cobra.Command{
 		Use: "push [FOLDER...]", Short: "Make drafts of files, and publish them with --publish",
+		Example: "margay workflow push workflows/weekly-seats --publish",
 		Long: "Make drafts of workflows that are kept as files (default: all of --dir), show how they differ from\n" +
 			"what is published, and publish them with --publish. A workflow that was changed on the server since\n" +
 			"it was pulled is refused: pull it first. A folder without an id is a new workflow.",

@@ -3,6 +3,7 @@ package provision
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -43,6 +44,9 @@ func (p *Provisioner) Expire(ctx context.Context) {
 			}
 		}
 		if tick%int(lapseEvery/clockEvery) == 0 {
+			if err := p.tellParked(ctx); err != nil && ctx.Err() == nil {
+				p.Log.ErrorContext(ctx, "runs that this program cannot carry out could not be told so; trying again", "error", err)
+			}
 			if err := p.lapseOnce(ctx); err != nil && ctx.Err() == nil {
 				p.Log.ErrorContext(ctx, "requests that nobody decided could not be ended; trying again", "error", err)
 			}
@@ -83,6 +87,20 @@ func (p *Provisioner) expireOnce(ctx context.Context) error {
 			return err // the next look ends more
 		}
 	}
+}
+
+// tellParked notes of the runs whose job this program cannot do that they wait for
+// one that can: else they would look as if their turn came next.
+func (p *Provisioner) tellParked(ctx context.Context) error {
+	jobs, err := p.jobs.List(ctx, engine.Filter{States: []engine.State{engine.Parked}})
+	errs := []error{err}
+	for _, j := range jobs {
+		var t task
+		if json.Unmarshal(j.Input, &t) == nil && t.Run != "" {
+			errs = append(errs, p.Runs.WaitFor(ctx, t.Run, workflow.WaitsForProgram))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // lapseOnce ends the requests that nobody decided in time.

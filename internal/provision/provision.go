@@ -62,6 +62,8 @@ type Runs interface {
 	RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]workflow.Run, error)
 	LinkRetry(ctx context.Context, run, of string) error
 	SaveRun(ctx context.Context, r workflow.Run, events ...audit.Event) error
+	// WaitFor notes what a run that has not begun waits for besides its turn.
+	WaitFor(ctx context.Context, run, what string) error
 	// Plan returns the plan with which the run began, nil before that.
 	Plan(ctx context.Context, run string) (json.RawMessage, error)
 	// SleepRun keeps that the run waits, and hands its next job to enqueue, in

@@ -10,6 +10,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/engine"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/provision"
@@ -249,6 +250,55 @@ func TestStartedRunIsRetriedOnce(t *testing.T) {
 		}
 		if runs, err := r.db.Runs(t.Context(), workflow.RunFilter{Kind: workflow.KindManual}); err != nil || len(runs) != 3 {
 			t.Errorf("%d runs, %v", len(runs), err)
+		}
+	})
+}
+
+// ux.md §4: a run of a kind that this program does not know says for what it
+// waits, and that it waits. A program that knows it carries it out.
+func TestParkedRunSaysForWhatItWaits(t *testing.T) {
+	t.Parallel()
+	storetest.EachConfig(t, func(t *testing.T, cfg store.Config) {
+		r := newRig(t, cfg)
+		grant := r.ask()
+		r.must(r.db.Change(t.Context(), func(tx access.Tx) error {
+			job := access.Job{Run: "run_new", Kind: "of tomorrow", Grant: grant.ID, App: grant.App, Person: grant.Person}
+			return errors.Join(tx.Enqueue(t.Context(), job), tx.Record(t.Context(), audit.Event{Kind: "k", Subject: "grant:" + string(grant.ID)}))
+		}))
+		until := func(what string, done func() bool) {
+			t.Helper()
+			late, again := time.After(time.Minute), time.NewTicker(10*time.Millisecond)
+			defer again.Stop()
+			for !done() {
+				select {
+				case <-late:
+					t.Fatal("never: ", what)
+				case <-again.C:
+				}
+			}
+		}
+		until("parked", func() bool {
+			j, err := r.engine.Job(t.Context(), "run_new")
+			return err == nil && j.State == engine.Parked
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { r.p.Expire(ctx) }) // looks at once
+		until("told", func() bool { return r.run("run_new").WaitsFor != "" })
+		stop()
+		wg.Wait()
+
+		svc := workflow.NewService(r.db, nil, time.Now, nil)
+		run, _, err := svc.Run(t.Context(), ana, "run_new")
+		listed, errList := svc.List(t.Context(), ana, workflow.RunFilter{ID: "run_new"})
+		if err != nil || errList != nil || len(listed) != 1 || run.State != workflow.RunWaiting || listed[0].State != workflow.RunWaiting || run.WaitsFor != workflow.WaitsForProgram {
+			t.Errorf("%+v, %+v, %v, %v", run, listed, err, errList)
+		}
+		_, err = r.db.BeginRun(t.Context(), workflow.Beginning{Run: "run_new", At: time.Now()})
+		r.must(err)
+		r.must(r.db.WaitFor(t.Context(), "run_new", workflow.WaitsForProgram)) // by a node that comes late
+		if run := r.run("run_new"); run.State != workflow.RunRunning || run.WaitsFor != "" {
+			t.Errorf("one that has begun: %+v", run)
 		}
 	})
 }

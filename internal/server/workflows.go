@@ -60,3 +60,7 @@ func bundleOf(kind string, b integration.Bundle) workflow.Bundle {
 	}
 	return bundle
 }
+
+// TypesUnchecked says how far a server checks the text of a workflow: the command
+// line says it in the same words as pages.
+const TypesUnchecked = workflow.TypesUnchecked

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/margay-access/margay/internal/web/webtest"
+	"github.com/margay-access/margay/internal/workflow"
 )
 
 // S13, S99: one button installs the bundle and assigns it to an app.
@@ -95,6 +96,7 @@ export default async function run(ctx: ManualContext<{ name: string }>) {
 	// The test holds every change back.
 	c := w.SignIn(webtest.Admin)
 	c.Open("/workflows/" + id + "/test")
+	c.See(workflow.TypesUnchecked)
 	c.Fill("Name", webtest.Requester)
 	c.Click("Run test")
 	c.See("It ended well. Nothing was changed.")
@@ -108,6 +110,7 @@ export default async function run(ctx: ManualContext<{ name: string }>) {
 	c.Open("/workflows/" + id + "/publish")
 	c.See("What changes")
 	c.Fill("What you changed", "It finds people.")
+	c.See(workflow.TypesUnchecked)
 	c.Audit("workflow-publish")
 	c.Click("Publish draft")
 	c.See("Version 1 is published.")

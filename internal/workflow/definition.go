@@ -230,3 +230,6 @@ func doesNotCompile(faults []script.Fault) error {
 	}
 	return err
 }
+
+// TypesUnchecked says how far the server checks the text of a workflow.
+const TypesUnchecked = "Types are not checked here: margay workflow pull and tsc do."

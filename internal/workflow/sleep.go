@@ -20,8 +20,11 @@ const (
 	LongestSleep = 31 * 24 * time.Hour
 )
 
-// WaitsForTime is what a run that sleeps waits for.
-const WaitsForTime = "Sleeps, as the workflow asked."
+// What a run waits for, as the end of "It waits for".
+const (
+	WaitsForTime    = "its time, as the workflow asked"
+	WaitsForProgram = "a newer version of Margay: this one does not know how to carry it out"
+)
 
 // AsleepError ends an execution whose script sleeps: the run goes on at Until, by
 // another execution.
