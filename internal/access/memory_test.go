@@ -281,10 +281,12 @@ func (m *memory) Difference(_ context.Context, id access.DifferenceID) (access.D
 }
 
 func (m *memory) Differences(_ context.Context, f access.DifferenceFilter) ([]access.Difference, error) {
-	if len(f.Kinds) > 0 || f.After != "" || f.Limit > 0 {
+	if f.After != "" || f.Limit > 0 {
 		panic("memory: it knows no such filter of differences")
 	}
-	list := newest(m.differences, 0, func(_ access.DifferenceID, d access.Difference) bool { return d.Comparison == f.Comparison })
+	list := newest(m.differences, 0, func(_ access.DifferenceID, d access.Difference) bool {
+		return d.Comparison == f.Comparison && (len(f.Kinds) == 0 || slices.Contains(f.Kinds, d.Kind))
+	})
 	slices.Reverse(list)
 	return list, nil
 }
