@@ -40,7 +40,7 @@ func TestNoChangeIsLost(t *testing.T) {
 		h := newHub(p, stopping, slog.New(slog.DiscardHandler))
 		told := func(c <-chan struct{}, want bool, when string) {
 			t.Helper()
-			time.Sleep(3 * lookEvery) //nolint:forbidigo // of the bubble: a look or two later
+			time.Sleep(3 * lookEvery)
 			select {
 			case <-c:
 				if !want {
@@ -78,8 +78,8 @@ func TestNoChangeIsLost(t *testing.T) {
 		told(alone, true, "a change while nobody could look")
 		told(unknown, true, "likewise")
 		p.set("4", nil)
-		time.Sleep(3 * lookEvery) //nolint:forbidigo // of the bubble
-		p.set("5", nil)           // the first of two was not taken yet: one look shows both
+		time.Sleep(3 * lookEvery)
+		p.set("5", nil) // the first of two was not taken yet: one look shows both
 		told(alone, true, "two changes")
 		told(alone, false, "two changes, looked at once")
 		stopAlone()
