@@ -262,12 +262,8 @@ func newRunRetry(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) != 1 || many.state != "" {
-				ids, err := many.ids(cmd.Context(), s, api, args)
-				if err != nil {
-					return err
-				}
-				return s.handle(cmd.Context(), ids, "retried", api.RetryRuns)
+			if len(args) != 1 || many.state != "" || many.dry {
+				return many.act(cmd.Context(), s, api, args, "Retry", "retried", api.RetryRuns)
 			}
 			before, err := api.Run(cmd.Context(), args[0])
 			if err != nil {
@@ -306,12 +302,8 @@ func newRunCancel(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if len(args) != 1 || many.state != "" {
-				ids, err := many.ids(cmd.Context(), s, api, args)
-				if err != nil {
-					return err
-				}
-				return s.handle(cmd.Context(), ids, "cancelled", api.CancelRuns)
+			if len(args) != 1 || many.state != "" || many.dry {
+				return many.act(cmd.Context(), s, api, args, "Cancel", "cancelled", api.CancelRuns)
 			}
 			r, err := api.CancelRun(cmd.Context(), args[0])
 			if err != nil {

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,49 +61,72 @@ func (s *session) handle(ctx context.Context, ids []string, word string, act fun
 	return part(refused, len(all.Items), "were not "+word)
 }
 
-// matching lists the ids of the runs that a filter picks.
-func (s *session) matching(ctx context.Context, api *client.Client, f client.RunFilter) ([]string, error) {
-	page, err := pages(s, paging{all: true, limit: mostHandled}, func(page client.Page) (wire.List[wire.Run], error) { return api.Runs(ctx, f, page) })
-	ids := make([]string, len(page.Items))
-	for i, r := range page.Items {
-		ids[i] = r.ID
-	}
-	return ids, err
-}
-
 // manyFlags choose the runs of one act by what they are.
 type manyFlags struct {
 	state, workflow string
+	since           time.Duration
+	dry             bool
 }
 
 func (f *manyFlags) flags(cmd *cobra.Command, states string) {
-	cmd.Flags().StringVar(&f.state, "state", "", "all runs in this state instead: "+states)
+	cmd.Flags().StringVar(&f.state, "state", "", "all runs in this state instead: "+states+"; it shows them and asks")
 	cmd.Flags().StringVar(&f.workflow, "workflow", "", "with --state: of this workflow alone, by name or id")
+	cmd.Flags().DurationVar(&f.since, "since", 30*24*time.Hour, "with --state: those queued in the last so long, such as 24h")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "with --state: show the runs, and do nothing")
 }
 
-// ids are those of the arguments, or of the runs that the flags pick.
-func (f *manyFlags) ids(ctx context.Context, s *session, api *client.Client, args []string) ([]string, error) {
+// act does one thing with the runs of the arguments, or with those that the flags
+// pick, once they were shown and somebody has agreed.
+func (f *manyFlags) act(ctx context.Context, s *session, api *client.Client, args []string, verb, done string,
+	act func(ctx context.Context, ids []string) (wire.List[wire.HandledRun], error),
+) error {
 	if f.state == "" {
-		if len(args) == 0 {
-			return nil, usage("", "Name runs, or choose them with --state.")
+		switch {
+		case len(args) == 0:
+			return usage("", "Name runs, or choose them with --state.")
+		case f.dry:
+			return usage("", "--dry-run shows the runs that --state chooses: give it a state.")
 		}
-		return args, nil
+		return s.handle(ctx, args, done, act)
 	}
+	found, err := f.matching(ctx, s, api, args)
+	if err != nil {
+		return err
+	}
+	v := s.runView(ctx)
+	v.none = "No run fits."
+	if f.dry || len(found.Items) == 0 {
+		return list(s, found, v)
+	}
+	ids := make([]string, len(found.Items))
+	for i, r := range found.Items {
+		ids[i] = r.ID
+		fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s, %s, queued %s", r.ID, states()[r.State].word, r.Kind, r.QueuedAt.UTC().Format(time.RFC3339))))
+	}
+	if err := s.confirm(ctx, fmt.Sprintf("%s all %d?", verb, len(ids))); err != nil {
+		return err
+	}
+	return s.handle(ctx, ids, done, act)
+}
+
+// matching lists the runs that the flags pick.
+func (f *manyFlags) matching(ctx context.Context, s *session, api *client.Client, args []string) (wire.List[wire.Run], error) {
+	var none wire.List[wire.Run]
 	if len(args) > 0 {
-		return nil, usage("", "Name runs or choose them with --state, not both.")
+		return none, usage("", "Name runs or choose them with --state, not both.")
 	}
 	if err := knownRunState(f.state); err != nil {
-		return nil, err
+		return none, err
 	}
-	filter := client.RunFilter{State: f.state}
+	filter := client.RunFilter{State: f.state, Since: s.now().Add(-f.since).UTC().Format(time.RFC3339)}
 	if f.workflow != "" {
 		id, err := s.workflowID(ctx, f.workflow)
 		if err != nil {
-			return nil, err
+			return none, err
 		}
 		filter.Workflow = id
 	}
-	return s.matching(ctx, api, filter)
+	return pages(s, paging{all: true, limit: mostHandled}, func(page client.Page) (wire.List[wire.Run], error) { return api.Runs(ctx, filter, page) })
 }
 
 // workflowName is how a workflow is called; its id when it cannot be read.
