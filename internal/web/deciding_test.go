@@ -38,8 +38,8 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 	}
 	w.GrantIn(decided.GrantID, "not_set_up")
 	page := bo.Get("/requests/" + asked.ID).Body
-	story := page[strings.Index(page, "row story"):]
-	story = story[:strings.Index(story, "</p>")]
+	_, story, _ := strings.Cut(page, "row story")
+	story, _, _ = strings.Cut(story, "</p>")
 	has("the header", story, "Not set up")
 	if strings.Contains(story, "Approved") || strings.Contains(page, "/access/"+decided.GrantID) {
 		t.Errorf("who decided reads, or may do, what is not theirs: %s", story)

@@ -22,7 +22,7 @@ func (s *site) signInLinkPages() {
 
 // setPasswordPath takes the form: the link's value stands in it, not in the
 // address.
-const setPasswordPath = "/sign-in/link"
+const setPasswordPath = "/sign-in/link" //nolint:gosec // an address, no password
 
 // letIn is the page on which somebody is given a link.
 type letIn struct {

@@ -206,7 +206,9 @@ func TestWhatIsSetMeanwhileStays(t *testing.T) {
 	}{
 		"an end": {"deprovision.ts", nil, "ExplorerCanPublish", "ExplorerCanPublish", "No change: the current site role is ExplorerCanPublish, not Creator."},
 		"restored on Viewer, then Explorer": {
-			"provision.ts", dict{"expected": "Creator", "found": "Viewer"}, "Explorer", "Explorer",
+			"provision.ts",
+			dict{"expected": "Creator", "found": "Viewer"},
+			"Explorer", "Explorer",
 			"No change: it changed again since it was to be restored. The site role was Viewer then and is Explorer now.",
 		},
 		"given": {"provision.ts", nil, "Explorer", "Creator", "Explorer → Creator."},
