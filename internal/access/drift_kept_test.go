@@ -7,6 +7,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
 )
@@ -73,5 +74,37 @@ func TestMassDrift(t *testing.T) {
 			t.Errorf("once more: %+v, %+v", c.Counts, d.last())
 		}
 		d.verify()
+	})
+}
+
+// Comparisons do not pile up: the newest of an app are kept with what they found,
+// and those of another app are its own.
+func TestOldComparisonsAreForgotten(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		d := newDrifting(t, db)
+		d.active(rita, d.roles["Creator"], "luid-rita")
+		first, rows := d.compare(account("rita", "Viewer"))
+		if len(rows) != 1 {
+			t.Fatalf("found %+v", rows)
+		}
+		var last access.Comparison
+		for range 50 {
+			last = d.compared(account("rita", "Viewer"))
+		}
+
+		list, err := d.svc.Comparisons(t.Context(), as(ana), d.app.ID, 100, "")
+		if err != nil || len(list) != 50 || list[0].ID != last.ID {
+			t.Errorf("%d comparisons are kept, %v", len(list), err)
+		}
+		if _, err := d.svc.Comparison(t.Context(), as(ana), d.app.ID, first.ID); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("the first: %v", err)
+		}
+		if _, err := d.svc.Difference(t.Context(), as(ana), d.app.ID, rows[0].ID); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("what it found: %v", err)
+		}
+		if now := d.differences(last.ID); len(now) != 1 || !now[0].Since.Equal(rows[0].Since) {
+			t.Errorf("the last found %+v, the first %+v", now, rows)
+		}
 	})
 }

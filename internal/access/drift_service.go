@@ -433,6 +433,10 @@ func peopleOf(grants []Grant) []identity.PersonID {
 	return slices.Compact(people)
 }
 
+// keptComparisons is how many comparisons of an app are kept, with what they
+// found. What became of a grant is told by its own history without end.
+const keptComparisons = 50
+
 // keepCompared keeps what a comparison found.
 func (s *Service) keepCompared(ctx context.Context, tx Tx, c Comparison, found compared) error {
 	for i := range found.rows {
@@ -446,6 +450,9 @@ func (s *Service) keepCompared(ctx context.Context, tx Tx, c Comparison, found c
 		return err
 	}
 	if err := tx.DropUnmanaged(ctx, c.App, c.ID); err != nil {
+		return err
+	}
+	if err := tx.DropComparisons(ctx, c.App, keptComparisons); err != nil {
 		return err
 	}
 	if err := tx.SaveGrants(ctx, found.changed); err != nil {

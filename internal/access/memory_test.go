@@ -311,6 +311,17 @@ func (m *memory) AddDifferences(_ context.Context, ds []access.Difference) error
 	return nil
 }
 
+func (m *memory) DropComparisons(_ context.Context, app access.AppID, keep int) error {
+	old := newest(m.comparisons, 0, func(_ access.ComparisonID, c access.Comparison) bool {
+		return c.App == app && c.State != access.ComparisonRunning
+	})
+	for _, c := range old[min(keep, len(old)):] {
+		delete(m.comparisons, c.ID)
+		maps.DeleteFunc(m.differences, func(_ access.DifferenceID, d access.Difference) bool { return d.Comparison == c.ID })
+	}
+	return nil
+}
+
 func (m *memory) DropUnmanaged(_ context.Context, app access.AppID, but access.ComparisonID) error {
 	maps.DeleteFunc(m.differences, func(_ access.DifferenceID, d access.Difference) bool {
 		return d.App == app && d.Kind == access.DifferenceUnmanaged && d.Comparison != but

@@ -95,6 +95,9 @@ type Tx interface {
 	// DropUnmanaged forgets the users without a grant that earlier comparisons of
 	// the app found: they are as many as the other system has users.
 	DropUnmanaged(ctx context.Context, app AppID, but ComparisonID) error
+	// DropComparisons forgets the comparisons of the app but the newest keep, with
+	// what they found.
+	DropComparisons(ctx context.Context, app AppID, keep int) error
 	// EnqueueComparison records the job that makes the comparison.
 	EnqueueComparison(ctx context.Context, c Comparison) error
 	// Record appends events to the audit chain.

@@ -167,6 +167,21 @@ func (t *tx) DropUnmanaged(ctx context.Context, app access.AppID, but access.Com
 	return wrap("drop differences", err)
 }
 
+// DropComparisons implements [access.Tx]. Later comparisons have greater ids.
+func (t *tx) DropComparisons(ctx context.Context, app access.AppID, keep int) error {
+	var old []string
+	err := t.sql.NewSelect().Table("comparisons").Column("id").Where("app_id = ? AND state <> ?", app, access.ComparisonRunning).
+		Order("id DESC").Limit(rowsAtOnce).Offset(int64(keep)).Scan(ctx, &old)
+	if err != nil || len(old) == 0 {
+		return wrap("look for old comparisons", err)
+	}
+	if _, err := t.sql.NewDelete().Model((*differenceRow)(nil)).Where("comparison_id IN ?", bun.Tuple(old)).Exec(ctx); err != nil {
+		return wrap("drop differences", err)
+	}
+	_, err = t.sql.NewDelete().Model((*comparisonRow)(nil)).Where("id IN ?", bun.Tuple(old)).Exec(ctx)
+	return wrap("drop comparisons", err)
+}
+
 // Addresses implements [access.Reader].
 func (r reader) Addresses(ctx context.Context, people []identity.PersonID) (map[identity.PersonID]string, error) {
 	all := make(map[identity.PersonID]string, len(people))
