@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
@@ -75,6 +76,7 @@ type shelf struct {
 	text   string
 	answer int
 	err    *fault.Error
+	given  map[string][]access.Grant // of users, by their id: what they hold by grants
 }
 
 func (s *site) browse(r *Request, b browse) error {
@@ -91,6 +93,9 @@ func (s *site) browse(r *Request, b browse) error {
 	default:
 		err = s.readItems(r, &view)
 	}
+	if err == nil && b.key == "users" {
+		view.given, err = s.givenOn(r, o.ID)
+	}
 	if f := fault.Public(err); err != nil && f.Kind != fault.Internal && f.Kind != fault.Forbidden {
 		view.err, err = f, nil // the page says so and keeps what was asked for
 	}
@@ -99,6 +104,17 @@ func (s *site) browse(r *Request, b browse) error {
 	}
 	head := ui.Head{Title: b.name, Lead: "Read now from " + o.Target.String(), Back: back(o)}
 	return r.Page(head, nil, shelfView(view))
+}
+
+// givenOn returns the grants that people hold on a connection, by the id of the
+// user for whom they were set up.
+func (s *site) givenOn(r *Request, connection string) (map[string][]access.Grant, error) {
+	grants, err := s.Access.Grants(r.Context(), r.Actor, access.GrantFilter{Connection: connection, States: []access.GrantState{access.GrantActive, access.GrantChanged}})
+	given := make(map[string][]access.Grant, len(grants))
+	for _, g := range grants {
+		given[g.Proof.User] = append(given[g.Proof.User], g)
+	}
+	return given, err
 }
 
 // readWhole reads one answer.

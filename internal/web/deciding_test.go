@@ -50,6 +50,11 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 		t.Errorf("by the API: %+v, %v", review.Request.Grant, err)
 	}
 
+	// Screen 22: who has a role from here, and until when.
+	viewer := w.Grant(webtest.Requester, "Viewer")
+	users := w.VisitorAs(webtest.Admin).Get("/connections/" + viewer.ConnectionID + "/users").Body
+	has("the site's users", users, "Given here", `href="/access/`+viewer.ID+`"`, " until ", "not from here")
+
 	by := []string{w.People[webtest.Approver].ID}
 	if _, err := w.Client(webtest.Admin).SetProvisioning(t.Context(), w.App.ID, "", wire.Provisioning{Method: "manual", PersonIDs: by}); err != nil {
 		t.Fatal(err)
