@@ -223,7 +223,11 @@ func (g Grant) partly(o Outcome, now time.Time) Grant {
 	if !o.Wrote {
 		return g.started(now)
 	}
-	g.Problem.Hint = strings.TrimSpace(g.Problem.Hint + " Something was changed before that: it is taken back when the access ends, or when you end it.")
+	until := "when the access ends, or when you end it."
+	if g.Length == Indefinite {
+		until = "when you end the access."
+	}
+	g.Problem.Hint = strings.TrimSpace(g.Problem.Hint + " Something was changed before that: it is taken back " + until)
 	return g.started(now)
 }
 

@@ -280,15 +280,14 @@ type Outcome struct {
 	Problem *Problem // nil: the run did what it should
 	// Wrote says that the run changed something in the system, or may have.
 	Wrote bool
+	// Stale says that the run, which its grant still waits for, stopped before it
+	// wrote: what it had been told was not so any more.
+	Stale bool
 }
 
 // says reports whether the run tells which role is there: a proof without one is
 // that of a system that has none, unless the run says that it looked.
 func (o Outcome) says() bool { return o.Proof.Role != "" || o.Before != nil }
-
-// stale says that the run, which its grant still waits for, wrote nothing because
-// what it had been told was not so any more.
-func (o Outcome) stale() bool { return o.Problem != nil && o.Problem.Code == ErrSuperseded.Code }
 
 // Report takes the outcome of a run into its grant, once: after a crash it may
 // be asked again. A run that the grant no longer waits for changes nothing; that
@@ -329,12 +328,20 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		switch {
 		case g.Awaited() != o.Run:
 			events = []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", o.Run, "state", string(g.State))}
-		case o.stale() && g.wants(o.Kind):
-			g, events, job = g.took(o.Run).anew(o.Kind, s.newID("run"), now)
+		case o.Stale && o.Problem != nil && g.wants(o.Kind) && g.Attempts < staleRuns:
+			g = g.took(o.Run)
+			if o.Kind == JobProvision && o.Wrote {
+				g = g.started(now)
+			}
+			g, events, job = g.anew(o.Kind, s.newID("run"), now)
 		case o.Problem != nil:
 			g = g.took(o.Run)
 			wanted := g.wants(o.Kind)
-			g, events = g.fail(o.Kind, *o.Problem, now)
+			problem := *o.Problem
+			if o.Stale {
+				problem = factsChanged
+			}
+			g, events = g.fail(o.Kind, problem, now)
 			if wanted {
 				g, job = g.partly(o, now).again(o.Kind, s.newID("run"), now)
 			}
@@ -381,6 +388,17 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		return tx.Record(ctx, told...)
 	})
 	return reported, wrap("report run", err)
+}
+
+// staleRuns is how many runs for one change are made at once, one after the other,
+// because the person's other grants had changed meanwhile. Then it is told as a
+// failure, and tried again as one.
+const staleRuns = 3
+
+// factsChanged is the problem of a grant none of whose runs came to write.
+var factsChanged = Problem{
+	Code: "facts_changed", Message: "What else the person holds changed each time before the workflow came to change something.",
+	Hint: "Try again. A workflow that waits for long before it changes something is overtaken easily.",
 }
 
 // listedFrom returns when the list was begun that a comparison of the connection

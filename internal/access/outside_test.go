@@ -245,7 +245,7 @@ func TestStaleFactsMakeANewRun(t *testing.T) {
 				g, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
 				w.must(err)
 			}
-			o := access.Outcome{Run: g.Run, Kind: kind, Grant: g.ID, Problem: stale}
+			o := access.Outcome{Run: g.Run, Kind: kind, Grant: g.ID, Problem: stale, Stale: true, Wrote: true}
 			got, err := w.svc.Report(t.Context(), o)
 			w.must(err)
 			if got.State != state || got.Run == g.Run || got.Problem != (access.Problem{}) || got.Attempts != 2 || w.job(got.Run).Kind != kind || w.job(got.Run).Delay != 0 {
@@ -256,8 +256,21 @@ func TestStaleFactsMakeANewRun(t *testing.T) {
 			if err != nil || again.Run != got.Run {
 				t.Errorf("%s again: %+v, %v", kind, again, err)
 			}
+			if kind == access.JobProvision && got.EndsAt.IsZero() {
+				t.Errorf("something was written, and it has no end: %+v", got)
+			}
+			// Not without end: in the end it has failed, and is told.
+			for range 2 {
+				o.Run = got.Run
+				got, err = w.svc.Report(t.Context(), o)
+				w.must(err)
+			}
+			failed := map[access.JobKind]access.GrantState{access.JobProvision: access.GrantNotSetUp, access.JobDeprovision: access.GrantOverdue}[kind]
+			if got.State != failed || got.Problem.Code != "facts_changed" {
+				t.Errorf("%s for the third time: %+v", kind, got)
+			}
 			if kind == access.JobProvision {
-				_, err := w.svc.Revoke(t.Context(), as(ana), w.done(got).ID, "")
+				_, err := w.svc.Revoke(t.Context(), as(ana), got.ID, "")
 				w.must(err)
 				w.done(w.grant(got.ID))
 			}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/dbos-inc/dbos-transact-golang/dbos"
@@ -89,11 +90,7 @@ func (e *Engine) List(ctx context.Context, f Filter) ([]Status, error) {
 		opts = append(opts, dbos.WithFilterName(f.Kinds...))
 	}
 	if len(f.States) > 0 {
-		var in []dbos.WorkflowStatusType
-		for _, s := range f.States {
-			in = append(in, states[s]...)
-		}
-		opts = append(opts, dbos.WithFilterStatus(in...))
+		opts = append(opts, stateFilter(f.States)...)
 	}
 	if !f.EnqueuedAfter.IsZero() {
 		opts = append(opts, dbos.WithFilterCreatedAfter(f.EnqueuedAfter))
@@ -116,6 +113,22 @@ func (e *Engine) List(ctx context.Context, f Filter) ([]Status, error) {
 		out = append(out, statusOf(row))
 	}
 	return out, nil
+}
+
+// stateFilter picks the jobs in some states. The parked are those of their queue:
+// asked for beside others they come with those that wait.
+func stateFilter(in []State) []dbos.ListWorkflowsOption {
+	if slices.Equal(in, []State{Parked}) {
+		return []dbos.ListWorkflowsOption{dbos.WithFilterQueueName(parkedQueue), dbos.WithFilterStatus(states[Waiting]...)}
+	}
+	var names []dbos.WorkflowStatusType
+	for _, s := range in {
+		if s == Parked {
+			s = Waiting
+		}
+		names = append(names, states[s]...)
+	}
+	return []dbos.ListWorkflowsOption{dbos.WithFilterStatus(names...)}
 }
 
 func statusOf(row dbos.WorkflowStatus) Status {

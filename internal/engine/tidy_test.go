@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,6 +85,13 @@ func TestUnknownKindIsParked(t *testing.T) {
 		}
 		if s, err := old.Job(t.Context(), "new"); err != nil || s.State != engine.Parked || s.State.Ended() {
 			t.Errorf("the job that is not known: %+v, %v", s, err)
+		}
+		if parked, err := old.List(t.Context(), engine.Filter{States: []engine.State{engine.Parked}}); err != nil || len(parked) == 0 ||
+			slices.ContainsFunc(parked, func(s engine.Status) bool { return s.State != engine.Parked }) {
+			t.Errorf("parked are %+v, %v", parked, err)
+		}
+		if all, err := old.List(t.Context(), engine.Filter{States: []engine.State{engine.Parked, engine.Done}}); err != nil || len(all) < 2 {
+			t.Errorf("parked or done are %+v, %v", all, err)
 		}
 		if err := old.Cancel(t.Context(), "unwanted"); err != nil || old.ended("unwanted").State != engine.Cancelled {
 			t.Errorf("a parked job is not cancelled: %v", err)

@@ -116,6 +116,15 @@ func TestSignInLinkEnds(t *testing.T) {
 			_, err := d.SetPassword(t.Context(), p.Email, password)
 			return err
 		},
+		"its maker is no administrator any more": func(t *testing.T, d *desk, admin identity.Actor, _ identity.Person) error {
+			t.Helper()
+			maker, err := d.db.Person(t.Context(), admin.Person)
+			for _, may := range []bool{false, true} {
+				maker.Admin = may
+				err = errors.Join(err, d.db.SavePerson(t.Context(), maker))
+			}
+			return err
+		},
 		"the person is disabled, and enabled again": func(t *testing.T, d *desk, admin identity.Actor, p identity.Person) error {
 			t.Helper()
 			if _, err := d.db.ChangePerson(t.Context(), p.ID, identity.Change{Disabled: new(true)}.By(admin, d.now)); err != nil {

@@ -168,9 +168,9 @@ type plan struct {
 	Connection string          `json:"connection,omitempty"`
 	Argument   json.RawMessage `json:"argument,omitempty"`
 	Problem    *fault.Error    `json:"problem,omitempty"` // why it cannot even begin
-	// Remaining are the person's other grants of which the argument tells; nil in a
-	// plan that was made before this was kept.
-	Remaining []access.GrantID `json:"remaining,omitzero"`
+	// Remaining are the roles of the person's other grants of which the argument
+	// tells; nil in a plan that was made before this was kept.
+	Remaining []string `json:"remaining,omitzero"`
 }
 
 // carryOut does one job: plan, script, report. Each is kept in the rows of the
@@ -284,19 +284,19 @@ func (p *Provisioner) plan(ctx context.Context, t task) (plan, error) {
 	if err != nil {
 		pl.Problem = fault.Public(err)
 	} else {
-		pl.Workflow, pl.Version, pl.Argument, pl.Remaining = version.Workflow, version.Hash, argument, idsOf(facts.Remaining)
+		pl.Workflow, pl.Version, pl.Argument, pl.Remaining = version.Workflow, version.Hash, argument, rolesOf(facts.Remaining)
 	}
 	return pl, nil
 }
 
-// idsOf returns the ids of grants in their order, never nil.
-func idsOf(grants []access.Grant) []access.GrantID {
-	ids := make([]access.GrantID, len(grants))
+// rolesOf returns the roles that grants give, each once, never nil.
+func rolesOf(grants []access.Grant) []string {
+	roles := make([]string, len(grants))
 	for i, g := range grants {
-		ids[i] = g.ID
+		roles[i] = g.RoleName
 	}
-	slices.Sort(ids)
-	return ids
+	slices.Sort(roles)
+	return slices.Compact(roles)
 }
 
 func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f access.Facts) (workflow.Version, json.RawMessage, error) {

@@ -159,7 +159,7 @@ func (p *Provisioner) guard(ctx context.Context, t task, pl plan) error {
 	}
 	return p.insist(ctx, t, "guard", func() error {
 		facts, err := p.Access.Facts(ctx, t.Run, t.Kind, t.Grant)
-		if err == nil && pl.Remaining != nil && !slices.Equal(pl.Remaining, idsOf(facts.Remaining)) {
+		if err == nil && pl.Remaining != nil && !slices.Equal(pl.Remaining, rolesOf(facts.Remaining)) {
 			err = access.ErrSuperseded
 		}
 		return err
@@ -236,8 +236,12 @@ func (p *Provisioner) tell(ctx context.Context, t task, connection string, outpu
 			o.Problem = problemOf(failed)
 		}
 	}
-	if o.Wrote, err = p.wrote(ctx, t, o); err != nil {
-		return failed, err
+	if problem != nil {
+		if o.Wrote, o.Stale, err = p.before(ctx, t); err != nil {
+			return failed, err
+		}
+	} else {
+		o.Wrote = !o.Found
 	}
 	if o.Found {
 		// Who may do nothing there has lost what the grant gave, whoever took it:
@@ -255,16 +259,17 @@ func (p *Provisioner) tell(ctx context.Context, t task, connection string, outpu
 	return failed, err
 }
 
-// wrote says whether a run that was to set something up changed something, or
-// may have, before it came to its end.
-func (p *Provisioner) wrote(ctx context.Context, t task, o access.Outcome) (bool, error) {
-	if t.Kind != access.JobProvision || o.Problem == nil {
-		return !o.Found, nil
-	}
+// before says what a run had done when it came to an end that is none of its
+// script's: whether it changed something, or may have, and whether it was stopped
+// because what it had been told was not so any more.
+func (p *Provisioner) before(ctx context.Context, t task) (wrote, stale bool, err error) {
 	steps, err := p.Runs.Steps(ctx, t.Run)
-	return slices.ContainsFunc(steps, func(s workflow.Step) bool {
-		return s.Change != nil && (s.State != workflow.StepFailed || s.Problem.Code == access.ProblemUnknown)
-	}), err
+	for _, s := range steps {
+		failed := s.State == workflow.StepFailed
+		wrote = wrote || s.Change != nil && (!failed || s.Problem.Code == access.ProblemUnknown)
+		stale = stale || failed && s.Problem.Code == access.ErrSuperseded.Code
+	}
+	return wrote, stale, err
 }
 
 // notTaken is the problem with which a grant or a request took what a run came

@@ -96,6 +96,14 @@ func (t *tx) savePerson(ctx context.Context, p identity.Person, events []audit.E
 			return err
 		}
 	}
+	if p.Disabled || !p.Admin {
+		// Who may make no links any more has none that are open: with one they could
+		// still become somebody else.
+		maker := identity.Actor{Person: p.ID}.String()
+		if _, err := t.sql.NewDelete().Model((*signInLinkRow)(nil)).Where("made_by = ?", maker).Exec(ctx); err != nil {
+			return wrap("remove sign-in links", err)
+		}
+	}
 	return t.Record(ctx, events...)
 }
 

@@ -64,7 +64,7 @@ func (r *Request) fail(err error) {
 	case r.Context().Err() != nil:
 		r.site.Log.InfoContext(r.Context(), "request given up by its caller", "request_id", r.ID)
 	default:
-		r.site.Log.ErrorContext(r.Context(), "page failed", "request_id", r.ID, "path", r.URL.Path, "error", err)
+		r.site.Log.ErrorContext(r.Context(), "page failed", "request_id", r.ID, "page", r.Pattern, "error", err) // an address may hold a sign-in link
 	}
 	status := statusOf(err)
 	trouble := Trouble(err)

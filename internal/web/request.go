@@ -202,7 +202,7 @@ func (r *Request) PageAs(status int, head ui.Head, acts, content templ.Component
 func (r *Request) Render(status int, c templ.Component) error {
 	var b bytes.Buffer // nothing is sent of a page that fails half-way
 	if err := c.Render(ui.With(r.Context(), r.env), &b); err != nil {
-		return fmt.Errorf("render %s: %w", r.URL.Path, err)
+		return fmt.Errorf("render %s: %w", r.Pattern, err)
 	}
 	r.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	return r.send(status, b.Bytes())

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/assets"
 )
 
@@ -43,6 +44,9 @@ func (s *site) secure(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
+		if strings.HasPrefix(r.URL.Path, identity.LinkPath) {
+			h.Set("Referrer-Policy", "strict-origin") // the address itself is a secret
+		}
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("X-Frame-Options", "DENY")
 		if !strings.HasPrefix(r.URL.Path, assets.Prefix) {

@@ -167,7 +167,7 @@ func TestAddToGroupOnGrant(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, tableautest.Config{}, tableautest.RoleSiteAdministratorCreator)
 	rita := s.AddUser("rita@acme.example", "Viewer")
-	grant := dict{"id": "grt_1", "externalUserId": nil, "role": dict{"name": "Creator", "rank": 3}}
+	grant := dict{"id": "grt_1", "externalUserId": nil, "role": dict{"name": "Creator", "rank": 3}, "changedOutside": nil}
 	ctx := dict{"person": dict{"email": "rita@acme.example"}, "app": dict{"name": "Quarter"}, "role": grant["role"], "grant": grant, "remaining": []any{}}
 
 	if _, err := runFile(t, s, "add-to-group-on-grant.ts", ctx, &watch{}); err == nil || !strings.Contains(err.Error(), "There is no group Quarter") {
@@ -187,6 +187,13 @@ func TestAddToGroupOnGrant(t *testing.T) {
 	if out, err := runFile(t, s, "add-to-group-on-grant.ts", ctx, &watch{}); err != nil || rita.Role() != "SiteAdministratorExplorer" || out["before"] != "SiteAdministratorExplorer" {
 		t.Errorf("more than Creator: %v, %v, %s", out, err, rita.Role())
 	}
+	grant["changedOutside"] = dict{"expected": "Creator", "found": "Viewer"} // to be restored, and changed again since
+	rita.SetRole("Explorer")
+	if out, err := runFile(t, s, "add-to-group-on-grant.ts", ctx, &watch{}); err != nil || rita.Role() != "Explorer" || out["changed"] != false {
+		t.Errorf("changed again: %v, %v, %s", out, err, rita.Role())
+	}
+	grant["changedOutside"] = nil
+	rita.SetRole("Creator")
 	again := &watch{}
 	if out, err := runFile(t, s, "add-to-group-on-grant.ts", ctx, again); err != nil || out["changed"] != false || len(again.changes) != 0 {
 		t.Errorf("again: %v, %v, %+v", out, err, again)
