@@ -85,16 +85,18 @@ func (s *session) exportHistory(ctx context.Context, api *client.Client, app str
 const nobodyThere = "none"
 
 // seenOutside shows what was found in the place of each grant's role, and
-// returns it: the decision is on that, and on nothing that comes after.
-func (s *session) seenOutside(ctx context.Context, api *client.Client, ids []string) (map[string]*string, error) {
-	seen := map[string]*string{}
+// returns it: the decision is on that, and on nothing that comes after. Of several,
+// those that could not be read do not keep the others: why is in failed.
+func (s *session) seenOutside(ctx context.Context, api *client.Client, ids []string) (seen map[string]*string, failed map[string]error, _ error) {
+	seen, failed = map[string]*string{}, map[string]error{}
 	for _, id := range ids {
 		g, err := api.Grant(ctx, id)
 		if err != nil {
 			if len(ids) > 1 {
-				continue // its act says the same, and the others are done
+				failed[id] = err
+				continue
 			}
-			return nil, err
+			return nil, nil, err
 		}
 		if g.ChangedOutside == nil {
 			continue // there is nothing to settle, as its act says
@@ -102,7 +104,7 @@ func (s *session) seenOutside(ctx context.Context, api *client.Client, ids []str
 		seen[id] = &g.ChangedOutside.Found
 		fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s of %s, %s, %s", g.ID, g.RoleName, s.appName(ctx, g.AppID), s.personName(ctx, g.PersonID), changedOutside(g).text)))
 	}
-	return seen, nil
+	return seen, failed, nil
 }
 
 // newAccessSettle returns the commands that decide on what somebody changed in
@@ -120,7 +122,7 @@ func newAccessSettle(s *session) []*cobra.Command {
 				if err != nil {
 					return err
 				}
-				seen, err := s.seenOutside(cmd.Context(), api, args)
+				seen, failed, err := s.seenOutside(cmd.Context(), api, args)
 				if err != nil {
 					return err
 				}
@@ -128,6 +130,7 @@ func newAccessSettle(s *session) []*cobra.Command {
 					if found == nobodyThere {
 						found = ""
 					}
+					clear(failed) // what they saw, they saw
 					for _, id := range args {
 						seen[id] = &found
 					}
@@ -136,6 +139,9 @@ func newAccessSettle(s *session) []*cobra.Command {
 					return err
 				}
 				return s.each(cmd.Context(), args, "were not settled", func(ctx context.Context, id string) (wire.Grant, error) {
+					if err := failed[id]; err != nil {
+						return wire.Grant{}, err // nothing is decided on what nobody saw
+					}
 					g, err := do(ctx, api, id, wire.Settlement{Reason: reason, Found: seen[id]})
 					if err != nil {
 						return g, err

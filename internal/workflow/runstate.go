@@ -54,7 +54,7 @@ func RunStates() []StateText {
 		{string(RunFailed), "Failed", "A step was refused or the workflow gave up. What was made before it stays made.", []Act{ActRetry, ActSee}},
 		{string(RunCancelled), "Cancelled", "Somebody ended it between two steps. What was made before stays made.", []Act{ActRetry, ActSee}},
 		{string(RunCrashed), "Crashed", "It ended without saying what came of it. It may have been carried out all the same.", []Act{ActRetry, ActSee}},
-		{string(RunSuperseded), "Superseded", "A later decision has overtaken it: it changed nothing any more.", []Act{ActSee}},
+		{string(RunSuperseded), "Superseded", "A later decision, or what else the person holds by now, has overtaken it: it changed nothing any more.", []Act{ActSee}},
 	}
 }
 
