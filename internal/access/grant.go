@@ -92,7 +92,7 @@ type Grant struct {
 	BeginsAt   time.Time // when it is to begin; zero: at once
 	ChangeAt   time.Time // when its present change was ordered
 	NextTry    time.Time // when what failed is tried again by itself; zero: it is not
-	StartsAt   time.Time // when the access was confirmed; zero: not yet
+	StartsAt   time.Time // when the access was confirmed, or a part of it was made; zero: not yet
 	EndsAt     time.Time // when it is to end; zero: not by itself
 	EndedAt    time.Time
 	EndReason  string // revoked or expired

@@ -520,7 +520,7 @@ func (s *Service) Facts(ctx context.Context, run string, kind JobKind, id GrantI
 var ErrSuperseded = fault.New(fault.Conflict, "A later decision has overtaken this run.").WithCode("superseded")
 
 // StillWanted returns ErrSuperseded when the grant does not wait for the run any
-// more. A run asks before each write.
+// more: whether anybody still waits for what came of it.
 func (s *Service) StillWanted(ctx context.Context, run string, kind JobKind, id GrantID) error {
 	return s.store.View(ctx, func(tx Reader) error {
 		g, err := tx.Grant(ctx, id)

@@ -338,12 +338,7 @@ func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people f
 	if s.approvers, err = access.Approvers(ctx, r, *s.request); err != nil {
 		return s, err
 	}
-	if s.owners, err = access.OwnersOf(ctx, r, s.app); err != nil {
-		return s, err
-	}
-	all, err := people()
-	s.admins = admins(all)
-	return s, err
+	return withCare(ctx, r, s, people)
 }
 
 // sceneOfApp adds to s the app that its event is about, and who cares for it.
@@ -353,6 +348,11 @@ func sceneOfApp(ctx context.Context, r Reader, s scene, people func() ([]identit
 	if s.app, err = r.App(ctx, access.AppID(id)); err != nil {
 		return s, err
 	}
+	return withCare(ctx, r, s, people)
+}
+
+// withCare adds to s who cares for its app: the owners and the administrators.
+func withCare(ctx context.Context, r Reader, s scene, people func() ([]identity.Person, error)) (_ scene, err error) {
 	if s.owners, err = access.OwnersOf(ctx, r, s.app); err != nil {
 		return s, err
 	}
