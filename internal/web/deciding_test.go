@@ -53,7 +53,7 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 	// Screen 22: who has a role from here, and until when.
 	viewer := w.Grant(webtest.Requester, "Viewer")
 	users := w.VisitorAs(webtest.Admin).Get("/connections/" + viewer.ConnectionID + "/users").Body
-	has("the site's users", users, "Given here", `href="/access/`+viewer.ID+`"`, " until ", "not from here")
+	has("the site's users", users, "Given here", `href="/access/`+viewer.ID+`"`, " · ends ", "not from here")
 
 	by := []string{w.People[webtest.Approver].ID}
 	if _, err := w.Client(webtest.Admin).SetProvisioning(t.Context(), w.App.ID, "", wire.Provisioning{Method: "manual", PersonIDs: by}); err != nil {
