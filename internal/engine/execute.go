@@ -250,7 +250,7 @@ func (e *Engine) conclude(r *Run, value json.RawMessage, err error) (json.RawMes
 	cause := r.cause()
 	switch {
 	case r.dbos.Err() != nil:
-		// The engine stops: DBOS leaves the job as it is.
+		// The engine stops: DBOS leaves the job as it is, told by errStopping.
 	case errors.Is(cause, ErrCancelled):
 		// The handler has returned: only now is the key free.
 		if err := dbos.CancelWorkflow(e.client(r.dbos), r.id); err != nil && r.dbos.Err() == nil {
@@ -269,11 +269,19 @@ func (e *Engine) failed(err error) (json.RawMessage, error) {
 	return encodeOutcome(nil, err), mark(err)
 }
 
+// errStopping is the error that DBOS gets for a job that the stop has ended. DBOS
+// learns in a goroutine of its own that it is shut down; a job that returns before
+// that is left as it is only with an error that says it was cancelled.
+var errStopping = fmt.Errorf("%w: %w", ErrStopped, context.Canceled)
+
 // mark is the error that DBOS gets for a job that failed. The error itself is in
 // the outcome; this one tells DBOS that it is one, in a type that it can store.
 func mark(err error) error {
 	if err == nil {
 		return nil
+	}
+	if errors.Is(err, ErrStopped) {
+		return errStopping
 	}
 	e := asStepError(err)
 	return &dbos.PortableWorkflowError{Name: e.Code, Message: e.Message}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -99,6 +100,37 @@ func TestStopHandsBack(t *testing.T) {
 		}
 		if one.Load() != 1 || two.Load() != 2 {
 			t.Errorf("step one ran %d times, step two %d; want 1 and 2", one.Load(), two.Load())
+		}
+	})
+}
+
+// TestStopMarksNothingAsFailed is O03 for many jobs at once: DBOS tells them one
+// after another that it stops, and notices later that a job was told. What a job
+// returns in between is not its outcome.
+func TestStopMarksNothingAsFailed(t *testing.T) {
+	t.Parallel()
+	const jobs = 64
+	each(t, func(t *testing.T, p place) {
+		b := opened(t, p.config(t, "n1"), p)
+		running := make(chan struct{}, jobs)
+		b.Handle("k", func(ctx context.Context, _ *engine.Run) (json.RawMessage, error) {
+			running <- struct{}{}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		b.start()
+		for i := range jobs {
+			b.enqueue(engine.Job{ID: fmt.Sprintf("j%d", i), Kind: "k"})
+		}
+		for range jobs {
+			until(t, "run", running)
+		}
+		b.stop(0)
+
+		again := opened(t, p.config(t, "n1"), p)
+		ended, err := again.List(t.Context(), engine.Filter{States: []engine.State{engine.Done, engine.Failed, engine.Cancelled}})
+		if err != nil || len(ended) != 0 {
+			t.Errorf("%d of %d jobs ended with the stop: %v, %v", len(ended), jobs, ended, err)
 		}
 	})
 }

@@ -133,7 +133,8 @@ func (b *bench) wait(e *engine.Engine, id string) ([]workflow.Step, error) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 	defer cancel()
-	if _, err := e.Wait(ctx, id); err != nil {
+	job, err := e.Wait(ctx, id)
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	steps, err := b.db.Steps(ctx, id)
@@ -142,6 +143,9 @@ func (b *bench) wait(e *engine.Engine, id string) ([]workflow.Step, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if job.State != engine.Done && b.err[id] == nil {
+		b.t.Errorf("%s is %s without an error of its execution: %+v, %v", id, job.State, job.Err, job)
+	}
 	return steps, b.err[id]
 }
 
