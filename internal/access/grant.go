@@ -133,6 +133,7 @@ const (
 	GrantAccepted     audit.Kind = "grant.drift_accepted"
 	GrantRestored     audit.Kind = "grant.drift_restored"
 	GrantFound        audit.Kind = "grant.drift_gone"
+	GrantOverwrote    audit.Kind = "grant.overwrote"
 )
 
 // holds says whether the grant has begun and has not ended: its time runs.

@@ -126,8 +126,11 @@ func (s *Service) alone(ctx context.Context, tx Reader, g Grant) error {
 	if err != nil || other == nil {
 		return err
 	}
-	return fault.New(fault.Conflict, "%s is given by another grant already: %s.", g.RoleName, other.ID).WithCode("held_already").
-		WithHint("End this one: nothing of it is there.")
+	hint := "End this one: nothing of it is there."
+	if g.holds() {
+		hint = "End this one, and go on with that."
+	}
+	return fault.New(fault.Conflict, "%s is given by another grant already: %s.", g.RoleName, other.ID).WithCode("held_already").WithHint("%s", hint)
 }
 
 // dueAtOnce is how many due grants are put in order at a time.
@@ -308,6 +311,7 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 		if err != nil {
 			return err
 		}
+		before := g
 		reported = g
 		if first, err := tx.Settle(ctx, o.Run); err != nil || !first {
 			return err
@@ -357,24 +361,19 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 				g, events = g.confirm(o.Proof, now)
 			}
 		default:
-			given, err := givenByOthers(ctx, tx, g, o.Proof.Role, GrantActive, GrantSettingUp, GrantEnding, GrantOverdue)
-			if err != nil {
-				return err
-			}
-			ours, err := givenByOthers(ctx, tx, g, o.Proof.Role, counted...)
-			if err != nil {
-				return err
-			}
-			if g.wants(o.Kind) && o.Proof.Role == g.RoleName && !given {
+			if g.wants(o.Kind) && o.Proof.Role == g.RoleName && !given(beside, o.Proof.Role, GrantActive, GrantSettingUp, GrantEnding, GrantOverdue) {
 				g, events = g.fail(o.Kind, g.stillThere(), now)
 				g, job = g.again(o.Kind, s.newID("run"), now)
 				break
 			}
-			changed := g.changedOutside(o) && !ours
+			changed := g.changedOutside(o) && !given(beside, o.Proof.Role, counted...)
 			g, events = g.finish(o.Proof, now)
 			if changed {
 				g, events = g.leftAlone(o.Proof.Role, now, events)
 			}
+		}
+		if before.overwrote(o, beside) {
+			events = append(events, g.event(GrantOverwrote, identity.System(), now, "run", o.Run, "found", foundText(*o.Before), "now", foundText(o.Proof.Role)))
 		}
 		if reported, err = s.putTo(ctx, tx, g, events, job); err != nil || !read {
 			return err
@@ -431,21 +430,19 @@ func (s *Service) scaleOf(ctx context.Context, id GrantID) (Scale, error) {
 	return s.rules.Scale(ctx, g.Connection)
 }
 
-// others returns the person's other grants on the site that a run of g may have
-// read something of.
+// others returns the person's other grants on the site that a run of g which did
+// what it should may have read something of.
 func others(ctx context.Context, tx Reader, g Grant, o Outcome) ([]Grant, error) {
-	if o.Before == nil || o.Problem != nil {
+	if o.Problem != nil {
 		return nil, nil
 	}
 	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: counted})
 	return slices.DeleteFunc(all, func(other Grant) bool { return other.ID == g.ID }), err
 }
 
-// givenByOthers says whether another grant of the person on the site, in one of
-// the states, is for a role.
-func givenByOthers(ctx context.Context, tx Reader, g Grant, role string, states ...GrantState) (bool, error) {
-	all, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: states})
-	return slices.ContainsFunc(all, func(other Grant) bool { return other.ID != g.ID && other.RoleName == role }), err
+// given says whether one of the grants, in one of the states, is for a role.
+func given(grants []Grant, role string, states ...GrantState) bool {
+	return slices.ContainsFunc(grants, func(g Grant) bool { return g.RoleName == role && slices.Contains(states, g.State) })
 }
 
 // changedOutside says whether a run that took nothing back found what g does not
@@ -453,6 +450,20 @@ func givenByOthers(ctx context.Context, tx Reader, g Grant, role string, states 
 // theirs.
 func (g Grant) changedOutside(o Outcome) bool {
 	return o.Found && !g.SetUp.At.IsZero() && o.Proof.Role != g.RoleName && g.wants(JobDeprovision)
+}
+
+// overwrote says whether the run that g waited for changed a role which none of
+// the grants gives, nor was known of g: somebody else had set it. The workflows
+// that Margay comes with leave such a role alone; an older copy may not.
+func (g Grant) overwrote(o Outcome, others []Grant) bool {
+	if g.Awaited() != o.Run || o.Problem != nil || o.Before == nil || *o.Before == o.Proof.Role {
+		return false
+	}
+	known := *o.Before == g.RoleName || given(others, *o.Before, counted...)
+	if o.Kind == JobDeprovision {
+		return !known && g.wants(o.Kind) && !g.SetUp.At.IsZero()
+	}
+	return !known && g.restoring() && *o.Before != g.Outside.Found
 }
 
 // Facts is all that a workflow is told about the grant it carries out.

@@ -20,9 +20,9 @@ func (g Grant) extendable() bool {
 }
 
 // overlaps says whether access asked for from the time at on would begin while
-// g gives it already, or is tried to.
+// g gives it already, or a part of it, or is tried to.
 func (g Grant) overlaps(at time.Time) bool {
-	live := g.State == GrantSettingUp || g.State == GrantActive || g.State == GrantChanged || g.State == GrantNotSetUp && g.Next != ""
+	live := g.holds() || g.State == GrantSettingUp || g.State == GrantNotSetUp && g.Next != ""
 	return live && (g.EndsAt.IsZero() || !at.After(g.EndsAt))
 }
 

@@ -474,7 +474,7 @@ func (l *life) held(person identity.PersonID, role int, begins time.Time) *expec
 		}
 		switch {
 		case g.state == access.GrantSettingUp && (g.starts.IsZero() || !begins.After(g.ends)), (g.state == access.GrantActive || g.state == access.GrantChanged) && !begins.After(g.ends),
-			g.state == access.GrantNotSetUp && g.next != "" && !begins.After(l.now) && (g.starts.IsZero() || !begins.After(g.ends)):
+			g.state == access.GrantNotSetUp && (g.next != "" || !g.starts.IsZero()) && !begins.After(l.now) && (g.starts.IsZero() || !begins.After(g.ends)):
 			return g
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
 )
@@ -222,9 +224,70 @@ func TestWhatFailedHalfwayEnds(t *testing.T) {
 			if err != nil || got.State != access.GrantNotSetUp || got.EndsAt.IsZero() == wrote || strings.Contains(got.Problem.Hint, "taken back") != wrote {
 				t.Errorf("wrote %v: %+v, %v", wrote, got, err)
 			}
-			_, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
+			// Who asks again gets this one set up, not another beside what is there of it.
+			again := w.grant(w.file(rita, access.Ask{Role: g.Role, Length: new(30 * time.Minute)}).Grant)
+			if (again.ID == g.ID) != wrote || again.State != access.GrantSettingUp || again.Run == got.Run {
+				t.Errorf("wrote %v, and asked for again: %+v", wrote, again)
+			}
+			if _, err := w.svc.Retry(t.Context(), as(ana), g.ID); !wrote && fault.Public(err).Code != "held_already" {
+				t.Errorf("set up beside another: %v", err)
+			}
+			for _, id := range []access.GrantID{g.ID, again.ID} {
+				if w.grant(id).State != access.GrantEnded {
+					_, err = w.svc.Revoke(t.Context(), as(ana), id, "")
+					w.must(err)
+					w.done(w.grant(id))
+				}
+			}
+		}
+	})
+}
+
+// A workflow that overwrites what somebody else had set is told of: those that
+// Margay comes with leave it alone, older copies and others may not.
+func TestOverwrittenIsTold(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		before, after string
+		twin          string // what another grant gives
+		told          bool
+	}{
+		"taken back":             {"Creator", "Unlicensed", "", false},
+		"nothing was there":      {"", "", "", false},
+		"left alone":             {"Explorer", "Explorer", "", false},
+		"a stranger's":           {"Explorer", "Unlicensed", "", true},
+		"given by another grant": {"Explorer", "Viewer", "Explorer", false},
+	}
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		p, err := w.svc.SavePolicy(t.Context(), as(ana), access.Policy{Name: "p", OnBehalf: access.OnBehalfAnybody})
+		w.must(err)
+		roles := map[string]access.RoleID{}
+		for _, name := range []string{"Creator", "Explorer"} {
+			r, err := w.svc.SaveRole(t.Context(), as(ana), access.Role{App: w.app.ID, Name: name, Policy: p.ID})
 			w.must(err)
-			w.done(w.grant(g.ID))
+			roles[name] = r.ID
+		}
+		who := []identity.PersonID{rita, sam, olga, bo, cy}
+		for name, tt := range tests {
+			person := who[0]
+			who = who[1:]
+			if tt.twin != "" {
+				w.done(w.grant(w.file(person, access.Ask{Role: roles[tt.twin]}).Grant))
+			}
+			g := w.done(w.grant(w.file(person, access.Ask{Role: roles["Creator"]}).Grant))
+			g, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
+			w.must(err)
+			_, err := w.svc.Report(t.Context(), access.Outcome{
+				Run: g.Run, Kind: access.JobDeprovision, Grant: g.ID, Found: tt.before == tt.after, Wrote: tt.before != tt.after, Before: &tt.before,
+				Proof: access.Proof{Role: tt.after, User: "luid", Note: "n", At: w.clock()},
+			})
+			w.must(err)
+			told, err := w.db.Events(t.Context(), audit.Filter{Subject: "grant:" + string(g.ID), Kinds: []string{string(access.GrantOverwrote)}})
+			w.must(err)
+			if (len(told) == 1) != tt.told || tt.told && (told[0].Data["found"] != tt.before || told[0].Data["now"] != tt.after) {
+				t.Errorf("%s: %+v", name, told)
+			}
 		}
 	})
 }

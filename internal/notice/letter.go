@@ -57,7 +57,7 @@ func (s scene) letters() []addressed {
 		return s.decided()
 	case access.GrantActivated, Expiring, access.GrantRevoked, access.GrantHasEnded, access.GrantAccepted, access.GrantExtended, access.GrantReduced:
 		return s.course()
-	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, access.GrantDrifted, access.RequestUndecidable, WebhookDisabled:
+	case access.GrantFailed, access.GrantUnknown, access.GrantIsOverdue, access.GrantDrifted, access.GrantOverwrote, access.RequestUndecidable, WebhookDisabled:
 		return s.trouble()
 	case access.DriftCompared:
 		return s.compared()
@@ -185,6 +185,11 @@ func (s scene) trouble() []addressed {
 		return []addressed{{to: care, daily: true, letter: letter{
 			Subject: s.what() + " for " + who + ": it is not known whether it was set up", Act: "See the access", Why: why,
 			Lines: []string{fmt.Sprintf("The access %s for %s may have been set up: the answer was lost.", s.what(), who), "Margay reads it again."},
+		}}}
+	case access.GrantOverwrote:
+		return []addressed{{to: care, letter: letter{
+			Subject: "A workflow overwrote the role of " + who, Act: "See both values", Why: why,
+			Lines: []string{fmt.Sprintf("%s had %s, which nobody had granted here. A run for %s made it %s.", who, s.event.Data["found"], s.what(), s.event.Data["now"])},
 		}}}
 	}
 	return []addressed{{to: care, daily: true, letter: letter{

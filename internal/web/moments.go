@@ -158,6 +158,7 @@ var tellings = map[audit.Kind]telling{
 	access.GrantDrifted:        {outside, by("Changed outside"), t0(trail.driftText), false},
 	access.GrantAccepted:       {over, by("%s accepted what was changed outside"), datum("note", ""), false},
 	access.GrantRestored:       {started, by("%s wants it restored"), datum("note", ""), false},
+	access.GrantOverwrote:      {outside, by("What somebody had set was overwritten"), t0(trail.overwroteText), false},
 	access.GrantFound:          {good, by("Found as it should be again"), always(""), false},
 }
 
@@ -259,6 +260,10 @@ func (t trail) endedTitle(e audit.Event) string {
 
 func (t trail) driftText(e audit.Event) string {
 	return "Expected " + e.Data["expected"] + ", found " + e.Data["found"] + "."
+}
+
+func (t trail) overwroteText(e audit.Event) string {
+	return "It was " + e.Data["found"] + ", which nobody had granted here, and is " + e.Data["now"] + " now."
 }
 
 func (t trail) runMoment(r ranRun) ui.Moment {
