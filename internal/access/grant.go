@@ -274,7 +274,7 @@ func (g Grant) fail(kind JobKind, p Problem, now time.Time) (Grant, []audit.Even
 // its problem, and that run's job; nil when nothing is tried by itself any more.
 func (g Grant) again(kind JobKind, run string, now time.Time) (Grant, *Job) {
 	delay, ok := retryDelay(g.Attempts), kind == JobDeprovision || g.Problem.Code == ProblemUnknown || g.Problem.Unsure
-	if !ok {
+	if !ok || g.Problem.Code == pausedCode {
 		delay, ok = healDelay(g.Problem.Code, g.Attempts, now.Sub(g.ChangeAt))
 	}
 	if !ok {

@@ -126,6 +126,10 @@ func TestAFailedEndIsRetriedForEver(t *testing.T) {
 			}
 			w.must(w.svc.StillWanted(t.Context(), g.Run, access.JobDeprovision, g.ID))
 		}
+		// One that waits for an administrator to resume the connection looks more often.
+		if g = w.report(g, &access.Problem{Code: "paused", Message: "m"}); w.job(g.Run).Delay != 15*time.Minute {
+			t.Errorf("paused: tried again after %v", w.job(g.Run).Delay)
+		}
 		if g = w.done(g); g.State != access.GrantEnded || g.Problem != (access.Problem{}) {
 			t.Errorf("at last: %s, %+v", g.State, g.Problem)
 		}

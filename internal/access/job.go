@@ -60,6 +60,9 @@ func retryDelay(n int) time.Duration {
 // firstDay is how long a grant is tried to be set up by itself.
 const firstDay = 24 * time.Hour
 
+// pausedCode is the code of a problem that an administrator made, and ends.
+const pausedCode = "paused"
+
 // healDelay is how long to wait before attempt n+1 at setting a grant up, when
 // its problem may pass by itself; false when it may not, or when a day of tries
 // is over. 1, 5, 15 and 60 minutes, then each 4 hours for a day. A token that the
@@ -70,7 +73,7 @@ func healDelay(code string, n int, since time.Duration) (time.Duration, bool) {
 	switch code {
 	case "auth_rejected", "denied":
 		return retryDelay(n + 1), true
-	case "paused":
+	case pausedCode:
 		return min(retryDelay(n), 15*time.Minute), true
 	case "unavailable", "throttled", "session_lost", "not_tableau", "tls_untrusted", "no_seat", "user_missing", "crashed":
 	default:

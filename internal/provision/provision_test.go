@@ -358,7 +358,12 @@ func TestProof(t *testing.T) {
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {
 				r.t = t
-				script := func(context.Context, workflow.Task) (string, error) { return tt.out, tt.err }
+				script := func(_ context.Context, t workflow.Task) (string, error) {
+					if t.Workflow == "wfl_d" { // what was there is gone
+						return strings.Replace(tt.out, "Creator", "Unlicensed", 1), tt.err
+					}
+					return tt.out, tt.err
+				}
 
 				r.does(script)
 				g := r.ask()
