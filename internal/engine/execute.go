@@ -149,10 +149,10 @@ func (e *Engine) ready(r *Run) (bool, error) {
 			pause(r.ctx, retryAfter) //nolint:errcheck,gosec // the loop looks at the context
 			continue
 		case !claim.ours:
-			return false, ErrLost
+			return false, r.uncounted(ErrLost)
 		case claim.keyTaken:
 			e.giveBack(r, 0)
-			return false, ErrLost
+			return false, r.uncounted(ErrLost)
 		case claim.cancelled:
 			r.end(ErrCancelled)
 			_, err := e.conclude(r, nil, ErrCancelled)
@@ -250,7 +250,7 @@ func (e *Engine) conclude(r *Run, value json.RawMessage, err error) (json.RawMes
 	cause := r.cause()
 	switch {
 	case r.dbos.Err() != nil:
-		// The engine stops: DBOS leaves the job as it is, told by errStopping.
+		// The engine stops: DBOS leaves the job as it is.
 	case errors.Is(cause, ErrCancelled):
 		// The handler has returned: only now is the key free.
 		if err := dbos.CancelWorkflow(e.client(r.dbos), r.id); err != nil && r.dbos.Err() == nil {
@@ -262,7 +262,16 @@ func (e *Engine) conclude(r *Run, value json.RawMessage, err error) (json.RawMes
 	default:
 		r.settle()
 	}
-	return nil, mark(cause)
+	return nil, mark(r.uncounted(cause))
+}
+
+// uncounted is why an execution does not count. One that the stop has overtaken
+// could perhaps not say so to the database.
+func (r *Run) uncounted(cause error) error {
+	if r.dbos.Err() != nil {
+		return ErrStopped
+	}
+	return cause
 }
 
 func (e *Engine) failed(err error) (json.RawMessage, error) {
