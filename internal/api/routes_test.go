@@ -261,7 +261,7 @@ func acts() map[string]act {
 		"POST /tasks/{id}/done":            {path: id("/tasks/{id}/done", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
 		"POST /tasks/{id}/fail":            {path: id("/tasks/{id}/fail", func(*node) string { return "tsk_none" }), body: wire.TaskOutcome{}, requester: notFound, wrong: forbidden, admin: notFound},
 		"GET /people/{id}/sign-in":         {path: id("/people/{id}/sign-in", person), requester: forbidden, wrong: forbidden, admin: ok},
-		"POST /people/{id}/sign-in-link":   {path: id("/people/{id}/sign-in-link", person), requester: forbidden, wrong: forbidden, admin: created},
+		"POST /people/{id}/sign-in-link":   {path: id("/people/{id}/sign-in-link", person), requester: forbidden, wrong: forbidden, admin: http.StatusUnprocessableEntity},
 		"DELETE /people/{id}/sign-in-link": {path: id("/people/usr_none/sign-in-link", person), requester: forbidden, wrong: forbidden, admin: notFound},
 		"POST /me/password": {
 			body: wire.NewPassword{Present: "not it, surely not", Password: "a long enough password"}, requester: http.StatusUnprocessableEntity,

@@ -14,7 +14,7 @@ import (
 func (s *server) signInRoutes() {
 	register(s, http.MethodGet, "/people/{id}/sign-in", "get-sign-in", "Say how somebody can sign in to the web UI", http.StatusOK, s.signInOf)
 	register(s, http.MethodPost, "/people/{id}/sign-in-link", makeSignInLink,
-		"Make a link with which somebody sets a password; its address is shown once, and a link from before ends", http.StatusCreated, s.makeSignInLink)
+		"Make a link with which somebody sets a password, for which you give your own; its address is shown once, and a link from before ends", http.StatusCreated, s.makeSignInLink)
 	register(s, http.MethodDelete, "/people/{id}/sign-in-link", "void-sign-in-link", "End somebody's sign-in link before it is used", http.StatusNoContent, s.voidSignInLink)
 	register(s, http.MethodPost, "/me/password", "change-password", "Change your own password for the web UI; your sessions end", http.StatusNoContent, s.changePassword)
 }
@@ -34,14 +34,15 @@ func (s *server) signInOf(ctx context.Context, who identity.Actor, in *one) (*bo
 	return answer(out), err
 }
 
-// oneReached is a request for one thing that knows how the server was reached.
-type oneReached struct {
+// lettingIn is a request for a link that knows how the server was reached.
+type lettingIn struct {
 	ID   string `path:"id"`
+	Body *wire.OwnPassword
 	base string
 }
 
 // Resolve implements [huma.Resolver].
-func (o *oneReached) Resolve(ctx huma.Context) []error {
+func (o *lettingIn) Resolve(ctx huma.Context) []error {
 	o.base = "http://" + ctx.Host()
 	if ctx.TLS() != nil {
 		o.base = "https://" + ctx.Host()
@@ -49,7 +50,13 @@ func (o *oneReached) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-func (s *server) makeSignInLink(ctx context.Context, who identity.Actor, in *oneReached) (*body[wire.SignInLinkValue], error) {
+func (s *server) makeSignInLink(ctx context.Context, who identity.Actor, in *lettingIn) (*body[wire.SignInLinkValue], error) {
+	if in.Body != nil && in.Body.OwnPassword != "" {
+		var err error
+		if who, err = s.Identity.Prove(ctx, who, in.Body.OwnPassword, identity.From{}); err != nil {
+			return nil, err
+		}
+	}
 	l, value, err := s.Identity.MakeSignInLink(ctx, who, identity.PersonID(in.ID))
 	if err != nil {
 		return nil, err

@@ -49,19 +49,26 @@ func newSignInShow(s *session) *cobra.Command {
 }
 
 func newSignInLink(s *session) *cobra.Command {
-	return &cobra.Command{
+	own := ""
+	cmd := &cobra.Command{
 		Use: "link PERSON", SuggestFor: []string{"invite", "create", "new", "add"}, Short: "Print a link with which somebody sets a password, this once",
 		Long: "Print a link with which somebody sets a password that nobody else knows, this once. It works\n" +
 			"once and for 24 hours, and a newer one takes its place. Give it to them in a way that reaches\n" +
 			"nobody else: whoever opens it first can sign in as them. What they sign in with now works until\n" +
-			"the link is used.",
-		Example: "margay person sign-in link ana@acme.example",
+			"the link is used. It asks for your own password for the web UI, or reads --own-password-file (\"-\" is\n" +
+			"standard input): a token alone lets nobody in.",
+		Example: "margay person sign-in link ana@acme.example\n" +
+			"margay person sign-in link ana@acme.example --own-password-file ./mine.txt",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := s.person(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			made, err := s.api.MakeSignInLink(cmd.Context(), p.ID)
+			password, err := s.passwordFrom(cmd, own, "own-password-file", "Your own password: ")
+			if err != nil {
+				return err
+			}
+			made, err := s.api.MakeSignInLink(cmd.Context(), p.ID, wire.OwnPassword{OwnPassword: password})
 			if err != nil {
 				return err
 			}
@@ -78,6 +85,8 @@ func newSignInLink(s *session) *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&own, "own-password-file", "", "read your own password from this file; - is standard input")
+	return cmd
 }
 
 func newSignInVoid(s *session) *cobra.Command {
@@ -113,7 +122,7 @@ func newPersonPassword(s *session) *cobra.Command {
 				return err
 			}
 			var in wire.NewPassword
-			if in.Present, err = s.presentPassword(cmd, present); err != nil {
+			if in.Present, err = s.passwordFrom(cmd, present, "present-file", "Present password: "); err != nil {
 				return err
 			}
 			if in.Password, err = s.newPassword(cmd, file); err != nil {
@@ -131,13 +140,15 @@ func newPersonPassword(s *session) *cobra.Command {
 	return cmd
 }
 
-func (s *session) presentPassword(cmd *cobra.Command, file string) (string, error) {
+// passwordFrom reads a password that is set from the file of the flag, or asks for
+// it.
+func (s *session) passwordFrom(cmd *cobra.Command, file, flag, question string) (string, error) {
 	if file != "" {
 		text, err := s.readInput(file)
 		return strings.TrimRight(text, "\r\n"), err
 	}
 	if !s.canAsk() {
-		return "", usage("Give --present-file FILE; - is standard input.", "Nobody is there to type the password.")
+		return "", usage("Give --"+flag+" FILE; - is standard input.", "Nobody is there to type the password.")
 	}
-	return s.askSecret(cmd.Context(), "Present password: ")
+	return s.askSecret(cmd.Context(), question)
 }

@@ -14,9 +14,9 @@ func (c *Client) SignIn(ctx context.Context, person string) (wire.SignIn, error)
 }
 
 // MakeSignInLink makes a link with which somebody sets a password and returns
-// its address, this once.
-func (c *Client) MakeSignInLink(ctx context.Context, person string) (wire.SignInLinkValue, error) {
-	return do[wire.SignInLinkValue](ctx, c, http.MethodPost, "/people/"+url.PathEscape(person)+"/sign-in-link", nil, nil)
+// its address, this once. The server asks for the caller's own password too.
+func (c *Client) MakeSignInLink(ctx context.Context, person string, own wire.OwnPassword) (wire.SignInLinkValue, error) {
+	return do[wire.SignInLinkValue](ctx, c, http.MethodPost, "/people/"+url.PathEscape(person)+"/sign-in-link", nil, own)
 }
 
 // VoidSignInLink ends somebody's link before it is used.

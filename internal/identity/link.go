@@ -42,6 +42,8 @@ type LinkStore interface {
 	PasswordSetAt(ctx context.Context, id PersonID) (time.Time, error)
 	// SignInLink returns the person's link, or its zero value.
 	SignInLink(ctx context.Context, id PersonID) (SignInLink, error)
+	// Events lists what was recorded, newest first.
+	Events(ctx context.Context, f audit.Filter) ([]audit.Event, error)
 	// SignInLinkByHash returns the link whose value has the hash, and its person, or
 	// a fault.NotFound.
 	SignInLinkByHash(ctx context.Context, hash string) (SignInLink, Person, error)
@@ -89,6 +91,18 @@ func (s *Service) SignInOf(ctx context.Context, who Actor, id PersonID) (SignIn,
 	return SignIn{Person: p, PasswordAt: set, Link: l}, err
 }
 
+// lettingInShown is how many of their own links people see.
+const lettingInShown = 10
+
+// LettingIn lists what lately let the actor, or somebody in their name, into the
+// web UI: links that were made and passwords that were set, newest first.
+func (s *Service) LettingIn(ctx context.Context, who Actor) ([]audit.Event, error) {
+	return s.store.Events(ctx, audit.Filter{
+		Subject: "person:" + string(who.Person), Limit: lettingInShown,
+		Kinds: []string{string(SignInLinkMade), string(SignInLinkVoided), string(PasswordSet)},
+	})
+}
+
 // MakeSignInLink makes a link with which the person sets a password of their
 // own, and returns its value, which is shown this once. A link from before does
 // not work any more; what they can sign in with now does, until the new link is
@@ -98,7 +112,7 @@ func (s *Service) MakeSignInLink(ctx context.Context, who Actor, id PersonID) (S
 		return SignInLink{}, "", err
 	}
 	now := s.now()
-	if err := who.NeedProof(now); err != nil {
+	if err := who.NeedOwnPassword(now); err != nil {
 		return SignInLink{}, "", err
 	}
 	if who.Person == id { // a link would change it without the present one
@@ -135,7 +149,7 @@ func (s *Service) VoidSignInLink(ctx context.Context, who Actor, id PersonID) er
 
 func (s *Service) linkEvent(kind audit.Kind, who Actor, p Person, l SignInLink) audit.Event {
 	return audit.Event{At: s.now(), Kind: kind, Actor: who.String(), Subject: "person:" + string(p.ID), Data: map[string]string{
-		"link": l.ID, "email": p.Email, "expires": l.ExpiresAt.UTC().Format(time.RFC3339),
+		"link": l.ID, "email": p.Email, "by": who.Name, "expires": l.ExpiresAt.UTC().Format(time.RFC3339),
 	}}
 }
 

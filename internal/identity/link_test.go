@@ -72,6 +72,13 @@ func TestSignInLink(t *testing.T) {
 		if how, err := d.SignInOf(t.Context(), admin, person.ID); err != nil || !how.PasswordAt.Equal(d.now) || how.Link.ID != "" {
 			t.Errorf("how they sign in afterwards: %+v, %v", how, err)
 		}
+		mine, err := d.LettingIn(t.Context(), identity.Actor{Person: person.ID})
+		if err != nil || len(mine) != 2 || mine[0].Kind != identity.PasswordSet || mine[0].Data["address"] != "10.0.0.9" || mine[1].Data["by"] != admin.Name {
+			t.Errorf("what its owner sees of it: %+v, %v", mine, err)
+		}
+		if theirs, err := d.LettingIn(t.Context(), identity.Actor{Person: "usr_other"}); err != nil || len(theirs) != 0 {
+			t.Errorf("what others see of it: %+v, %v", theirs, err)
+		}
 		events, err := db.Events(t.Context(), audit.Filter{})
 		if err != nil {
 			t.Fatal(err)
@@ -190,6 +197,21 @@ func TestSignInLinkIsGuarded(t *testing.T) {
 		stale.ProvenAt = d.now.Add(-identity.ProofLasts - time.Second)
 		narrow := admin
 		narrow.Scopes, narrow.Via = identity.PersonalScopes(), "token:tok_x"
+		byToken := admin
+		byToken.Via, byToken.ProvenAt = "token:tok_y", time.Time{}
+		if _, err := d.Prove(t.Context(), byToken, wrong, identity.From{}); fault.Public(err).Field != identity.OwnPassword {
+			t.Errorf("a token with another password: %v", err)
+		}
+		proven, err := d.Prove(t.Context(), byToken, password, identity.From{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.MakeSignInLink(t.Context(), proven, person.ID); err != nil {
+			t.Errorf("a token with its owner's password: %v", err)
+		}
+		if err := d.VoidSignInLink(t.Context(), byToken, person.ID); err != nil {
+			t.Errorf("to void needs no proof: %v", err)
+		}
 		tests := map[string]struct {
 			who  identity.Actor
 			id   identity.PersonID
@@ -197,6 +219,7 @@ func TestSignInLinkIsGuarded(t *testing.T) {
 		}{
 			"a member":                        {member, admin.Person, "admin_needed"},
 			"a narrow token":                  {narrow, person.ID, "scope_missing"},
+			"a token, whatever it may do":     {byToken, person.ID, "proof_needed"},
 			"a sign-in of long ago":           {stale, person.ID, "proof_needed"},
 			"an administrator for themselves": {admin, admin.Person, "own_password"},
 			"nobody":                          {admin, "usr_none", "person_missing"},

@@ -17,10 +17,16 @@ const ProofLasts = 10 * time.Minute
 // OwnPassword is the field in which people prove again who they are.
 const OwnPassword = "own_password"
 
+// byBrowser says whether the actor acts in a session of the web UI.
+func (a Actor) byBrowser() bool { return strings.HasPrefix(a.Via, "session:") }
+
+// provedLately says whether the actor gave their password lately.
+func (a Actor) provedLately(now time.Time) bool { return now.Sub(a.ProvenAt) <= ProofLasts }
+
 // Proven says whether the actor proved lately who they are. A token is made for
 // what it does: it needs no more.
 func (a Actor) Proven(now time.Time) bool {
-	return !strings.HasPrefix(a.Via, "session:") || now.Sub(a.ProvenAt) <= ProofLasts
+	return !a.byBrowser() || a.provedLately(now)
 }
 
 // NeedProof returns a fault of the field [OwnPassword] unless the actor proved
@@ -33,13 +39,21 @@ func (a Actor) NeedProof(now time.Time) error {
 		WithCode("proof_needed")
 }
 
-// Prove takes the actor's own password as a new proof of who they are, for the
-// browser that they use.
-func (s *Service) Prove(ctx context.Context, who Actor, password string, from From) (Actor, error) {
-	id, browser := strings.CutPrefix(who.Via, "session:")
-	if !browser {
-		return who, nil
+// NeedOwnPassword is [Actor.NeedProof] for what lets somebody into the web UI. A
+// token alone must not become a session there, which may do more than the token,
+// so with a token the password is given in the same call.
+func (a Actor) NeedOwnPassword(now time.Time) error {
+	if a.byBrowser() || a.provedLately(now) {
+		return a.NeedProof(now)
 	}
+	return fault.Field(OwnPassword, "A token alone lets nobody into the web UI: give your own password too, to show that it is you.").WithCode("proof_needed").
+		WithHint("If you have none, do it in the web UI, under People; an operator sets one on the server with: margay admin password")
+}
+
+// Prove takes the actor's own password as a new proof of who they are: for the
+// browser that they use, or, with a token, for what is done with the actor that
+// it returns.
+func (s *Service) Prove(ctx context.Context, who Actor, password string, from From) (Actor, error) {
 	p, err := s.store.Person(ctx, who.Person)
 	if err != nil {
 		return who, err
@@ -63,6 +77,10 @@ func (s *Service) Prove(ctx context.Context, who Actor, password string, from Fr
 		return who, errors.Join(fault.Field(OwnPassword, "That is not your password."), s.failed(ctx, account, p, from, now))
 	}
 	who.ProvenAt = now
+	id, browser := strings.CutPrefix(who.Via, "session:")
+	if !browser {
+		return who, nil
+	}
 	e := audit.Event{At: now, Kind: SessionProven, Actor: who.String(), Subject: "person:" + string(p.ID), Data: map[string]string{"session": id}}
 	return who, s.store.ProveSession(ctx, id, account, now, e)
 }

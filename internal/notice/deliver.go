@@ -262,7 +262,7 @@ func (s *Service) send(ctx context.Context, d Delivery) error {
 		if err != nil {
 			return err
 		}
-		refuses, err := r.RefusesMail(ctx, p.ID)
+		refuses, err := l.refusedBy(ctx, r, p.ID)
 		if err != nil {
 			return err
 		}

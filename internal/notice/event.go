@@ -159,6 +159,9 @@ func (m message) text() string {
 // server is not known. A page that is opened shows; it decides nothing.
 func linkTo(external, subject string) string {
 	object, id, ok := strings.Cut(subject, ":")
+	if object == "person" && external != "" { // what is told of people is told to themselves
+		return strings.TrimRight(external, "/") + "/profile"
+	}
 	page := map[string]string{"request": "/requests/", "grant": "/access/", "run": "/runs/", "connection": "/connections/", "webhook": "/webhooks/", "app": "/drift/"}[object]
 	if external == "" || !ok || page == "" {
 		return ""

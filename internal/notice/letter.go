@@ -23,6 +23,9 @@ type letter struct {
 	Act     string   `json:"act,omitempty"` // what the link is for
 	Link    string   `json:"link,omitempty"`
 	Why     string   `json:"why"` // why the reader gets it
+	// Always is sent to who wants no mail too: somebody else may be signing in as
+	// them.
+	Always bool `json:"always,omitempty"`
 }
 
 // scene is all that letters about one event are written from.
@@ -63,9 +66,55 @@ func (s scene) letters() []addressed {
 		return s.compared()
 	case connectionDegraded, connectionShut, patExpiring:
 		return s.ofConnection()
+	case identity.SignInLinkMade, identity.PasswordSet:
+		return s.ofSignIn()
 	}
 	return nil
 }
+
+// ofSignIn tells somebody that they, or somebody in their name, can sign in by
+// what was not so before.
+func (s scene) ofSignIn() []addressed {
+	l := letter{Act: "See where you are signed in", Why: "it is about your own sign-in; this mail cannot be switched off", Always: true}
+	switch {
+	case s.event.Kind == identity.SignInLinkMade:
+		l.Subject = s.event.Data["by"] + " made a link that signs you in to Margay"
+		l.Lines = []string{
+			s.event.Data["by"] + " made a link with which your password is set and you are signed in. It works once, until " + moment(s.event.Data["expires"]) + ".",
+			"If you did not expect it, ask an administrator of Margay to void it: whoever opens it first signs in as you. You are told when it is used.",
+		}
+	case s.event.Data["link"] != "":
+		l.Subject = "A link was used to sign you in to Margay"
+		l.Lines = []string{"Your password was set with a sign-in link" + from(s.event.Data["address"]) + ". You were signed out everywhere else.", strangers}
+	case s.event.Actor == string(s.person.ID):
+		l.Subject = "Your password for Margay was changed"
+		l.Lines = []string{"Your password was changed by the one that you had. You were signed out everywhere else.", strangers}
+	default:
+		l.Subject = "Your password for Margay was set by its operator"
+		l.Lines = []string{"Your password was set on the server, by somebody who has its data in hand. You were signed out everywhere.", strangers}
+	}
+	return []addressed{{to: []identity.Person{s.person}, letter: l}}
+}
+
+const strangers = "If that was not you, tell an administrator of Margay at once: somebody else may be signed in as you."
+
+func from(address string) string {
+	if address == "" {
+		return ""
+	}
+	return ", from " + address
+}
+
+// moment writes a time of an event's data for people.
+func moment(rfc3339 string) string {
+	at, err := time.Parse(time.RFC3339, rfc3339)
+	if err != nil {
+		return rfc3339
+	}
+	return at.UTC().Format(momentFormat)
+}
+
+const momentFormat = "2 January 2006 at 15:04 UTC"
 
 // compared tells in one letter how many changes a comparison found that were not
 // known before, except to who made it.
@@ -243,7 +292,7 @@ func ends(at time.Time) string {
 	if at.IsZero() {
 		return "It has no end."
 	}
-	return "It ends on " + at.UTC().Format("2 January 2006 at 15:04 UTC") + "."
+	return "It ends on " + at.UTC().Format(momentFormat) + "."
 }
 
 func plainLength(d time.Duration) string {
@@ -259,6 +308,14 @@ func plainLength(d time.Duration) string {
 		}
 	}
 	return "for " + d.String()
+}
+
+// refusedBy says whether somebody wants no such mail.
+func (l letter) refusedBy(ctx context.Context, r Reader, p identity.PersonID) (bool, error) {
+	if l.Always {
+		return false, nil
+	}
+	return r.RefusesMail(ctx, p)
 }
 
 func (l letter) encoded() string {
@@ -294,7 +351,13 @@ func (l letter) to(p identity.Person, id string) (Message, error) {
 	return Message{ID: id, To: p.Email, Subject: cut(printable(l.Subject), maxSubject), Text: l.text(), HTML: html.String()}, nil
 }
 
-const optOut = "Opening the link decides nothing. To get no more mail: margay notice mail off"
+// OptOut says how to get no more such mail.
+func (l letter) OptOut() string {
+	if l.Always {
+		return "Opening the link decides nothing."
+	}
+	return "Opening the link decides nothing. To get no more mail: margay notice mail off"
+}
 
 func (l letter) text() string {
 	var b strings.Builder
@@ -304,7 +367,7 @@ func (l letter) text() string {
 	if l.Link != "" {
 		b.WriteString("\n" + l.Act + ":\n" + l.Link + "\n")
 	}
-	b.WriteString("\n-- \nYou get this because " + l.Why + ". " + optOut + "\n")
+	b.WriteString("\n-- \nYou get this because " + l.Why + ". " + l.OptOut() + "\n")
 	return b.String()
 }
 
@@ -312,7 +375,7 @@ var page = template.Must(template.New("mail").Parse(`<!doctype html>
 <html lang="en"><body style="font-family:sans-serif;line-height:1.5;max-width:36rem">
 {{range .Lines}}<p>{{.}}</p>
 {{end}}{{if .Link}}<p><a href="{{.Link}}">{{.Act}}</a></p>
-{{end}}<p style="color:#666;font-size:.85rem">You get this because {{.Why}}. ` + optOut + `</p>
+{{end}}<p style="color:#666;font-size:.85rem">You get this because {{.Why}}. {{.OptOut}}</p>
 </body></html>
 `))
 
@@ -326,6 +389,11 @@ func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people f
 		return s, err
 	case access.DriftCompared:
 		return sceneOfApp(ctx, r, s, people)
+	case identity.SignInLinkMade, identity.PasswordSet:
+		_, id, _ := strings.Cut(e.Subject, ":")
+		var err error
+		s.person, err = r.Person(ctx, identity.PersonID(id))
+		return s, err
 	}
 	var err error
 	if s.request, s.grant, err = subjectOf(ctx, r, e); err != nil || s.request == nil {

@@ -177,10 +177,9 @@ func (p *planner) mail(ctx context.Context, e audit.Event, link string) error {
 				continue
 			}
 			told[to.ID] = true
-			if refuses, err := p.tx.RefusesMail(ctx, to.ID); err != nil || refuses {
-				if err != nil {
-					return err
-				}
+			if refuses, err := a.refusedBy(ctx, p.tx, to.ID); err != nil {
+				return err
+			} else if refuses {
 				continue
 			}
 			once := Mail + " " + e.ID + " " + string(to.ID)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/identity"
+	"github.com/margay-access/margay/internal/notice"
 	"github.com/margay-access/margay/internal/store"
 	"github.com/margay-access/margay/internal/store/storetest"
 )
@@ -105,6 +108,59 @@ func TestComparisonIsOneLetter(t *testing.T) {
 		w.turn()
 		if got := w.mail.take(); len(got) != 2 {
 			t.Errorf("found by a run: %q", got)
+		}
+	})
+}
+
+// Somebody learns that a link was made that signs them in, that it was used, and
+// that their password was set, even who wants no mail; without mail it is made
+// and used all the same.
+func TestSignInIsTold(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		_, err := w.notices.RefuseMail(t.Context(), as(rita), true)
+		w.must(err)
+		next := 0
+		people := identity.NewService(db, w.clock, func(prefix string) string { next++; return fmt.Sprintf("%s_%d", prefix, next) })
+		admin := as(ana)
+		admin.Via, admin.ProvenAt, admin.Name = "session:ses_1", w.clock(), "Ana Keller"
+		const own, other = "a password of my own", "another password of mine"
+		_, value, err := people.MakeSignInLink(t.Context(), admin, rita)
+		w.must(err)
+		w.turn()
+		told := w.mail.letters()
+		if len(told) != 1 || told[0].To != "usr_rita@acme.example" || told[0].Subject != "Ana Keller made a link that signs you in to Margay" {
+			t.Fatalf("a link was made: %+v", told)
+		}
+		for _, want := range []string{"until 3 March 2026 at 09:00 UTC.", "If you did not expect it", "https://margay.acme.example/profile", "cannot be switched off"} {
+			if !strings.Contains(told[0].Text, want) {
+				t.Errorf("the letter lacks %q:\n%s", want, told[0].Text)
+			}
+		}
+		if strings.Contains(told[0].Text+told[0].HTML, value) || strings.Contains(told[0].Text, "notice mail off") {
+			t.Errorf("the letter says too much:\n%s", told[0].Text)
+		}
+		_, err = people.UseSignInLink(t.Context(), value, own, identity.From{Address: "192.0.2.7"})
+		w.must(err)
+		w.turn()
+		if told = w.mail.letters(); len(told) != 1 || told[0].Subject != "A link was used to sign you in to Margay" || !strings.Contains(told[0].Text, "from 192.0.2.7") {
+			t.Errorf("it was used: %+v", told)
+		}
+		w.must(people.ChangePassword(t.Context(), as(rita), own, other))
+		w.turn()
+		_, err = people.SetPassword(t.Context(), "usr_rita@acme.example", own)
+		w.must(err)
+		w.turn()
+		want := []string{"rita: Your password for Margay was changed", "rita: Your password for Margay was set by its operator"}
+		if got := w.mail.take(); !slices.Equal(got, want) {
+			t.Errorf("passwords: mailed %q", got)
+		}
+		w.cfg.Mail = nil
+		off := notice.NewService(w.cfg)
+		w.must(off.Begin(t.Context()))
+		if _, _, err = people.MakeSignInLink(t.Context(), admin, rita); err != nil {
+			t.Errorf("without mail: %v", err)
 		}
 	})
 }

@@ -229,6 +229,15 @@ func (o *outbox) take() []string {
 	return lines
 }
 
+// letters returns what was mailed since.
+func (o *outbox) letters() []notice.Message {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	sent := o.sent
+	o.sent = nil
+	return sent
+}
+
 // receiver is an https server that keeps what is posted to it.
 type receiver struct {
 	*httptest.Server

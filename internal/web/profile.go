@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
 )
@@ -20,6 +21,7 @@ type profile struct {
 	person   identity.Person
 	sessions []identity.Session
 	current  string
+	lettings []audit.Event // what let them, or somebody in their name, in
 	errs     ui.Errors
 }
 
@@ -34,7 +36,11 @@ func (s *site) showProfile(r *Request, status int, errs ui.Errors) error {
 	if err != nil {
 		return err
 	}
-	view := profile{person: person, sessions: sessions, current: r.Session.ID, errs: errs}
+	lettings, err := s.Identity.LettingIn(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	view := profile{person: person, sessions: sessions, lettings: lettings, current: r.Session.ID, errs: errs}
 	return r.PageAs(status, ui.Head{Title: "Your profile"}, nil, profileView(view))
 }
 
@@ -80,4 +86,23 @@ func (s *site) endOtherSessions(r *Request) error {
 		return err
 	}
 	return r.Done("/profile", "Your other sessions have ended.")
+}
+
+// lettingIn says in a sentence what let somebody in; they are the person.
+func lettingIn(e audit.Event, p identity.Person) string {
+	by := e.Data["by"]
+	if by == "" {
+		by = "An administrator"
+	}
+	switch {
+	case e.Kind == identity.SignInLinkMade:
+		return ui.Middle(by, longName) + " made a link that signs you in."
+	case e.Kind == identity.SignInLinkVoided:
+		return ui.Middle(by, longName) + " voided a link that signs you in."
+	case e.Data["link"] != "":
+		return "Your password was set with a link."
+	case e.Actor == string(p.ID):
+		return "You changed your password."
+	}
+	return "The operator of the server set your password."
 }

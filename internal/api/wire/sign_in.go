@@ -24,6 +24,11 @@ type SignInLinkValue struct {
 	URL  string     `json:"url,omitempty" doc:"What the person opens in a browser; shown this once"`
 }
 
+// OwnPassword shows that it is you, and not only your token, who asks.
+type OwnPassword struct {
+	OwnPassword string `json:"own_password,omitempty" doc:"Your own password for the web UI"`
+}
+
 // NewPassword is your own new password for the web UI.
 type NewPassword struct {
 	Present  string `json:"present" doc:"The one that you have now"`
