@@ -62,7 +62,7 @@ type Runs interface {
 	RunsUnderway(ctx context.Context, kinds []string, after string, limit int) ([]workflow.Run, error)
 	LinkRetry(ctx context.Context, run, of string) error
 	SaveRun(ctx context.Context, r workflow.Run, events ...audit.Event) error
-	// WaitFor notes what a run that has not begun waits for besides its turn.
+	// WaitFor has a run that has not begun wait for something besides its turn.
 	WaitFor(ctx context.Context, run, what string) error
 	// Plan returns the plan with which the run began, nil before that.
 	Plan(ctx context.Context, run string) (json.RawMessage, error)

@@ -294,6 +294,12 @@ func TestParkedRunSaysForWhatItWaits(t *testing.T) {
 		if err != nil || errList != nil || len(listed) != 1 || run.State != workflow.RunWaiting || listed[0].State != workflow.RunWaiting || run.WaitsFor != workflow.WaitsForProgram {
 			t.Errorf("%+v, %+v, %v, %v", run, listed, err, errList)
 		}
+		waiting := workflow.RunFilter{State: workflow.RunWaiting}
+		found, err := svc.List(t.Context(), ana, waiting)
+		tallies, errTallies := svc.Tallies(t.Context(), ana, waiting)
+		if err != nil || errTallies != nil || len(found) != 1 || found[0].ID != "run_new" || len(tallies) != 1 || tallies[0].State != workflow.RunWaiting || tallies[0].Runs != 1 {
+			t.Errorf("those that wait are %+v, counted as %+v, %v, %v", found, tallies, err, errTallies)
+		}
 		_, err = r.db.BeginRun(t.Context(), workflow.Beginning{Run: "run_new", At: time.Now()})
 		r.must(err)
 		r.must(r.db.WaitFor(t.Context(), "run_new", workflow.WaitsForProgram)) // by a node that comes late

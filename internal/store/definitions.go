@@ -265,7 +265,8 @@ func (d definitions) Uses(ctx context.Context, id string) ([]workflow.Use, error
 
 // Queued implements [workflow.Tx].
 func (t definitionTx) Queued(ctx context.Context, id string) (bool, error) {
-	ok, err := t.tx.sql.NewSelect().Model((*runRow)(nil)).Where("workflow_id = ? AND state = ?", id, workflow.RunQueued).Exists(ctx)
+	ok, err := t.tx.sql.NewSelect().Model((*runRow)(nil)).Where("workflow_id = ? AND started_ms = 0 AND state IN ?", id,
+		bun.Tuple([]workflow.RunState{workflow.RunQueued, workflow.RunWaiting})).Exists(ctx)
 	return ok, wrap("look for queued runs", err)
 }
 

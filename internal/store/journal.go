@@ -61,11 +61,12 @@ func (db *DB) SleepRun(ctx context.Context, run string, epoch int64, until time.
 	})
 }
 
-// WaitFor notes what a run that has not begun waits for besides its turn.
+// WaitFor has a run that has not begun wait for something besides its turn. Its
+// state is the one of its row, wherever runs are listed, counted or shown.
 func (db *DB) WaitFor(ctx context.Context, run, what string) error {
 	return db.grouped(ctx, func(ctx context.Context, tx bun.IDB) error {
-		_, err := tx.NewRaw("UPDATE runs SET waits_for = ? WHERE id = ? AND state IN (?, ?) AND ended_ms = 0 AND waits_for <> ?",
-			what, run, string(workflow.RunQueued), string(workflow.RunRetrying), what).Exec(ctx)
+		_, err := tx.NewRaw("UPDATE runs SET state = ?, waits_for = ? WHERE id = ? AND state IN (?, ?) AND ended_ms = 0",
+			string(workflow.RunWaiting), what, run, string(workflow.RunQueued), string(workflow.RunRetrying)).Exec(ctx)
 		return wrap("note what a run waits for", err)
 	})
 }

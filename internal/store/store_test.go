@@ -429,7 +429,19 @@ func TestPaging(t *testing.T) {
 		if err != nil || len(runs) != 3 || runs[0].ID != "run_a7" {
 			t.Errorf("%d runs, %v", len(runs), err)
 		}
+		if err := db.WaitFor(ctx, "run_a2", workflow.WaitsForProgram); err != nil {
+			t.Fatal(err)
+		}
 		asked := store.Watch(db)
+		// Those that have not begun know their connection by what they are for.
+		waiting, err := db.Runs(ctx, workflow.RunFilter{Connection: r.grant.Connection, States: []workflow.RunState{workflow.RunWaiting, workflow.RunRetrying}, Limit: 3})
+		if err != nil || len(waiting) != 3 || waiting[0].ID != "run_a2" || waiting[1].ID != "run_a8" || len(asked.Take()) != 1 {
+			t.Errorf("that wait for the connection: %+v, %v", waiting, err)
+		}
+		if others, err := db.Runs(ctx, workflow.RunFilter{Connection: "con_x"}); err != nil || len(others) != 0 {
+			t.Errorf("of another connection: %+v, %v", others, err)
+		}
+		asked.Take()
 		for _, n := range []int{3, 9} {
 			listed, err := db.Runs(ctx, workflow.RunFilter{Person: "usr_1", Limit: n})
 			if err != nil || len(listed) != n || listed[0].ID != "run_a8" || listed[0].Role != r.grant.RoleName || listed[0].App != "app_1" {

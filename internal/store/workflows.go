@@ -93,6 +93,9 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Listed
 	q := db.read.NewSelect().Model(&rows).ExcludeColumn(left...).
 		ColumnExpr(`coalesce((SELECT app_id FROM grants WHERE id = ?TableAlias.grant_id), (SELECT app_id FROM requests WHERE id = ?TableAlias.request_id), '') AS app_id`).
 		ColumnExpr(`coalesce((SELECT role_name FROM grants WHERE id = ?TableAlias.grant_id), '') AS role_name`)
+	for _, state := range f.States {
+		q.OrderExpr("CASE WHEN state = ? THEN 0 ELSE 1 END", state)
+	}
 	q.Order("id DESC")
 	narrow(q, f)
 	if f.Before != "" {
@@ -170,15 +173,22 @@ func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 		q.Where("state = ?", f.State)
 	}
 	for column, value := range map[string]string{
-		"kind": f.Kind, "grant_id": f.Grant, "person_id": f.Person, "connection_id": f.Connection, "workflow_id": f.Workflow,
-		"retry_of": f.RetryOf,
+		"kind": f.Kind, "grant_id": f.Grant, "person_id": f.Person, "workflow_id": f.Workflow, "retry_of": f.RetryOf,
 	} {
 		if value != "" {
 			q.Where("? = ?", bun.Ident(column), value)
 		}
 	}
+	if len(f.States) > 0 {
+		q.Where("state IN ?", bun.Tuple(f.States))
+	}
 	if f.App != "" {
-		q.Where("grant_id IN (SELECT id FROM grants WHERE app_id = ?)", f.App)
+		q.Where("(grant_id IN (SELECT id FROM grants WHERE app_id = ?) OR request_id IN (SELECT id FROM requests WHERE app_id = ?))", f.App, f.App)
+	}
+	if f.Connection != "" { // one that has not begun knows what it is for, and no connection yet
+		q.Where(`(connection_id = ? OR connection_id = '' AND (EXISTS (SELECT 1 FROM grants WHERE id = ?TableAlias.grant_id AND connection_id = ?)
+			OR EXISTS (SELECT 1 FROM requests JOIN apps ON apps.id = requests.app_id WHERE requests.id = ?TableAlias.request_id AND apps.connection_id = ?)))`,
+			f.Connection, f.Connection, f.Connection)
 	}
 	if f.Trigger != "" {
 		q.Where("substr(trigger_text, 1, ?) = ?", utf8.RuneCountInString(f.Trigger), f.Trigger)

@@ -288,41 +288,15 @@ func (s *site) connection(r *Request) error {
 	return r.Page(head, connectionActs(o), connectionView(o, progress{}, waiting))
 }
 
-// waitingRun is a run that goes on when the connection lets it.
-type waitingRun struct{ workflow.Run }
-
-// waitingShown bounds how many of them are shown.
+// waitingShown bounds how many of the runs that wait for a connection are shown.
 const waitingShown = 5
 
 // waitingRuns returns the runs that wait for a connection, those that were
-// refused first. One that has not begun knows its app, and no connection yet.
-func (s *site) waitingRuns(r *Request, id string) ([]waitingRun, error) {
-	apps, err := s.Access.Apps(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	filters := []workflow.RunFilter{{Connection: id}}
-	for _, a := range apps {
-		if a.Connection == id {
-			filters = append(filters, workflow.RunFilter{App: string(a.ID)})
-		}
-	}
-	var out []waitingRun
-	for _, state := range []workflow.RunState{workflow.RunRetrying, workflow.RunWaiting, workflow.RunQueued} {
-		for _, f := range filters {
-			f.State, f.Limit = state, waitingShown+1
-			runs, err := s.Workflows.Runs(r.Context(), r.Actor, f)
-			if err != nil {
-				return nil, err
-			}
-			for _, run := range runs {
-				if !slices.ContainsFunc(out, func(w waitingRun) bool { return w.ID == run.ID }) {
-					out = append(out, waitingRun{run})
-				}
-			}
-		}
-	}
-	return out, nil
+// refused first.
+func (s *site) waitingRuns(r *Request, id string) ([]workflow.Listed, error) {
+	return s.Workflows.List(r.Context(), r.Actor, workflow.RunFilter{
+		Connection: id, States: []workflow.RunState{workflow.RunRetrying, workflow.RunWaiting, workflow.RunQueued}, Limit: waitingShown + 1,
+	})
 }
 
 // progress is a run of checks that a page follows.

@@ -111,7 +111,7 @@ func (d directory) triggerText(trigger string) string {
 
 // runFilter is what the address of the list asks for.
 type runFilter struct {
-	state, kind, person, trigger, workflow, app, connection, grant string
+	state, kind, person, trigger, workflow, app, connection, grant, since string
 }
 
 func (f runFilter) narrowed() bool { return f != runFilter{} }
@@ -137,8 +137,8 @@ type stateCount struct {
 	n     int
 }
 
-// countedFor is how far back the counters look.
-const countedFor = 30 * day
+// sinces are how far back a list can look.
+var sinces = []ui.Option{{Value: "24h", Label: "In the last day"}, {Value: "168h", Label: "In the last 7 days"}, {Value: "720h", Label: "In the last 30 days"}}
 
 // runRows reads what the address of the list asks for: the list without its rows,
 // and the filter that picks them.
@@ -146,11 +146,16 @@ func (s *site) runRows(r *Request) (runRows, workflow.RunFilter, error) {
 	q := r.URL.Query()
 	l := runRows{address: r.URL, admin: r.Actor.Administers(), names: map[string]string{}, filter: runFilter{
 		state: q.Get("state"), kind: q.Get("kind"), person: strings.TrimSpace(q.Get("person")), trigger: q.Get("trigger"), workflow: q.Get("workflow"),
-		app: q.Get("app"), connection: q.Get("connection"), grant: q.Get("grant"),
+		app: q.Get("app"), connection: q.Get("connection"), grant: q.Get("grant"), since: q.Get("since"),
 	}}
 	f := workflow.RunFilter{
 		State: workflow.RunState(l.filter.state), Kind: l.filter.kind, Trigger: l.filter.trigger, Workflow: l.filter.workflow, App: l.filter.app,
 		Connection: l.filter.connection, Grant: l.filter.grant, Limit: pageRows + 1, Before: r.Value("before"),
+	}
+	if ago, err := time.ParseDuration(l.filter.since); err == nil && ago > 0 {
+		f.Since = r.Now.Add(-ago)
+	} else {
+		l.filter.since = ""
 	}
 	var err error
 	if l.dir, err = s.directory(r.Context(), r.Actor); err != nil {
@@ -196,7 +201,7 @@ func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
 		l.rows = l.rows[:pageRows]
 		l.next = withQuery(r.URL, "before", l.rows[pageRows-1].ID)
 	}
-	f.State, f.Before, f.Limit, f.Since = "", "", 0, r.Now.Add(-countedFor)
+	f.State, f.Before, f.Limit = "", "", 0 // the numbers are of the list as it is filtered otherwise
 	tallies, err := s.Workflows.Tallies(r.Context(), r.Actor, f)
 	if err != nil {
 		return err
@@ -265,9 +270,10 @@ func (l runRows) command() string {
 	c := []string{"margay run list"}
 	for _, a := range [][2]string{
 		{"state", l.filter.state}, {"kind", l.filter.kind}, {"person", l.filter.person}, {"workflow", l.filter.workflow}, {"trigger", l.filter.trigger},
+		{"app-id", l.filter.app}, {"connection-id", l.filter.connection}, {"grant", l.filter.grant}, {"since", l.filter.since},
 	} {
 		if a[1] != "" {
-			c = append(c, "--"+a[0], a[1])
+			c = append(c, "--"+a[0], shellWord(a[1]))
 		}
 	}
 	return strings.Join(c, " ")

@@ -151,6 +151,9 @@ func (f flowFilter) keeps(w workflow.Workflow) bool {
 		strings.Contains(strings.ToLower(w.Name+" "+w.Description), strings.ToLower(f.text))
 }
 
+// countedFor is how far back the runs of a workflow are counted.
+const countedFor = 30 * day
+
 func (s *site) workflowRows(ctx context.Context, who identity.Actor, r *Request) ([]workflowRow, error) {
 	all, err := s.Workflows.Workflows(ctx)
 	if err != nil {

@@ -188,9 +188,6 @@ func (r Run) stepForItsPerson(s Step) Step {
 // shown is the run as it is shown: without secrets in what it was told and what
 // it returned; what it says is cleaned as it is kept.
 func (r Run) shown() Run {
-	if r.WaitsFor != "" && (r.State == RunQueued || r.State == RunRetrying) {
-		r.State = RunWaiting // for more than its turn
-	}
 	r.Input, r.Output = withoutSecrets(r.Input), withoutSecrets(r.Output)
 	return r
 }

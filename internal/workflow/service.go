@@ -95,6 +95,7 @@ type RunFilter struct {
 	IDs        []string // none: all
 	Seen       *Seen    // nil: all
 	State      RunState
+	States     []RunState // those in one of them, in their order; none: all
 	Kind       string
 	Grant      string
 	Person     string
