@@ -52,6 +52,9 @@ func (s *Service) Requests(ctx context.Context, who identity.Actor, f RequestFil
 			app := apps[r.App]
 			return r.visibleTo(who, app) && (!decidable || r.mayDecide(who, app) == nil)
 		})
+		for i, r := range found {
+			found[i] = r.shownTo(who, apps[r.App])
+		}
 		return err
 	})
 	return found, wrap("list requests", err)

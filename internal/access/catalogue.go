@@ -160,7 +160,9 @@ func (s *Service) Review(ctx context.Context, who identity.Actor, id RequestID) 
 		if v.Extends, err = s.extensionIn(ctx, tx, v.Request); err != nil {
 			return err
 		}
-		return v.read(ctx, tx, who)
+		err = v.read(ctx, tx, who)
+		v.Request = v.Request.shownTo(who, v.App)
+		return err
 	})
 	return v, wrap("read request for review", err)
 }
@@ -199,10 +201,13 @@ func (v *Review) read(ctx context.Context, tx Reader, who identity.Actor) error 
 	if v.Live, err = tx.Grants(ctx, GrantFilter{Person: r.Person, States: liveStates()}); err != nil {
 		return err
 	}
+	for i, g := range v.Live { // of whatever app
+		v.Live[i] = g.forItsPerson()
+	}
 	past, err := tx.Requests(ctx, RequestFilter{Role: r.Role, Limit: 5 * mostSimilar})
 	for _, p := range past {
 		if p.ID != r.ID && (p.State == RequestApproved || p.State == RequestDenied) && len(v.Similar) < mostSimilar {
-			v.Similar = append(v.Similar, p)
+			v.Similar = append(v.Similar, p.shownTo(who, v.App))
 		}
 	}
 	return err
@@ -210,7 +215,7 @@ func (v *Review) read(ctx context.Context, tx Reader, who identity.Actor) error 
 
 // reviewedBy says whether who sees r as one who decides, not as one who gains.
 func (r Request) reviewedBy(who identity.Actor, app App) bool {
-	if who.Admin || who.IsSystem() || app.ownedBy(who) {
+	if app.caredForBy(who) {
 		return true
 	}
 	for _, s := range r.Policy.Steps {

@@ -116,8 +116,21 @@ func TestAskAgain(t *testing.T) {
 		if rs, err := w.svc.Unanswered(t.Context(), "", 10); err != nil || len(rs) != 1 || rs[0].ID != req.ID {
 			t.Errorf("%v, %v", rs, err)
 		}
-		_, err = w.svc.ReportAnswer(t.Context(), access.Answer{Run: first, Request: req.ID, Problem: &access.Problem{Code: "x", Message: "No."}})
+		_, err = w.svc.ReportAnswer(t.Context(), access.Answer{Run: first, Request: req.ID, Problem: &access.Problem{Code: "x", Message: "No.", Detail: "404 of /users/luid"}})
 		w.must(err)
+		for who, detail := range map[identity.PersonID]string{ana: "404 of /users/luid", olga: "404 of /users/luid", rita: ""} {
+			one, err := w.svc.Request(t.Context(), as(who), req.ID)
+			w.must(err)
+			list, err := w.svc.Requests(t.Context(), as(who), access.RequestFilter{}, false)
+			w.must(err)
+			review, err := w.svc.Review(t.Context(), as(who), req.ID)
+			w.must(err)
+			for _, r := range append(list, one, review.Request) {
+				if p := r.Asked[0].Problem; p.Message != "No." || p.Detail != detail {
+					t.Errorf("%s is told %+v", who, p)
+				}
+			}
+		}
 		if rs, err := w.svc.Unanswered(t.Context(), "", 10); err != nil || len(rs) != 0 {
 			t.Errorf("%v, %v", rs, err)
 		}

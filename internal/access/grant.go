@@ -108,8 +108,8 @@ type Grant struct {
 // timeline tells it: how it stands, and why it is not as it should be. Not the
 // runs, nor what they read of the person in the other system.
 func (g Grant) outline() Grant {
-	g.Run, g.Next, g.Task, g.EndNote, g.Proof, g.SetUp = "", "", "", "", Proof{}, Proof{}
-	g.Problem.Detail, g.Problem.Run = "", ""
+	g = g.forItsPerson()
+	g.Run, g.Next, g.Task, g.EndNote, g.Problem.Run, g.Proof, g.SetUp = "", "", "", "", "", Proof{}, Proof{}
 	return g
 }
 
@@ -387,7 +387,7 @@ func (g Grant) retry(who identity.Actor, run string, now time.Time) (Grant, JobK
 
 // visibleTo says whether who may see g.
 func (g Grant) visibleTo(who identity.Actor, app App) bool {
-	return who.Admin || who.IsSystem() || who.Person == g.Person || app.ownedBy(who)
+	return app.caredForBy(who) || who.Person == g.Person
 }
 
 func (g Grant) event(kind audit.Kind, who identity.Actor, now time.Time, data ...string) audit.Event {

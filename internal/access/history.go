@@ -95,6 +95,9 @@ func (s *Service) history(ctx context.Context, who identity.Actor, app AppID, f 
 		rows = make([]History, len(grants))
 		for i, g := range grants {
 			rows[i] = History{Grant: g, Request: requests[g.Request], Answers: answers[g.ID]}
+			if !f.Seen.whole(g.App) {
+				rows[i].Grant, rows[i].Request = g.forItsPerson(), rows[i].Request.forItsPerson()
+			}
 		}
 		return nil
 	})

@@ -67,7 +67,8 @@ func (s *Service) change(ctx context.Context, who identity.Actor, id GrantID, ac
 		if err != nil {
 			return err
 		}
-		changed, err = s.putTo(ctx, tx, g, events, job)
+		g, err = s.putTo(ctx, tx, g, events, job)
+		changed = g.shownTo(who, app)
 		return err
 	})
 	return changed, s.refused(ctx, who, subject, act, wrap(act+" grant", err))

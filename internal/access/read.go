@@ -63,7 +63,12 @@ func (s *Service) Request(ctx context.Context, who identity.Actor, id RequestID)
 		if r, err = tx.Request(ctx, id); err != nil {
 			return err
 		}
-		_, err = seen(ctx, tx, who, r)
+		app, err := seen(ctx, tx, who, r)
+		if err != nil {
+			return err
+		}
+		who, err := standing(ctx, tx, who)
+		r = r.shownTo(who, app)
 		return err
 	})
 	return r, wrap("read request", err)
@@ -117,6 +122,7 @@ func (s *Service) Grant(ctx context.Context, who identity.Actor, id GrantID) (Gr
 		if !g.visibleTo(who, app) {
 			return NoGrant(id)
 		}
+		g = g.shownTo(who, app)
 		return nil
 	})
 	return g, wrap("read grant", err)
@@ -130,6 +136,7 @@ func (s *Service) Grants(ctx context.Context, who identity.Actor, f GrantFilter)
 			return err
 		}
 		gs, err = tx.Grants(ctx, f)
+		gs = f.Seen.shown(gs)
 		return err
 	})
 	return gs, wrap("list grants", err)

@@ -199,7 +199,7 @@ func (r Request) withdraw(who identity.Actor, now time.Time) (Request, []audit.E
 // visibleTo says whether who may see r in app: their own, those they may decide
 // on, all of an app they own.
 func (r Request) visibleTo(who identity.Actor, app App) bool {
-	return who.Admin || who.IsSystem() || who.Person == r.Person || who.Person == r.Requester || app.ownedBy(who) ||
+	return app.caredForBy(who) || who.Person == r.Person || who.Person == r.Requester ||
 		slices.ContainsFunc(r.Policy.Steps, func(s Step) bool { return s.admits(who, app, r) })
 }
 

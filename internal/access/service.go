@@ -300,7 +300,8 @@ func (s *Service) decide(ctx context.Context, who identity.Actor, id RequestID, 
 		if err := tx.Record(ctx, events...); err != nil {
 			return err
 		}
-		decided, err = s.keep(ctx, tx, req, app, now)
+		req, err = s.keep(ctx, tx, req, app, now)
+		decided = req.shownTo(who, app)
 		return err
 	})
 	return decided, err

@@ -137,6 +137,21 @@ func TestOutlineOfAccess(t *testing.T) {
 					t.Errorf("%s is told more than how it stands: %+v", who, v.Grant)
 				}
 			}
+			for who, whole := range map[identity.PersonID]bool{ana: true, olga: true, sam: false} {
+				one, err := w.svc.Grant(t.Context(), as(who), g.ID)
+				w.must(err)
+				list, err := w.svc.Grants(t.Context(), as(who), access.GrantFilter{Request: asked.ID})
+				w.must(err)
+				rows, err := w.svc.HistoryOf(t.Context(), as(who), access.GrantFilter{Request: asked.ID})
+				w.must(err)
+				want := access.Problem{Code: g.Problem.Code, Message: g.Problem.Message, Hint: g.Problem.Hint, Run: g.Problem.Run}
+				if whole {
+					want.Detail = g.Problem.Detail
+				}
+				if len(list) != 1 || len(rows) != 1 || one.Problem != want || list[0].Problem != want || rows[0].Grant.Problem != want {
+					t.Errorf("%s is told of the trouble %+v, in lists %+v %+v", who, one.Problem, list, rows)
+				}
+			}
 			if report.problem != nil {
 				_, err = w.svc.Retry(t.Context(), as(ana), g.ID)
 				w.must(err)

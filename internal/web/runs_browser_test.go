@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"html"
+	"strings"
 	"testing"
 
 	"github.com/margay-access/margay/internal/api/wire"
@@ -26,6 +28,24 @@ func TestRunPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := w.GrantIn(decided.GrantID, "not_set_up")
+	// Who asks reads the sentence and what to do next; the other system's words are
+	// for those who can do something about it.
+	words := "in Tableau's words"
+	for email, told := range map[string]bool{webtest.Requester: false, webtest.Admin: true} {
+		seen, err := w.Client(email).Grant(t.Context(), g.ID)
+		if err != nil || seen.Problem == nil || seen.Problem.Message == "" || strings.Contains(seen.Problem.Detail, words) != told {
+			t.Errorf("%s is told %+v, %v", email, seen.Problem, err)
+		}
+	}
+	for _, path := range []string{"/requests/" + asked.ID, "/runs/" + g.RunID} {
+		page := w.VisitorAs(webtest.Requester).Get(path)
+		if page.Status != 200 || !strings.Contains(page.Body, html.EscapeString(g.Problem.Message)) || strings.Contains(html.UnescapeString(page.Body), words) {
+			t.Errorf("%s: %d %s", path, page.Status, page.Body)
+		}
+	}
+	b.Open("/requests/" + asked.ID)
+	b.Click("Details")
+	b.See(words)
 	b.Open("/runs")
 	b.See("Provision User to Tableau")
 	b.See("to Explorer")
