@@ -39,6 +39,10 @@ const (
 
 // Modes of [Config.Numbers].
 const (
+	// NumbersMixed sends numbers as JSON strings and booleans as booleans,
+	// but for showTabs and encryptExtracts, which are strings: what strictly
+	// typed clients in Go decode.
+	NumbersMixed Mode = "mixed"
 	// NumbersAsStrings sends every number and boolean as a JSON string.
 	NumbersAsStrings Mode = "strings"
 	// PaginationAsStrings does so for pagination alone.
@@ -130,7 +134,8 @@ type Config struct {
 	RoleCase Mode
 
 	// Numbers is how versioned JSON shows numbers and booleans:
-	// NumbersAsStrings (default), PaginationAsStrings or NumbersAsNumbers.
+	// NumbersMixed (default), NumbersAsStrings, PaginationAsStrings or
+	// NumbersAsNumbers.
 	Numbers Mode
 	// NoLastLogin leaves lastLogin out of the fields that a list of users
 	// shows by default, as some sites do.
@@ -242,7 +247,7 @@ func (c Config) withDefaults() Config {
 	c.UserExistsCode = or(c.UserExistsCode, "409017")
 	c.NoSeat = or(c.NoSeat, SeatConflict)
 	c.RoleCase = or(c.RoleCase, Refuse)
-	c.Numbers = or(c.Numbers, NumbersAsStrings)
+	c.Numbers = or(c.Numbers, NumbersMixed)
 	c.UnknownField = or(c.UnknownField, Ignore)
 	c.CloudProfile = or(c.CloudProfile, Ignore)
 	c.PastLastPage = or(c.PastLastPage, Refuse)

@@ -208,6 +208,9 @@ func wrapBody(err error) error {
 	return nil
 }
 
+// isTrue reads a boolean of a request; clients in Python send True.
+func isTrue(s string) bool { return strings.EqualFold(s, "true") }
+
 // answerFormat reads the Accept header: XML, unless JSON is wanted more.
 func answerFormat(accept string) format {
 	best, f := 0.0, asXML

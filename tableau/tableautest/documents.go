@@ -58,8 +58,8 @@ func (c *call) documentElem(x *content) elem {
 	switch x.kind {
 	case workbook:
 		e = e.opt("description", x.description).with("contentUrl", x.contentURL).
-			with("webpageUrl", fmt.Sprintf("%s/workbooks/%d", web, x.seq)).yes("showTabs", x.showTabs).num("size", sizeMB(x)).
-			at("createdAt", x.created).at("updatedAt", x.updated).yes("encryptExtracts", false)
+			with("webpageUrl", fmt.Sprintf("%s/workbooks/%d", web, x.seq)).spell("showTabs", x.showTabs).num("size", sizeMB(x)).
+			at("createdAt", x.created).at("updatedAt", x.updated).spell("encryptExtracts", false)
 		if views := c.viewsOf(x); len(views) > 0 {
 			e = e.with("defaultViewId", views[0].id)
 		}
@@ -70,7 +70,7 @@ func (c *call) documentElem(x *content) elem {
 		e = e.opt("description", x.description).with("contentUrl", x.contentURL).
 			with("webpageUrl", fmt.Sprintf("%s/datasources/%d", web, x.seq)).with("type", x.fileType).num("size", sizeMB(x)).
 			at("createdAt", x.created).at("updatedAt", x.updated).yes("isCertified", x.certified).
-			yes("encryptExtracts", false).yes("hasExtracts", false).yes("useRemoteQueryAgent", false)
+			spell("encryptExtracts", false).yes("hasExtracts", false).yes("useRemoteQueryAgent", false)
 	case flow:
 		e = e.opt("description", x.description).with("webpageUrl", fmt.Sprintf("%s/flows/%d", web, x.seq)).
 			with("fileType", x.fileType).at("createdAt", x.created).at("updatedAt", x.updated)
@@ -80,7 +80,19 @@ func (c *call) documentElem(x *content) elem {
 		e = e.add(el("project", "id", x.projectID).opt("name", c.projectName(x)))
 	}
 	e = e.add(c.ownerElem(x), list("tags", tagElems(x)))
-	if x.kind == view && c.query.Get("includeUsageStatistics") == "true" {
+	if x.kind == view && isTrue(c.query.Get("includeUsageStatistics")) {
+		e = e.add(el("usage").num("totalViewCount", x.hits))
+	}
+	return e
+}
+
+// viewInWorkbook shows a view as a part of its workbook. It names neither the
+// workbook nor an owner or project again: a client that looks for every
+// <workbook> of an answer would find one workbook for each view.
+func (c *call) viewInWorkbook(x *content) elem {
+	e := item("view", "id", x.id, "name", x.name, "contentUrl", x.contentURL).at("createdAt", x.created).
+		at("updatedAt", x.updated).with("viewUrlName", viewURLName(x)).add(list("tags", tagElems(x)))
+	if isTrue(c.query.Get("includeUsageStatistics")) {
 		e = e.add(el("usage").num("totalViewCount", x.hits))
 	}
 	return e
@@ -112,7 +124,7 @@ func queryDocumentsOfUser(kind contentKind) func(*call) (answer, *failure) {
 		if u == nil {
 			return answer{}, fail("404002")
 		}
-		owned := c.query.Get("ownedBy") == "true"
+		owned := isTrue(c.query.Get("ownedBy"))
 		docs := slices.DeleteFunc(c.site.content.of(kind), func(x *content) bool {
 			return owned && x.ownerID != u.id || !c.site.may(u, x, "Read")
 		})
@@ -131,7 +143,7 @@ func queryDocument(kind contentKind) func(*call) (answer, *failure) {
 		if kind == workbook {
 			var views []elem
 			for _, v := range c.viewsOf(x) {
-				views = append(views, c.documentElem(v))
+				views = append(views, c.viewInWorkbook(v))
 			}
 			e = e.add(list("views", views))
 		}
@@ -155,7 +167,7 @@ func (c *call) viewsForWorkbook() (answer, *failure) {
 	if f != nil {
 		return answer{}, f
 	}
-	if s := c.query.Get("includeUsageStatistics"); s != "" && s != "true" && s != "false" {
+	if s := strings.ToLower(c.query.Get("includeUsageStatistics")); s != "" && s != "true" && s != "false" {
 		return answer{}, fail("400008")
 	}
 	var views []elem
@@ -184,18 +196,19 @@ func updateDocument(kind contentKind) func(*call) (answer, *failure) {
 			x.description = s
 		}
 		if s, given := in.get("showTabs"); given {
-			x.showTabs = s == "true"
+			x.showTabs = isTrue(s)
 		}
 		if s, given := in.get("isCertified"); given {
-			x.certified = s == "true"
+			x.certified = isTrue(s)
 		}
-		if p, given := in.child("project"); given {
+		// Some clients send an empty owner or project with every change.
+		if p, given := in.child("project"); given && p.val("id") != "" {
 			if c.site.content.get(project, p.val("id")) == nil {
 				return answer{}, fail("404005")
 			}
 			x.projectID = p.val("id")
 		}
-		if o, given := in.child("owner"); given {
+		if o, given := in.child("owner"); given && o.val("id") != "" {
 			if c.site.user(o.val("id")) == nil {
 				return answer{}, fail("404002")
 			}
@@ -296,8 +309,19 @@ func refresh(kind contentKind, job string) func(*call) (answer, *failure) {
 		if f != nil {
 			return answer{}, f
 		}
-		return c.accepted(c.startJob(job, x.name)), nil
+		j := c.startJob(job, x.name)
+		j.about = c.jobAbout(x)
+		return c.accepted(j), nil
 	}
+}
+
+// jobAbout names what a job refreshes or runs, as the job's answers do.
+func (c *call) jobAbout(x *content) []elem {
+	what := el(kindTags[x.kind].tag, "id", x.id, "name", x.name)
+	if x.kind == flow {
+		return []elem{el("runFlowJobType", "flowRunId", c.in.luid()).add(what)}
+	}
+	return []elem{el("extractRefreshJob").add(what)}
 }
 
 // download sends the file that was published.
@@ -329,9 +353,17 @@ func queryRevisions(kind contentKind) func(*call) (answer, *failure) {
 		return listing(c, x.revisions, fields, "revisions", func(r revision) elem {
 			return item("revision").num("revisionNumber", r.number).at("publishedAt", r.published).
 				yes("deleted", false).yes("current", r.number == x.revisions[len(x.revisions)-1].number).num("sizeInBytes", len(r.file)).
-				add(el("publisher", "id", r.by))
+				add(c.publisher(r))
 		})
 	}
+}
+
+func (c *call) publisher(r revision) elem {
+	e := el("publisher", "id", r.by)
+	if u := c.site.user(r.by); u != nil {
+		e = e.with("name", u.name)
+	}
+	return e
 }
 
 // revisionOf finds the revision of a path; the current one cannot be reached
@@ -394,9 +426,12 @@ func publish(kind contentKind) func(*call) (answer, *failure) {
 		x := &content{kind: kind, ownerID: c.user.id, created: c.in.now(), contentURL: contentURLOf(p.what.val("name"))}
 		if old := c.site.content.named(kind, in.id, p.what.val("name")); old != nil {
 			switch {
-			case c.query.Get("overwrite") != "true" && kind == flow:
+			case !isTrue(c.query.Get("overwrite")) && kind == flow:
 				return answer{}, fail("409041")
-			case c.query.Get("overwrite") != "true", !c.site.may(c.user, old, "Write"):
+			case !isTrue(c.query.Get("overwrite")):
+				return answer{}, fail("403007", "The "+tag+" '"+old.name+
+					"' already exists and may not be overwritten without the 'overwrite' flag set to 'true'.")
+			case !c.site.may(c.user, old, "Write"):
 				return answer{}, c.forbid()
 			}
 			*x = *old
@@ -410,7 +445,10 @@ func publish(kind contentKind) func(*call) (answer, *failure) {
 			x.description = s
 		}
 		if s, given := p.what.get("showTabs"); given {
-			x.showTabs = s == "true"
+			x.showTabs = isTrue(s)
+		}
+		if s, given := p.what.get("isCertified"); given {
+			x.certified = isTrue(s)
 		}
 		next := 1
 		if n := len(x.revisions); n > 0 {
@@ -429,7 +467,7 @@ func publish(kind contentKind) func(*call) (answer, *failure) {
 				projectID: x.projectID, workbookID: x.id, created: x.created, updated: x.updated,
 			})
 		}
-		if c.query.Get("asJob") == "true" {
+		if isTrue(c.query.Get("asJob")) {
 			j := c.startJob(map[contentKind]string{workbook: "PublishWorkbook", datasource: "PublishDatasource", flow: "PublishFlow"}[kind], x.name)
 			j.result = []elem{el(tag, "id", x.id, "name", x.name)}
 			return c.accepted(j), nil

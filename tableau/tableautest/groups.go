@@ -53,7 +53,7 @@ func (st *siteState) groupTaken(name, domain, except string) bool {
 func (c *call) groupElem(g *groupRecord) elem {
 	e := item("group", "id", g.id, "name", g.name).opt("minimumSiteRole", roleName(g.minimumRole, c.version))
 	if g.ephemeral {
-		e = e.yes("ephemeralUsersEnabled", true)
+		e = e.yes("ephemeralUsersEnabled", true).yes("externalUserEnabled", true)
 	}
 	e = e.add(el("domain", "name", g.domain))
 	if g.grantMode != "" || g.importDomain != "" {
@@ -102,7 +102,10 @@ func (c *call) readGroup(in elem, g *groupRecord) *failure {
 			return invalidRole(asked)
 		}
 		g.minimumRole = role
-		if role != "" && g.grantMode == "" {
+		switch {
+		case role == "":
+			g.grantMode = ""
+		case g.grantMode == "":
 			g.grantMode = "onLogin"
 		}
 		return nil
@@ -111,7 +114,11 @@ func (c *call) readGroup(in elem, g *groupRecord) *failure {
 		return f
 	}
 	if s, ok := in.get("ephemeralUsersEnabled"); ok {
-		g.ephemeral = strings.EqualFold(s, "true")
+		g.ephemeral = isTrue(s)
+	}
+	// The same switch under the name that clients in Python and Terraform know.
+	if s, ok := in.get("externalUserEnabled"); ok {
+		g.ephemeral = isTrue(s)
 	}
 	imp, ok := in.child("import")
 	if !ok {
@@ -147,7 +154,7 @@ func (c *call) createGroup() (answer, *failure) {
 	}
 	g.id = c.in.luid()
 	c.site.groups = append(c.site.groups, g)
-	if g.importDomain != "" && c.query.Get("asJob") == "true" {
+	if g.importDomain != "" && isTrue(c.query.Get("asJob")) {
 		return c.accepted(c.startJob("GroupImport", "")), nil
 	}
 	a := ok(single(c.groupElem(g)))
@@ -181,7 +188,7 @@ func (c *call) updateGroup() (answer, *failure) {
 		next.name = name
 	}
 	*g = next
-	if g.importDomain != "" && c.query.Get("asJob") == "true" {
+	if g.importDomain != "" && isTrue(c.query.Get("asJob")) {
 		return c.accepted(c.startJob("GroupSync", "")), nil
 	}
 	return ok(single(c.groupElem(g))), nil
@@ -342,7 +349,8 @@ func (c *call) listGroupSets() (answer, *failure) {
 		{name: "name", ops: "eq in cieq like", sort: true, str: func(s *groupSetRecord) string { return s.name }},
 		{name: "luid", ops: "eq in", str: func(s *groupSetRecord) string { return s.id }},
 	}
-	local := c.query.Get("resultLevel") == "local"
+	// One client spells the parameter in lower case.
+	local := or(c.query.Get("resultLevel"), c.query.Get("resultlevel")) == "local"
 	return listing(c, c.site.groupSets, fields, "groupSets", func(s *groupSetRecord) elem { return c.groupSetElem(s, local) })
 }
 

@@ -15,8 +15,12 @@ type jobRecord struct {
 	cancelled       time.Time
 	failed          bool
 	notes           []string
+	about           []elem // what the job is done to
 	result          []elem // what a finished job shows beside its state
 }
+
+// jobPriority is that of every job; Tableau's usual one.
+const jobPriority = 50
 
 // ended is when the job was over, or zero while it runs.
 func (j *jobRecord) ended(now time.Time) time.Time {
@@ -39,7 +43,7 @@ func (c *call) startJob(kind, title string) *jobRecord {
 // yet.
 func newJob(j *jobRecord) elem {
 	return el("job", "id", j.id, "mode", "Asynchronous", "type", j.kind).num("progress", 0).
-		at("createdAt", j.created).num("finishCode", 1)
+		at("createdAt", j.created).num("finishCode", 1).add(j.about...)
 }
 
 // accepted answers 202 with a job.
@@ -77,6 +81,7 @@ func (c *call) queryJob() (answer, *failure) {
 	if len(notes) > 0 {
 		e = e.add(list("statusNotes", notes))
 	}
+	e = e.add(j.about...)
 	if !end.IsZero() {
 		e = e.add(j.result...)
 	}
@@ -125,10 +130,15 @@ func (c *call) queryJobs() (answer, *failure) {
 		{name: "createdAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.created }},
 		{name: "startedAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.created }},
 		{name: "endedAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.ended(now) }},
+		{name: "completedAt", ops: "eq gt gte lt lte", sort: true, time: func(j *jobRecord) time.Time { return j.ended(now) }},
+		{name: "priority", ops: "eq gt gte lt lte", sort: true, num: func(*jobRecord) int { return jobPriority }},
+		{name: "subtitle", ops: "eq in has", str: func(*jobRecord) string { return "" }},
+		{name: "args", ops: "has", str: func(*jobRecord) string { return "" }},
+		{name: "notes", ops: "has", strs: func(j *jobRecord) []string { return j.notes }},
 		{name: "progress", ops: "eq gt gte lt lte", num: func(j *jobRecord) int { return j.progress(now) }},
 	}
 	return listing(c, c.site.jobs, fields, "backgroundJobs", func(j *jobRecord) elem {
-		return item("backgroundJob", "id", j.id, "status", j.status(now), "jobType", j.kind).num("priority", 50).
+		return item("backgroundJob", "id", j.id, "status", j.status(now), "jobType", j.kind).num("priority", jobPriority).
 			at("createdAt", j.created).at("startedAt", j.created).at("endedAt", j.ended(now)).opt("title", j.title)
 	})
 }

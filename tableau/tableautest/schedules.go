@@ -223,7 +223,13 @@ func (c *call) runTask() (answer, *failure) {
 	if len(c.taskList(func(t taskRecord) bool { return t.id == c.param("taskId") })) == 0 {
 		return answer{}, fail("404026")
 	}
-	return ok(newJob(c.startJob("RefreshExtract", ""))), nil
+	j := c.startJob("RefreshExtract", "")
+	for _, t := range c.site.tasks {
+		if x := c.site.content.byID[t.contentID]; t.id == c.param("taskId") && x != nil {
+			j.title, j.about = x.name, c.jobAbout(x)
+		}
+	}
+	return ok(newJob(j)), nil
 }
 
 func (c *call) deleteTask() (answer, *failure) {
@@ -257,7 +263,7 @@ func (c *call) scheduleStates() (answer, *failure) {
 	named, _ := c.body.child("scheduleLuids")
 	var changed []elem
 	for _, s := range c.in.schedules {
-		hit := c.query.Get("updateAll") == "true"
+		hit := isTrue(c.query.Get("updateAll"))
 		for _, k := range named.kids {
 			hit = hit || k.text == s.id || k.val("id") == s.id
 		}

@@ -272,6 +272,11 @@ func (c *call) signIn() (answer, *failure) {
 func (c *call) credentials(cred elem) (*pat, string, *failure) {
 	name, hasName := cred.get("personalAccessTokenName")
 	secret, hasSecret := cred.get("personalAccessTokenSecret")
+	if name == "" && secret == "" {
+		// Some clients send all credentials that there are and leave those that
+		// they have not got empty.
+		hasName, hasSecret = false, false
+	}
 	switch {
 	case hasName && hasSecret && !c.version.before(version{3, 6}):
 		if p := c.in.findPAT(name, secret); p != nil {

@@ -41,6 +41,7 @@ type siteState struct {
 	recent               map[string][]string   // content ids by user id, newest first
 	authConfigs          []elem
 	settings             map[string]elem
+	attrs                map[string]attr // of the site itself, changed from the usual ones
 }
 
 // New returns a simulated Tableau with one site, one project ("default") and the

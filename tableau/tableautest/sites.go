@@ -1,11 +1,87 @@
 package tableautest
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// siteSettings are the settings of a site that are kept and shown and change
+// nothing else, as they are on a new site. Those without a value are not shown
+// until they are set.
+var siteSettings = []attr{
+	{"disableSubscriptions", "false", truth},
+	{"subscribeOthersEnabled", "true", truth},
+	{"revisionHistoryEnabled", "true", truth},
+	{"revisionLimit", "25", number},
+	{"extractEncryptionMode", "disabled", str},
+	{"storageQuota", "", number},
+	{"allowSubscriptionAttachments", "", truth},
+	{"askDataMode", "", str},
+	{"authoringEnabled", "", truth},
+	{"autoSuspendRefreshEnabled", "", truth},
+	{"autoSuspendRefreshInactivityWindow", "", number},
+	{"cacheWarmupEnabled", "", truth},
+	{"catalogObfuscationEnabled", "", truth},
+	{"catalogingEnabled", "", truth},
+	{"commentingEnabled", "", truth},
+	{"commentingMentionsEnabled", "", truth},
+	{"customSubscriptionEmail", "", str},
+	{"customSubscriptionEmailEnabled", "", truth},
+	{"customSubscriptionFooter", "", str},
+	{"customSubscriptionFooterEnabled", "", truth},
+	{"dataAccelerationMode", "", str},
+	{"dataAlertsEnabled", "", truth},
+	{"derivedPermissionsEnabled", "", truth},
+	{"editingFlowsEnabled", "", truth},
+	{"flowAutoSaveEnabled", "", truth},
+	{"flowsEnabled", "", truth},
+	{"guestAccessEnabled", "", truth},
+	{"metricsContentTypeEnabled", "", truth},
+	{"mobileBiometricsEnabled", "", truth},
+	{"namedSharingEnabled", "", truth},
+	{"notifySiteAdminsOnThrottle", "", truth},
+	{"requestAccessEnabled", "", truth},
+	{"runNowEnabled", "", truth},
+	{"schedulingFlowsEnabled", "", truth},
+	{"sheetImageEnabled", "", truth},
+	{"timeZone", "", str},
+	{"useDefaultTimeZone", "", truth},
+	{"userVisibilityMode", "", str},
+	{"webExtractionEnabled", "", truth},
+}
+
+// readSettings takes the settings of a site that a body names into st.
+func readSettings(in elem, st *siteState) *failure {
+	next := maps.Clone(st.attrs)
+	for _, a := range siteSettings {
+		s, given := in.get(a.key)
+		if !given {
+			continue
+		}
+		switch a.kind {
+		case truth:
+			s = strings.ToLower(s)
+			if s != "true" && s != "false" {
+				return fail("400000")
+			}
+		case number:
+			if _, err := strconv.Atoi(s); err != nil {
+				return fail("400000")
+			}
+		case str, spelled:
+		}
+		if next == nil {
+			next = map[string]attr{}
+		}
+		a.val = s
+		next[a.key] = a
+	}
+	st.attrs = next
+	return nil
+}
 
 func (c *call) siteElem(st *siteState, usage bool) elem {
 	e := item("site", "id", st.id, "name", st.name, "contentUrl", st.contentURL, "adminMode", st.adminMode, "state", st.state)
@@ -20,8 +96,14 @@ func (c *call) siteElem(st *siteState, usage bool) elem {
 			e = e.num(t.key, max(0, t.n))
 		}
 	}
-	e = e.yes("disableSubscriptions", false).yes("subscribeOthersEnabled", true).yes("revisionHistoryEnabled", true).
-		num("revisionLimit", 25).with("extractEncryptionMode", "disabled")
+	for _, a := range siteSettings {
+		if set, changed := st.attrs[a.key]; changed {
+			a = set
+		}
+		if a.val != "" {
+			e.attrs = append(e.attrs, a)
+		}
+	}
 	if usage {
 		size := 0
 		for _, x := range st.content.byID {
@@ -83,7 +165,7 @@ func (c *call) querySite() (answer, *failure) {
 	if f != nil {
 		return answer{}, f
 	}
-	return ok(single(c.siteElem(st, c.query.Get("includeUsage") == "true"))), nil
+	return ok(single(c.siteElem(st, isTrue(c.query.Get("includeUsage"))))), nil
 }
 
 // readSite reads what a body says about a site into st.
@@ -128,6 +210,9 @@ func (c *call) readSite(in elem, st *siteState) *failure {
 		if *to = n; n == 0 && key != "userQuota" {
 			*to = -1 // a capacity of none, where 0 here means no limit
 		}
+	}
+	if f := readSettings(in, st); f != nil {
+		return f
 	}
 	st.name, st.contentURL = name, contentURL
 	return nil

@@ -33,9 +33,10 @@ type attr struct {
 type kind uint8
 
 const (
-	str    kind = iota
-	number      // a JSON number where numbers are not sent as strings
-	truth       // true or false
+	str     kind = iota
+	number       // a JSON number where numbers are not sent as strings
+	truth        // true or false
+	spelled      // true or false that real JSON shows as a string
 )
 
 // el starts an element with attributes given as key, value, key, value.
@@ -85,6 +86,26 @@ func (e elem) num(key string, n int) elem {
 func (e elem) yes(key string, b bool) elem {
 	e.attrs = append(e.attrs, attr{key: key, val: strconv.FormatBool(b), kind: truth})
 	return e
+}
+
+// spell adds one of the booleans that are strings even where others are not.
+func (e elem) spell(key string, b bool) elem {
+	e.attrs = append(e.attrs, attr{key: key, val: strconv.FormatBool(b), kind: spelled})
+	return e
+}
+
+// quoted tells whether JSON shows an attribute as a string.
+func (a attr) quoted(numbers Mode, pagination bool) bool {
+	switch numbers {
+	case NumbersAsNumbers:
+		return a.kind == str
+	case PaginationAsStrings:
+		return a.kind == str || pagination
+	case NumbersMixed:
+		return a.kind != truth
+	default: // NumbersAsStrings
+		return true
+	}
 }
 
 // at adds a time, unless it is zero.
@@ -205,10 +226,9 @@ func (e elem) writeJSON(b *bytes.Buffer, numbers Mode) {
 		key("value")
 		writeString(b, e.text)
 	}
-	asText := numbers == NumbersAsStrings || numbers == PaginationAsStrings && e.name == "pagination"
 	for _, a := range e.attrs {
 		key(a.key)
-		if a.kind == str || asText {
+		if a.quoted(numbers, e.name == "pagination") {
 			writeString(b, a.val)
 		} else {
 			b.WriteString(a.val)
