@@ -6,6 +6,35 @@
 // own ([Client.Users], [Client.FindUser], [Client.SetSiteRole], …), and
 // [Methods] is the catalogue of all the others.
 //
+// Creators who have not signed in for ninety days lose their licence:
+//
+//	c, err := tableau.New(tableau.Config{
+//		Server: "10ax.online.tableau.com", Site: "acme",
+//		TokenName: "housekeeping", TokenSecret: tableau.NewSecret(os.Getenv("TABLEAU_PAT_SECRET")),
+//	})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	ctx := context.Background()
+//	defer c.Hold(ctx)() // one sign-in for all that follows
+//	creators := tableau.UsersOptions{Filter: tableau.Where("siteRole", tableau.Equal, tableau.Creator)}
+//	for u, err := range c.Users(ctx, creators) {
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		if time.Since(u.LastLogin) < 90*24*time.Hour { // the zero time: never signed in
+//			continue
+//		}
+//		if _, err := c.SetSiteRole(ctx, u.ID, tableau.Unlicensed); err != nil {
+//			log.Print(u.Name, ": ", err)
+//		}
+//	}
+//
+// It can be tried without a Tableau: "margay simulate --ca-out ca.pem" serves a
+// made-up site and prints its address, content URL and PATs. A program trusts
+// it by [Config.RootCAs], or on Linux with SSL_CERT_FILE=ca.pem in its
+// environment. In tests, package tableautest has the same site in the process.
+//
 // # The exchange
 //
 // Tableau allows one session per PAT: a second sign-in ends the first session,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/margay-access/margay/tableau"
 	"github.com/margay-access/margay/tableau/tableautest"
@@ -32,6 +33,51 @@ func exampleSite() (*tableau.Client, func()) {
 		panic(err)
 	}
 	return c, func() { _ = c.Close(context.Background()); srv.Close() }
+}
+
+// Who has a Creator licence and has not used it for ninety days loses it.
+func Example() {
+	srv, err := tableautest.Start(tableautest.Config{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer srv.Close()
+	boss := srv.AddUser("boss@acme.example", tableautest.RoleSiteAdministratorCreator)
+	srv.AddPAT(boss, "housekeeping", "made-up-secret-of-the-example")
+	srv.AddUser("busy@acme.example", tableautest.RoleCreator, tableautest.UserDetails{LastLogin: time.Now()})
+	srv.AddUser("idle@acme.example", tableautest.RoleCreator, tableautest.UserDetails{LastLogin: time.Now().AddDate(0, 0, -100)})
+	srv.AddUser("never@acme.example", tableautest.RoleCreator)
+
+	c, err := tableau.New(tableau.Config{
+		Server: srv.Host, Site: srv.ContentURL(), RootCAs: srv.CertPool(),
+		TokenName: "housekeeping", TokenSecret: tableau.NewSecret("made-up-secret-of-the-example"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx := context.Background()
+	defer c.Hold(ctx)() // one sign-in for all that follows
+	creators := tableau.UsersOptions{Filter: tableau.Where("siteRole", tableau.Equal, tableau.Creator)}
+	for u, err := range c.Users(ctx, creators) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if time.Since(u.LastLogin) < 90*24*time.Hour { // the zero time: never signed in
+			continue
+		}
+		now, err := c.SetSiteRole(ctx, u.ID, tableau.Unlicensed)
+		if err != nil {
+			fmt.Println(u.Name, err)
+			continue
+		}
+		fmt.Println(now.Name, "is", now.SiteRole)
+	}
+	// Output:
+	// idle@acme.example is Unlicensed
+	// never@acme.example is Unlicensed
 }
 
 func ExampleClient_Users() {
