@@ -51,6 +51,8 @@ var texts = map[string][2]string{
 	"403005": {"Forbidden", "The default project cannot be renamed or moved."},
 	"403009": {"Forbidden", "A user's own licensing role and the Guest user cannot be updated."},
 	"403014": {"Forbidden", "The page size exceeds the limit of 1000."},
+	"403015": {"Forbidden", "The user may not publish, and so not upload."},
+	"403016": {"Forbidden", "The upload session was started by another user."},
 	"403020": {"Forbidden", "The All Users group cannot be changed."},
 	"403035": {"Forbidden", "Default permissions may not be read."},
 	"403053": {"Forbidden", "Revision history is not enabled for this site."},

@@ -68,6 +68,12 @@ var foreignRules = []rule{
 		ref: "TSC: a site's settings come back as they were sent", do: "PUT /api/3.24/sites/{site}", body: `{"site":{"disableSubscriptions":"true","revisionLimit":"10","askDataMode":"DisabledByDefault"}}`, status: 200,
 		has: []string{`"disableSubscriptions":true`, `"revisionLimit":"10"`, `"askDataMode":"DisabledByDefault"`}, hasXML: []string{`disableSubscriptions="true"`, `revisionLimit="10"`},
 	},
+	{ref: "TF: members of a group by their e-mail", do: "GET {S}/groups/{group}/users?pageSize=1000", status: 200, has: []string{`"email":"ann@acme.example"`}},
+	{ref: "MCP: projects that the caller may publish to", do: "GET {S}/projects?capability=Write", status: 200, has: []string{`"name":"Quarter"`}},
+	{ref: "MCP: projects that a viewer may publish to", as: "viewer", do: "GET {S}/projects?capability=Write", status: 200, has: []string{`"projects":{}`}, hasXML: []string{`<projects/>`}},
+	{ref: "MCP: no other capability", do: "GET {S}/projects?capability=Fly", status: 400, code: "400008"},
+	{ref: "errors: query-default-permissions 403035", as: "viewer", do: "GET {S}/projects/{project}/default-permissions/workbooks", status: 403, code: "403035"},
+	{ref: "errors: initiate-file-upload 403015", as: "viewer", do: "POST {S}/fileUploads", status: 403, code: "403015"},
 	{ref: "TSC: a site's settings are checked", do: "PUT /api/3.24/sites/{site}", body: `{"site":{"revisionLimit":"many"}}`, status: 400, code: "400000"},
 }
 

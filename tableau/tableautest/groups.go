@@ -224,7 +224,8 @@ func (c *call) usersInGroup() (answer, *failure) {
 			}
 		}
 	}
-	want := map[string]bool{"id": true, "name": true, "siteRole": true, "externalAuthUserId": true, "lastLogin": true}
+	// One client reads members by their e-mail address, without asking for it.
+	want := map[string]bool{"id": true, "name": true, "siteRole": true, "externalAuthUserId": true, "lastLogin": true, "email": true}
 	return listing(c, users, userFields, "users", func(u *userRecord) elem { return c.userElem(u, want) })
 }
 

@@ -18,7 +18,7 @@ type capability struct{ name, mode string }
 // capabilityNames are those that Tableau knows.
 var capabilityNames = []string{
 	"AddComment", "ChangeHierarchy", "ChangePermissions", "Connect", "CreateRefreshMetrics", "Delete", "Execute",
-	"ExportData", "ExportImage", "ExportXml", "Filter", "InheritedProjectLeader", "ProjectLeader", "PulseMetricDefine",
+	"ExportData", "ExportImage", "ExportXml", "ExtractRefresh", "Filter", "InheritedProjectLeader", "ProjectLeader", "PulseMetricDefine",
 	"Read", "RunExplainData", "SaveAs", "ShareView", "ViewComments", "ViewUnderlyingData", "VizqlDataApiAccess",
 	"WebAuthoring", "WebAuthoringForFlows", "Write",
 }
@@ -121,6 +121,9 @@ func (c *call) permissionTarget() (target *content, key string, f *failure) {
 func (c *call) mayPermit(target *content) *failure {
 	if c.site.may(c.user, target, "ChangePermissions") {
 		return nil
+	}
+	if c.r.Method == http.MethodGet && strings.Contains(c.route.path, "/default-permissions/") {
+		return fail("403035")
 	}
 	return fail("403004")
 }

@@ -87,7 +87,15 @@ func (c *call) projectElem(p *content) elem {
 }
 
 func (c *call) queryProjects() (answer, *failure) {
-	return listing(c, c.readable(project), c.contentFields(), "projects", c.projectElem)
+	projects := c.readable(project)
+	switch capability := c.query.Get("capability"); capability {
+	case "":
+	case "Write":
+		projects = slices.DeleteFunc(projects, func(p *content) bool { return !c.site.may(c.user, p, capability) })
+	default:
+		return answer{}, fail("400008")
+	}
+	return listing(c, projects, c.contentFields(), "projects", c.projectElem)
 }
 
 // readProject reads what a body says about a project into p.

@@ -44,6 +44,23 @@ func (c *client) sendParts(method, rest string, parts ...string) reply {
 
 const bookPayload = `<tsRequest><workbook name="Pack" showTabs="true"/></tsRequest>`
 
+func TestUploadOfAnother(t *testing.T) {
+	// ref: errors: append-to-file-upload 403016
+	t.Parallel()
+	w := newWorld(t, tableautest.Config{})
+	w.site.AddPAT(w.bo, "bo", "bo-secret")
+	var up struct {
+		FileUpload struct{ UploadSessionID string }
+	}
+	c := signedIn(t, w.site)
+	c.do(http.MethodPost, c.path("fileUploads"), "").want(http.StatusCreated, "").decode(&up)
+
+	other := &client{t: t, h: w.site, api: "/api/3.24"}
+	other.signIn("bo", "bo-secret", w.site.ContentURL())
+	other.sendParts(http.MethodPut, "fileUploads/"+up.FileUpload.UploadSessionID, "request_payload", "", "tableau_file/x", "data").
+		want(http.StatusForbidden, "403016")
+}
+
 func TestPublish(t *testing.T) {
 	// ref: "7.5 File upload"
 	t.Parallel()

@@ -12,7 +12,10 @@ import (
 )
 
 // upload is a file that is being sent in chunks.
-type upload struct{ data []byte }
+type upload struct {
+	by   string // id of the user who started it
+	data []byte
+}
 
 // part is one part of a multipart body.
 type part struct {
@@ -52,16 +55,22 @@ func (c *call) parts() (map[string]part, *failure) {
 }
 
 func (c *call) initiateUpload() (answer, *failure) {
+	if !canPublish(c.user.role) {
+		return answer{}, fail("403015")
+	}
 	id := strconv.Itoa(7000+len(c.site.uploads)) + ":" + strings.ReplaceAll(c.in.luid(), "-", "") + "-1:0"
-	c.site.uploads[id] = &upload{}
+	c.site.uploads[id] = &upload{by: c.user.id}
 	return answer{status: http.StatusCreated, kids: []elem{el("fileUpload", "uploadSessionId", id).num("fileSize", 0)}}, nil
 }
 
 func (c *call) appendUpload() (answer, *failure) {
 	id := c.param("uploadSessionId")
 	up := c.site.uploads[id]
-	if up == nil {
+	switch {
+	case up == nil:
 		return answer{}, fail("404015")
+	case up.by != c.user.id:
+		return answer{}, fail("403016")
 	}
 	parts, f := c.parts()
 	if f != nil {
