@@ -101,9 +101,9 @@ func withoutSecrets(text string) string {
 func redact(v any, secret bool) (_ any, changed bool) {
 	switch v := v.(type) {
 	case map[string]any:
-		header, _ := v["name"].(string) // {"name": "Authorization", "value": "…"}
+		pair := labelled(v)
 		for name, value := range v {
-			now, blank := redact(value, secret || secretName(name) || name == "value" && secretName(header))
+			now, blank := redact(value, secret || secretName(name) || pair && isOne(name, pairValues))
 			v[name], changed = now, changed || blank
 		}
 	case []any:
@@ -119,6 +119,26 @@ func redact(v any, secret bool) (_ any, changed bool) {
 	return v, changed
 }
 
+// How a field is written as two: {"name": "Authorization", "value": "…"}.
+var (
+	pairNames  = []string{"name", "key"}
+	pairValues = []string{"value", "values"}
+)
+
+func isOne(name string, of []string) bool {
+	return slices.ContainsFunc(of, func(one string) bool { return strings.EqualFold(one, name) })
+}
+
+// labelled says whether an object is such a pair, of the name of a secret.
+func labelled(object map[string]any) bool {
+	for name, value := range object {
+		if label, _ := value.(string); isOne(name, pairNames) && secretName(label) {
+			return true
+		}
+	}
+	return false
+}
+
 // member is the name of a field of JSON within a text, up to its value.
 var member = regexp.MustCompile(`"((?:[^"\\\n]|\\.)*)"\s*:\s*`)
 
@@ -131,8 +151,10 @@ func cleaned(text string) string {
 	}
 	var out strings.Builder
 	kept := 0
-	for _, m := range member.FindAllStringSubmatchIndex(text, -1) {
-		if m[0] < kept || !secretName(text[m[2]:m[3]]) {
+	members := member.FindAllStringSubmatchIndex(text, -1)
+	paired := pairsIn(text, members)
+	for _, m := range members {
+		if m[0] < kept || !paired[m[0]] && !secretName(text[m[2]:m[3]]) {
 			continue
 		}
 		if end := m[1] + valueLength(text[m[1]:]); end > m[1] {
@@ -143,6 +165,72 @@ func cleaned(text string) string {
 	}
 	out.WriteString(text[kept:])
 	return out.String()
+}
+
+// mostBetween bounds how far apart the two fields of a pair are looked for: the
+// fields between them, and the length of each.
+const (
+	mostBetween       = 8
+	mostBetweenLength = 16 << 10
+)
+
+// comma stands between two fields of one object; plain is a value that is no
+// text, object or array.
+var (
+	comma = regexp.MustCompile(`^\s*,\s*`)
+	plain = regexp.MustCompile(`^[\w.+-]+`)
+)
+
+// pairsIn returns where in a text the members begin that hold the value of a pair
+// whose name is that of a secret.
+func pairsIn(text string, members [][]int) map[int]bool {
+	at := make(map[int][]int, len(members))
+	for _, m := range members {
+		at[m[0]] = m
+	}
+	named := func(m []int, of []string) bool { return isOne(text[m[2]:m[3]], of) }
+	found := map[int]bool{}
+	for _, m := range members {
+		label, value := named(m, pairNames), named(m, pairValues)
+		if !label && !value || label && !labels(text[m[1]:]) {
+			continue
+		}
+		other := m
+		for range mostBetween {
+			if other = next(text, other, at); other == nil {
+				break
+			}
+			switch {
+			case label && named(other, pairValues):
+				found[other[0]] = true
+			case value && named(other, pairNames) && labels(text[other[1]:]):
+				found[m[0]] = true
+			}
+		}
+	}
+	return found
+}
+
+// labels says whether a text begins with the name of a secret, in quotes.
+func labels(text string) bool {
+	n := valueLength(text[:min(len(text), mostBetweenLength)])
+	return n > 2 && text[0] == '"' && secretName(strings.Trim(text[:n], `"`))
+}
+
+// next returns the member that stands behind m in the same object, by where they
+// begin; nil: there is none.
+func next(text string, m []int, at map[int][]int) []int {
+	rest := text[m[1]:min(len(text), m[1]+mostBetweenLength)]
+	n := valueLength(rest)
+	switch {
+	case n == len(rest):
+		return nil
+	case n == 0 && strings.HasPrefix(rest, `""`):
+		n = 2
+	case n == 0:
+		n = len(plain.FindString(rest))
+	}
+	return at[m[1]+n+len(comma.FindString(rest[n:]))]
 }
 
 // valueLength is the length of the string, object or array at the beginning of a

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
@@ -40,13 +41,26 @@ func TestCleaned(t *testing.T) {
 		`cut off: {"credentials":{"a":"hunter2"`:                        `cut off: {"credentials":"[redacted]"`,
 		`{"headers":{"Authorization":"Bearer hunter2"}}`:                `{"headers":{"Authorization":"[redacted]"}}`,
 		"{\n  \"pat\": \"hunter2\"\n}":                                  "{\n  \"pat\": \"[redacted]\"\n}",
+		// A field that is written as two:
+		`{"key":"password","value":"hunter2"}`:                                 `{"key":"password","value":"[redacted]"}`,
+		`{"name":"Authorization", "value" : "Bearer hunter2"},{"name":"x"}`:    `{"name":"Authorization", "value" : "[redacted]"},{"name":"x"}`,
+		`[{"value":"hunter2","key":"api_key"},{"value":"x","key":"colour"}]`:   `[{"value":"[redacted]","key":"api_key"},{"value":"x","key":"colour"}]`,
+		`{"Key":"clientSecret","Required":true,"n":1.5,"Value":"hunter2"}`:     `{"Key":"clientSecret","Required":true,"n":1.5,"Value":"[redacted]"}`,
+		`{"value":"hunter2","about":{"a":["}"],"b":""},"name":"pwd"}`:          `{"value":"[redacted]","about":{"a":["}"],"b":""},"name":"pwd"}`,
+		`{"name":"Set-Cookie","empty":"","values":["hunter2","a"]} end`:        `{"name":"Set-Cookie","empty":"","values":"[redacted]"} end`,
+		"cut off: {\n \"key\": \"token\",\n \"value\": \"hunter2":              "cut off: {\n \"key\": \"token\",\n \"value\": \"[redacted]\"",
+		`{"key":"colour","value":{"key":"token","value":"hunter2"},"v":1}`:     `{"key":"colour","value":{"key":"token","value":"[redacted]"},"v":1}`,
+		`{"key":"token","value":{"key":"colour","value":"hunter2"},"v":"end"}`: `{"key":"token","value":"[redacted]","v":"end"}`,
 		// As they are:
-		`{"tokenCount":5,"token":null,"password":"","path":"/api/3.24/pat"}`: ``,
-		`The token of Ana is called "margay": it expires on Friday.`:         ``,
-		`Set the password: "reset" is in the menu.`:                          ``,
-		`TypeError: cannot read "token" of {}`:                               ``,
-		`"path": "/users", "pattern": "a*"`:                                  ``,
-		`password=not JSON`:                                                  ``,
+		`{"key":"colour","value":"token"}, {"name":"tokenName","value":"margay"}`: ``,
+		`{"key":"password"},{"value":"shown: another object"}`:                    ``,
+		`{"a":{"key":"password"},"value":"shown: one level up"}`:                  ``,
+		`{"tokenCount":5,"token":null,"password":"","path":"/api/3.24/pat"}`:      ``,
+		`The token of Ana is called "margay": it expires on Friday.`:              ``,
+		`Set the password: "reset" is in the menu.`:                               ``,
+		`TypeError: cannot read "token" of {}`:                                    ``,
+		`"path": "/users", "pattern": "a*"`:                                       ``,
+		`password=not JSON`:                                                       ``,
 	} {
 		if want == "" {
 			want = text
@@ -59,12 +73,39 @@ func TestCleaned(t *testing.T) {
 		!strings.Contains(got, `"<a>"`) || !strings.Contains(got, `"*"`) {
 		t.Error(got)
 	}
+	for _, pair := range []string{`{"key":"password","value":"hunter2"}`, `[{"Value":["hunter2"],"Name":"X-Api-Key"}]`, `{"key":"pat","values":{"a":"hunter2"}}`} {
+		if got := withoutSecrets(pair); strings.Contains(got, "hunter2") {
+			t.Error(got)
+		}
+	}
 	if text := `{"z":1.50,"path":"/x","a":"b"}`; withoutSecrets(text) != text {
 		t.Errorf("%s is %s", text, withoutSecrets(text))
 	}
-	for _, hostile := range []string{`"token":["hunter2",`, `{"pat":{"a":"hunter2`} {
+	for _, hostile := range []string{`"token":["hunter2",`, `{"pat":{"a":"hunter2`, `{"key":"pat","value":{"a":"hunter2`} {
 		if got := cleaned(strings.Repeat(hostile, 1<<12)); strings.Contains(got, "hunter2") {
 			t.Errorf("%s … is %.200s", hostile, got)
 		}
 	}
+}
+
+// However a pair is written, cut off or broken: a secret is blanked in what is
+// JSON, and nothing fails on what is not.
+func FuzzCleaned(f *testing.F) {
+	for _, seed := range []string{
+		`{"key":"password","value":"hunter2"}`, `{"value":"a","x":[1,"]"],"name":"token"}`, `"value":"value":"key":"pat"`, `{"key":"pat","value":`, `{"name":"\"","value":"a"}`, `{"values":{"values":{`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if again := cleaned(cleaned(text)); again != cleaned(text) {
+			t.Errorf("%q: cleaned twice it is %q, once %q", text, again, cleaned(text))
+		}
+		whole, err := json.Marshal(map[string]any{"n": 1, "x": text, "key": "password", "z": []any{text, nil}, "value": "hunter2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cleaned(string(whole)); strings.Contains(got, "hunter2") && !strings.Contains(text, "hunter2") && len(text) < 1<<12 {
+			t.Errorf("%s is %s", whole, got)
+		}
+	})
 }
