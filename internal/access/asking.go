@@ -248,32 +248,24 @@ func (s *Service) Comments(ctx context.Context, who identity.Actor, id RequestID
 // them, and returns how many those are. It takes the writers' turn only when
 // there is one.
 func (s *Service) LapseDue(ctx context.Context, limit int) (int, error) {
-	due := func(tx Reader, limit int) ([]Request, error) {
-		return tx.Requests(ctx, RequestFilter{State: RequestWaiting, LapsedBy: s.now(), Limit: limit})
-	}
-	var some []Request
+	var due []Request
 	err := s.store.View(ctx, func(tx Reader) (err error) {
-		some, err = due(tx, 1)
+		due, err = tx.Requests(ctx, RequestFilter{State: RequestWaiting, LapsedBy: s.now(), Limit: limit})
 		return err
 	})
-	if err != nil || len(some) == 0 {
+	if err != nil || len(due) == 0 {
 		return 0, wrap("look for requests that lapse", err)
 	}
-	n := 0
-	err = s.store.Change(ctx, func(tx Tx) error {
-		n = 0
-		all, err := due(tx, limit)
-		for _, r := range all {
-			r, events, ok := r.lapse(s.now())
-			if !ok {
-				continue
-			}
-			n++
-			if err := errors.Join(tx.Record(ctx, events...), tx.SaveRequest(ctx, r)); err != nil {
-				return err
-			}
+	n, err := sweep(ctx, s, due, "lapse request", func(r Request) string { return string(r.ID) }, func(tx Tx, r Request) (int, error) {
+		r, err := tx.Request(ctx, r.ID)
+		if err != nil {
+			return 0, err
 		}
-		return err
+		r, events, ok := r.lapse(s.now())
+		if !ok {
+			return 0, nil
+		}
+		return 1, errors.Join(tx.Record(ctx, events...), tx.SaveRequest(ctx, r))
 	})
 	return n, wrap("lapse requests", err)
 }

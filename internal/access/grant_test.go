@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -293,6 +294,27 @@ func TestOneBadRecordKeepsNoOther(t *testing.T) {
 		w.refuse = nil
 		if n, err := w.svc.ExpireDue(t.Context(), 100); n != 1 || err != nil {
 			t.Errorf("%d ended once it could be, %v", n, err)
+		}
+
+		// Nor where access begins.
+		starts := w.clock().Add(time.Hour)
+		bad = w.grant(w.file(rita, access.Ask{Role: role, Starts: starts}).Grant)
+		w.file(sam, access.Ask{Role: role, Starts: starts.Add(time.Second)})
+		w.file(cy, access.Ask{Role: role, Starts: starts.Add(time.Second)})
+		w.pass(2 * time.Hour)
+		w.refuse = func(j access.Job) error {
+			if j.Grant == bad.ID {
+				return errEngine
+			}
+			return nil
+		}
+		n, err = w.svc.BeginDue(t.Context(), 100)
+		if n != 2 || !errors.Is(err, errEngine) || !strings.Contains(err.Error(), string(bad.ID)) {
+			t.Errorf("%d began, %v", n, err)
+		}
+		w.refuse = nil
+		if n, err := w.svc.BeginDue(t.Context(), 100); n != 1 || err != nil {
+			t.Errorf("%d began once it could, %v", n, err)
 		}
 	})
 }

@@ -178,22 +178,10 @@ func (s *Service) ExpirePaced(ctx context.Context, limit int, pace Pace) (int, e
 		strongestFirst(due, scales)
 	}
 	due = pace.take(due, ending, limit)
-	n := 0
-	err = s.store.Change(ctx, func(tx Tx) error {
-		n = 0
-		for _, g := range due {
-			ended, err := s.expireOne(ctx, tx, g.ID)
-			if err != nil {
-				return err
-			}
-			n += ended
-		}
-		return nil
+	n, err := sweep(ctx, s, due, "expire grant", func(g Grant) string { return string(g.ID) }, func(tx Tx, g Grant) (int, error) {
+		return s.expireOne(ctx, tx, g.ID)
 	})
-	if err == nil || ctx.Err() != nil {
-		return n, wrap("expire grants", err)
-	}
-	return s.expireEach(ctx, due)
+	return n, wrap("expire grants", err)
 }
 
 // take returns the first of the due grants that the pace lets end now, at most
@@ -214,21 +202,37 @@ func (p Pace) take(due []Grant, ending map[string]int, limit int) []Grant {
 	return some
 }
 
-// expireEach ends due grants in a transaction each.
-func (s *Service) expireEach(ctx context.Context, due []Grant) (int, error) {
-	var errs []error
-	n := 0
-	for _, g := range due {
-		ended := 0
-		err := s.store.Change(ctx, func(tx Tx) (err error) {
-			ended, err = s.expireOne(ctx, tx, g.ID)
-			return err
+// sweep does what the clock brings about for all, in one transaction, and where
+// that fails for each in one of its own: what cannot be done for one holds up no
+// other, and is told with its id. do returns for how many it was done; so does
+// sweep.
+func sweep[T any](ctx context.Context, s *Service, all []T, what string, id func(T) string, do func(tx Tx, one T) (int, error)) (int, error) {
+	some := func(some []T) (n int, err error) {
+		err = s.store.Change(ctx, func(tx Tx) error {
+			n = 0
+			for _, one := range some {
+				done, err := do(tx, one)
+				if err != nil {
+					return fmt.Errorf("%s %s: %w", what, id(one), err)
+				}
+				n += done
+			}
+			return nil
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("expire grant %s: %w", g.ID, err))
-			continue
+			n = 0
 		}
-		n += ended
+		return n, err
+	}
+	n, err := some(all)
+	if err == nil || ctx.Err() != nil || len(all) == 1 {
+		return n, err
+	}
+	var errs []error
+	for _, one := range all {
+		done, err := some([]T{one})
+		n += done
+		errs = append(errs, err)
 	}
 	return n, errors.Join(errs...)
 }

@@ -205,24 +205,16 @@ func (s *Service) BeginDue(ctx context.Context, limit int) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, wrap("look for grants to begin", err)
 	}
-	n := 0
-	err = s.store.Change(ctx, func(tx Tx) error {
-		n = 0
-		for _, g := range due {
-			g, err := tx.Grant(ctx, g.ID)
-			if err != nil {
-				return err
-			}
-			now := s.now()
-			if g.State != GrantScheduled || g.BeginsAt.After(now) {
-				continue
-			}
-			if err := s.begin(ctx, tx, g, now); err != nil {
-				return err
-			}
-			n++
+	n, err := sweep(ctx, s, due, "begin grant", func(g Grant) string { return string(g.ID) }, func(tx Tx, g Grant) (int, error) {
+		g, err := tx.Grant(ctx, g.ID)
+		if err != nil {
+			return 0, err
 		}
-		return nil
+		now := s.now()
+		if g.State != GrantScheduled || g.BeginsAt.After(now) {
+			return 0, nil
+		}
+		return 1, s.begin(ctx, tx, g, now)
 	})
 	return n, wrap("begin grants", err)
 }
