@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/margay-access/margay/internal/api/wire"
@@ -12,6 +14,7 @@ func newSimulate(s *session) *cobra.Command {
 	var o tableautest.Options
 	var product string
 	var routes bool
+	var switches []string
 	cmd := &cobra.Command{
 		Use: "simulate", Short: "Run a simulated Tableau, to try things out",
 		Long: "Serve a made-up Tableau over https until it is told to stop. It prints its address,\n" +
@@ -29,6 +32,14 @@ func newSimulate(s *session) *cobra.Command {
 			if o.Users < 0 || o.Latency < 0 {
 				return usage("margay simulate --help", "--users and --latency cannot be negative.")
 			}
+			o.Switches = map[string]string{}
+			for _, sw := range switches {
+				name, value, _ := strings.Cut(sw, "=")
+				o.Switches[name] = value
+			}
+			if err := tableautest.CheckSwitches(o.Switches); err != nil {
+				return usage("The names and values are in docs/simulator.md and under /_sim/switches.", "--switch: %s.", err)
+			}
 			return server.ListenFault(o.Listen, tableautest.Simulate(cmd.Context(), o, s.out))
 		},
 	}
@@ -40,6 +51,7 @@ func newSimulate(s *session) *cobra.Command {
 	f.StringVar(&product, "product", string(tableautest.ProductCloud), "cloud or server")
 	f.DurationVar(&o.Latency, "latency", 0, "delay every answer, such as 20ms")
 	f.StringVar(&o.MaxVersion, "max-version", "", "the newest API version that it answers (3.24)")
+	f.StringArrayVar(&switches, "switch", nil, "behave otherwise: `name=value` of docs/simulator.md, such as no_license=silent-unlicensed")
 	f.Uint64Var(&o.Seed, "seed", 0, "hand out the same ids in every run; 0: random ones")
 	return cmd
 }

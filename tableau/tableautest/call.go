@@ -67,7 +67,7 @@ type response struct {
 
 // ServeHTTP answers as Tableau.
 func (in *installation) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if in.cfg.Control && (r.URL.Path == "/_sim" || strings.HasPrefix(r.URL.Path, "/_sim/")) {
+	if in.cfg().Control && (r.URL.Path == "/_sim" || strings.HasPrefix(r.URL.Path, "/_sim/")) {
 		(&Site{in: in, st: in.firstSite()}).Control().ServeHTTP(w, r)
 		return
 	}
@@ -123,7 +123,7 @@ func (c *call) respond(f *activeFault) (resp response, applied bool) {
 	if c.route != nil {
 		c.bad = c.decode()
 	}
-	c.in.wait(c.r, c.in.cfg.Latency)
+	c.in.wait(c.r, c.in.cfg().Latency)
 	f.before(c)
 	if f.stops() {
 		if f.replaces() {
@@ -288,7 +288,7 @@ func (c *call) scope() *failure {
 		if c.route.need == serverAdmin && c.user.role == RoleServerAdministrator {
 			return nil
 		}
-		return fail(c.in.cfg.OtherSiteCode)
+		return fail(c.in.cfg().OtherSiteCode)
 	}
 	return fail("404000")
 }
@@ -312,7 +312,7 @@ func (c *call) errorResponse(f *failure) response {
 	resp := response{status: f.status, header: http.Header{}, code: f.code}
 	var b bytes.Buffer
 	switch {
-	case c.match.versionless && c.in.cfg.VersionlessErrors == HTTPErrors:
+	case c.match.versionless && c.in.cfg().VersionlessErrors == HTTPErrors:
 		resp.header.Set("Content-Type", mediaJSON)
 		b.WriteString(`{"httpErrorCode":"` + f.code[:3] + `","message":`)
 		writeString(&b, f.detail)
@@ -362,7 +362,7 @@ func (c *call) render(a answer) response {
 		resp.body = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	case c.form == asJSON || c.match.versionless:
 		resp.header.Set("Content-Type", mediaJSON)
-		resp.body = toJSON(c.in.cfg.Numbers, a.kids...)
+		resp.body = toJSON(c.in.cfg().Numbers, a.kids...)
 	default:
 		resp.header.Set("Content-Type", mediaXML)
 		resp.body = toXML(c.version, a.kids...)

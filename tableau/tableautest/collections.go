@@ -118,7 +118,7 @@ func (c *call) listCollections() (answer, *failure) {
 	for i, x := range page {
 		items[i] = c.collectionJSON(x)
 	}
-	return plain(http.StatusOK, map[string]any{"pagination": pagination, c.in.cfg.CollectionsKey: items}), nil
+	return plain(http.StatusOK, map[string]any{"pagination": pagination, c.in.cfg().CollectionsKey: items}), nil
 }
 
 // theCollection finds the collection of the path, when the caller has the
@@ -207,7 +207,7 @@ func (c *call) updateCollections() (answer, *failure) {
 		c.site.content.put(&x)
 		updated = append(updated, c.collectionJSON(&x))
 	}
-	return plain(http.StatusOK, map[string]any{c.in.cfg.CollectionsKey: updated, "errors": errs}), nil
+	return plain(http.StatusOK, map[string]any{c.in.cfg().CollectionsKey: updated, "errors": errs}), nil
 }
 
 func (c *call) listCollectionItems() (answer, *failure) {

@@ -37,7 +37,7 @@ type SiteState struct {
 // State returns the state of the installation.
 func (s *Site) State() State {
 	st := State{
-		Product: s.in.cfg.Product, MaxVersion: s.in.cfg.MaxVersion, Now: s.in.now(), SignIns: s.SignIns(),
+		Product: s.in.cfg().Product, MaxVersion: s.in.cfg().MaxVersion, Now: s.in.now(), SignIns: s.SignIns(),
 		LiveSessions: s.LiveSessions(), Evictions: s.Evictions(), Maintenance: s.in.down.Load(), Requests: s.in.journal.len(),
 	}
 	for _, site := range s.Sites() {
@@ -90,6 +90,9 @@ type control struct{ site *Site }
 //	POST   /_sim/pats                 {"owner","name","secret","expires"} gives a PAT
 //	DELETE /_sim/pats/{name}          revokes the PATs of that name
 //	DELETE /_sim/sessions             ends every session; ?pat=NAME those of a PAT
+//	GET    /_sim/switches             every way to behave that can be changed, as it is: see [Switch]
+//	PATCH  /_sim/switches             {"no_license":"silent-unlicensed","total_skew":3,...} changes some
+//	DELETE /_sim/switches             puts all back as the site began
 //	PUT    /_sim/seats                {"creator","explorer","viewer"}
 //	PUT    /_sim/limits               a list of [Limit]
 //	PUT    /_sim/maintenance          {"on":true}
@@ -128,6 +131,12 @@ func (s *Site) Control() http.Handler {
 	handle("POST /_sim/pats", controlAddPAT)
 	handle("DELETE /_sim/pats/{name}", controlRevokePAT)
 	handle("DELETE /_sim/sessions", controlEndSessions)
+	handle("GET /_sim/switches", func(s *Site, _ *http.Request) (int, any, error) { return http.StatusOK, s.Switches(), nil })
+	handle("PATCH /_sim/switches", controlSwitches)
+	handle("DELETE /_sim/switches", func(s *Site, _ *http.Request) (int, any, error) {
+		s.ResetSwitches()
+		return http.StatusOK, s.Switches(), nil
+	})
 	handle("PUT /_sim/seats", controlSeats)
 	handle("PUT /_sim/limits", controlLimits)
 	handle("PUT /_sim/maintenance", controlMaintenance)

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/margay-access/margay/tableau/tableautest"
 )
 
@@ -170,5 +172,94 @@ func TestSimulateSaysWhatIsWrong(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: error %v", word, err)
 		}
+	}
+}
+
+// TestSwitches sets every switch to every value that it has, over the control
+// API, and sees two of them at work.
+func TestSwitches(t *testing.T) {
+	// ref: "9. Suggested simulator switches"
+	t.Parallel()
+	w := newWorld(t, tableautest.Config{Control: true})
+	c := signedIn(t, w.site)
+	type list []tableautest.Switch
+	values := func() map[string]string {
+		var l list
+		(&client{t: t, h: w.site}).do(http.MethodGet, "/_sim/switches", "").want(http.StatusOK, "").decode(&l)
+		m := map[string]string{}
+		for _, s := range l {
+			m[s.Name] = s.Value
+		}
+		return m
+	}
+	patch := func(body string) reply {
+		return (&client{t: t, h: w.site}).do(http.MethodPatch, "/_sim/switches", body)
+	}
+	began := values()
+
+	for _, s := range w.site.Switches() {
+		if s.Value != s.Began || s.About == "" {
+			t.Errorf("%+v", s)
+		}
+		for _, v := range s.Values {
+			patch(`{"`+s.Name+`":"`+v+`"}`).want(http.StatusOK, "")
+			if got := values()[s.Name]; got != v {
+				t.Errorf("%s is %q, want %q", s.Name, got, v)
+			}
+		}
+	}
+	for name, v := range map[string]string{"total_skew": "3", "delay": `"1ms"`, "job_time": `"2m0s"`, "seat_borrowing": "true"} {
+		patch(`{"`+name+`":`+v+`}`).want(http.StatusOK, "")
+		if got := values()[name]; got != strings.Trim(v, `"`) {
+			t.Errorf("%s is %q, want %s", name, got, v)
+		}
+	}
+	(&client{t: t, h: w.site}).do(http.MethodDelete, "/_sim/switches", "").want(http.StatusOK, "")
+	if diff := cmp.Diff(began, values()); diff != "" {
+		t.Errorf("after the reset: %s", diff)
+	}
+
+	full(w)
+	c.do(http.MethodPut, c.path("users/"+w.ann.ID()), `{"user":{"siteRole":"Creator"}}`).want(http.StatusConflict, "409014")
+	patch(`{"no_license":"silent-unlicensed"}`).want(http.StatusOK, "")
+	c.do(http.MethodPut, c.path("users/"+w.ann.ID()), `{"user":{"siteRole":"Creator"}}`).want(http.StatusOK, "")
+	wantRole(t, w.ann, tableautest.RoleUnlicensed)
+	c.get("users?pageNumber=9").want(http.StatusBadRequest, "400006")
+	patch(`{"page_past_end":"ignore","json_numbers":"numbers"}`).want(http.StatusOK, "")
+	if got := c.get("users?pageNumber=9").want(http.StatusOK, "").Body.String(); !strings.Contains(got, `"pageNumber":9`) {
+		t.Errorf("the page is %s", got)
+	}
+
+	for _, bad := range []string{`{}`, `{"weather":"fine"}`, `{"no_license":"maybe"}`, `{"total_skew":"many"}`, `{"delay":"soon"}`, `{"seat_borrowing":"perhaps"}`, `[]`} {
+		if r := patch(bad); r.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", bad, r.Code, r.Body)
+		}
+	}
+	if values()["no_license"] != "silent-unlicensed" {
+		t.Error("a refused change has changed something")
+	}
+}
+
+// TestSwitchesFromTheStart are what the program is told when it starts.
+func TestSwitchesFromTheStart(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	o := tableautest.Options{
+		Config: tableautest.Config{Listen: "127.0.0.1:0"}, Switches: map[string]string{"user_exists_code": "409000"},
+		Ready: func(s *tableautest.Server) {
+			for _, sw := range s.Switches() {
+				if sw.Name == "user_exists_code" && (sw.Value != "409000" || sw.Began != "409000") {
+					t.Errorf("%+v", sw)
+				}
+			}
+			stop()
+		},
+	}
+	if err := tableautest.Simulate(ctx, o, io.Discard); err != nil {
+		t.Error(err)
+	}
+	if err := tableautest.CheckSwitches(map[string]string{"weather": "fine"}); err == nil {
+		t.Error("there is no such switch")
 	}
 }

@@ -67,7 +67,8 @@ func parseQuery[T any](fields []field[T], c *call) (query[T], *failure) {
 		}
 		return fields[i], true
 	}
-	if c.query.Has("filter") {
+	// A client that has nothing to filter by sends the parameter empty.
+	if c.query.Get("filter") != "" {
 		if c.version.before(version{3, 7}) && encodedDelimiter(c.r.URL.RawQuery) {
 			return q, unknownKey()
 		}

@@ -74,6 +74,8 @@ var foreignRules = []rule{
 	{ref: "MCP: no other capability", do: "GET {S}/projects?capability=Fly", status: 400, code: "400008"},
 	{ref: "errors: query-default-permissions 403035", as: "viewer", do: "GET {S}/projects/{project}/default-permissions/workbooks", status: 403, code: "403035"},
 	{ref: "errors: initiate-file-upload 403015", as: "viewer", do: "POST {S}/fileUploads", status: 403, code: "403015"},
+	{ref: "MCP: an empty filter filters nothing", do: "GET {S}/workbooks?filter=&pageSize=10", status: 200, has: []string{`"totalAvailable":"2"`}},
+	{ref: "MCP: nor does it in a search", only: "json", do: "GET /api/-/search?terms=pack&filter=", status: 200, has: []string{`"total":1`}},
 	{ref: "TSC: a site's settings are checked", do: "PUT /api/3.24/sites/{site}", body: `{"site":{"revisionLimit":"many"}}`, status: 400, code: "400000"},
 }
 

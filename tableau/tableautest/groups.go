@@ -97,7 +97,7 @@ func (c *call) readGroup(in elem, g *groupRecord) *failure {
 		if !ok {
 			return nil
 		}
-		role, known := parseRole(asked, c.version, c.in.cfg.RoleCase == Ignore)
+		role, known := parseRole(asked, c.version, c.in.cfg().RoleCase == Ignore)
 		if asked != "" && (!known || role == RoleServerAdministrator) {
 			return invalidRole(asked)
 		}
@@ -124,7 +124,7 @@ func (c *call) readGroup(in elem, g *groupRecord) *failure {
 	if !ok {
 		return nil
 	}
-	if c.in.cfg.Product == ProductCloud && imp.val("domainName") != "" {
+	if c.in.cfg().Product == ProductCloud && imp.val("domainName") != "" {
 		return fail("400003", "Groups cannot be imported from a directory on Tableau Cloud.")
 	}
 	if mode := imp.val("grantLicenseMode"); mode != "" {

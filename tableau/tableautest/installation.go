@@ -19,7 +19,8 @@ import (
 // lock. Records of users and content are never changed in place but replaced,
 // so that a list can be filtered and rendered after the lock is released.
 type installation struct {
-	cfg       Config
+	config    atomic.Pointer[Config] // replaced, never changed: see [Site.SetSwitch]
+	began     Config                 // as it was configured
 	oldest    version
 	newest    version
 	offset    atomic.Int64 // how far the clock was put forward, in nanoseconds
@@ -40,7 +41,9 @@ type installation struct {
 
 func newInstallation(cfg Config) *installation {
 	cfg = cfg.withDefaults()
-	in := &installation{cfg: cfg, journal: newJournal(), sessions: map[[32]byte]*session{}, passwords: map[string][32]byte{}}
+	in := &installation{journal: newJournal(), sessions: map[[32]byte]*session{}, passwords: map[string][32]byte{}}
+	in.began = cfg
+	in.config.Store(&cfg)
 	in.oldest, in.newest = v(cfg.MinVersion), v(cfg.MaxVersion)
 	seed := [32]byte{}
 	if cfg.Seed == 0 {
@@ -53,9 +56,12 @@ func newInstallation(cfg Config) *installation {
 	return in
 }
 
+// cfg is how the installation behaves at the moment.
+func (in *installation) cfg() *Config { return in.config.Load() }
+
 // now is the simulated time.
 func (in *installation) now() time.Time {
-	return in.cfg.Now().Add(time.Duration(in.offset.Load()))
+	return in.cfg().Now().Add(time.Duration(in.offset.Load()))
 }
 
 // luid makes an id in Tableau's form, a lower-case version 4 UUID. The caller

@@ -34,7 +34,7 @@ func (j *jobRecord) ended(now time.Time) time.Time {
 }
 
 func (c *call) startJob(kind, title string) *jobRecord {
-	j := &jobRecord{id: c.in.luid(), kind: kind, title: title, created: c.in.now(), takes: c.in.cfg.JobTime}
+	j := &jobRecord{id: c.in.luid(), kind: kind, title: title, created: c.in.now(), takes: c.in.cfg().JobTime}
 	c.site.jobs = append(c.site.jobs, j)
 	return j
 }

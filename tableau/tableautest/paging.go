@@ -33,14 +33,14 @@ func (c *call) page() (page, *failure) {
 
 // pastEnd refuses a page after the last one; page 1 of nothing is fine.
 func (c *call) pastEnd(p page, total int) *failure {
-	if p.number > 1 && (p.number-1) >= (total+p.size-1)/p.size && c.in.cfg.PastLastPage == Refuse {
+	if p.number > 1 && (p.number-1) >= (total+p.size-1)/p.size && c.in.cfg().PastLastPage == Refuse {
 		return fail("400006")
 	}
 	return nil
 }
 
 // pagination shows the page of a versioned list.
-func (c *call) pagination(p page, total int) elem { return p.elem(max(0, total+c.in.cfg.TotalSkew)) }
+func (c *call) pagination(p page, total int) elem { return p.elem(max(0, total+c.in.cfg().TotalSkew)) }
 
 // elem shows the page and how many there are in all.
 func (p page) elem(total int) elem {

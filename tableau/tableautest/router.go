@@ -237,7 +237,7 @@ func (in *installation) lookup(r *http.Request) match {
 // offers tells whether a version has a method.
 func (in *installation) offers(r *route, asked version) bool {
 	if r.category == "collections" || strings.Contains(r.path, "/collections/{collectionId}/permissions") {
-		if mode := in.cfg.Collections; mode == On || mode == Off {
+		if mode := in.cfg().Collections; mode == On || mode == Off {
 			return mode == On
 		}
 	}

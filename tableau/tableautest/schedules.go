@@ -23,7 +23,7 @@ type taskRecord struct {
 
 // schedulesOnly refuses schedules on Cloud, where they belong to the tasks.
 func (c *call) schedulesOnly() *failure {
-	if c.in.cfg.Product != ProductServer {
+	if c.in.cfg().Product != ProductServer {
 		return fail("403004")
 	}
 	return nil

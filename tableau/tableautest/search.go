@@ -43,7 +43,7 @@ type hits struct {
 // indexed returns the content that the search index knows, as it knows it: a change
 // shows Config.IndexLag later.
 func (c *call) indexed() []*content {
-	limit := c.in.now().Add(-c.in.cfg.IndexLag)
+	limit := c.in.now().Add(-c.in.cfg().IndexLag)
 	var out []*content
 	for _, x := range c.site.content.byID {
 		if !c.site.may(c.user, x, "Read") {
@@ -52,7 +52,7 @@ func (c *call) indexed() []*content {
 		if x.updated.After(limit) && x.before != nil {
 			x = x.before
 		}
-		if c.in.cfg.IndexLag > 0 && x.updated.After(limit) {
+		if c.in.cfg().IndexLag > 0 && x.updated.After(limit) {
 			continue
 		}
 		out = append(out, x)
@@ -178,7 +178,7 @@ func (c *call) pageOfHits(path string) (hits, *failure) {
 	if f != nil {
 		return hits{}, f
 	}
-	first := c.in.cfg.SearchFirstPage
+	first := c.in.cfg().SearchFirstPage
 	page, f := c.count("page", first, first)
 	if f != nil {
 		return hits{}, f
@@ -213,7 +213,7 @@ func (c *call) search() (answer, *failure) {
 	if f != nil {
 		return answer{}, f
 	}
-	if c.in.cfg.SearchWrapper == Off {
+	if c.in.cfg().SearchWrapper == Off {
 		return plain(http.StatusOK, h), nil
 	}
 	return plain(http.StatusOK, map[string]any{"hits": h}), nil

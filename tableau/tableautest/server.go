@@ -49,7 +49,7 @@ func Start(cfg Config) (*Server, error) {
 func StartSite(s *Site) (*Server, error) { return serve(context.Background(), s) }
 
 func serve(ctx context.Context, site *Site) (*Server, error) {
-	cfg := site.in.cfg
+	cfg := site.in.cfg()
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
@@ -62,7 +62,7 @@ func serve(ctx context.Context, site *Site) (*Server, error) {
 }
 
 func (s *Server) start(ln net.Listener) error {
-	cfg := s.in.cfg
+	cfg := s.in.cfg()
 	// Clients judge a certificate by the true time, whatever the simulated one is.
 	now := time.Now()
 	var err error
@@ -122,7 +122,7 @@ func (s *Server) SetTLS(t TLS) error {
 	if t.MaxVersion != 0 && t.MaxVersion < tls.VersionTLS12 {
 		next.MinVersion = t.MaxVersion // an old protocol is one of the faults to simulate
 	}
-	if s.in.cfg.DisableHTTP2 {
+	if s.in.cfg().DisableHTTP2 {
 		next.NextProtos = []string{"http/1.1"}
 	}
 	s.mu.Lock()
@@ -182,7 +182,7 @@ func (s *Server) Client() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
 			TLSClientConfig:   &tls.Config{RootCAs: s.CertPool(), MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2: !s.in.cfg.DisableHTTP2,
+			ForceAttemptHTTP2: !s.in.cfg().DisableHTTP2,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -44,7 +44,7 @@ func (s *Site) AddPAT(owner *User, name, secret string, details ...PATDetails) *
 	now := s.in.now()
 	p := &pat{
 		id: s.in.luid(), name: name, secret: digest(secret), created: now,
-		expires: or(d.Expires, now.Add(s.in.cfg.PATLifetime)), lastUsed: or(d.LastUsed, now),
+		expires: or(d.Expires, now.Add(s.in.cfg().PATLifetime)), lastUsed: or(d.LastUsed, now),
 	}
 	if u := owner.site.st.user(owner.id); u != nil {
 		p.account = u.account()
@@ -120,15 +120,15 @@ func (in *installation) endSessions(match func(*session) bool) int {
 // alive tells whether a session may still be used at that time.
 func (in *installation) alive(s *session, now time.Time) bool {
 	idleSince := time.Unix(0, s.used.Load())
-	if in.cfg.SessionFixed {
+	if in.cfg().SessionFixed {
 		idleSince = s.opened
 	}
 	switch {
-	case in.cfg.SessionIdle > 0 && now.Sub(idleSince) >= in.cfg.SessionIdle:
+	case in.cfg().SessionIdle > 0 && now.Sub(idleSince) >= in.cfg().SessionIdle:
 		return false
-	case in.cfg.SessionLifetime > 0 && now.Sub(s.opened) >= in.cfg.SessionLifetime:
+	case in.cfg().SessionLifetime > 0 && now.Sub(s.opened) >= in.cfg().SessionLifetime:
 		return false
-	case in.cfg.LoseSessionAfterExports > 0 && s.exports.Load() >= int64(in.cfg.LoseSessionAfterExports):
+	case in.cfg().LoseSessionAfterExports > 0 && s.exports.Load() >= int64(in.cfg().LoseSessionAfterExports):
 		return false
 	}
 	return true
@@ -144,7 +144,7 @@ func (in *installation) authenticate(token string) (*session, *failure) {
 	if s == nil || !in.alive(s, in.now()) {
 		return nil, fail("401002")
 	}
-	if n := in.cfg.RefuseFreshSession; n > 0 && s.serial%n == 0 && s.calls.Load() == 0 {
+	if n := in.cfg().RefuseFreshSession; n > 0 && s.serial%n == 0 && s.calls.Load() == 0 {
 		s.calls.Add(1)
 		return nil, fail("401002")
 	}
@@ -153,7 +153,7 @@ func (in *installation) authenticate(token string) (*session, *failure) {
 
 // open starts a session and returns its token.
 func (in *installation) open(st *siteState, userID string, p *pat) (*session, string) {
-	if p != nil && in.cfg.PATConcurrency == EvictPrevious {
+	if p != nil && in.cfg().PATConcurrency == EvictPrevious {
 		// Signing in again with the same PAT, to whichever site, ends the
 		// previous session at once.
 		now := in.now()
@@ -192,7 +192,7 @@ func (in *installation) login(st *siteState, u *userRecord) {
 		if g.grantMode != "onLogin" || !g.has(u.id) || !stronger(g.minimumRole, next.role) {
 			continue
 		}
-		if st.seatFor(tierOf(next.role), tierOf(g.minimumRole), in.cfg.SeatBorrowing) {
+		if st.seatFor(tierOf(next.role), tierOf(g.minimumRole), in.cfg().SeatBorrowing) {
 			next.role = g.minimumRole
 		}
 	}
@@ -303,7 +303,7 @@ func (c *call) credentials(cred elem) (*pat, string, *failure) {
 	}
 	account := strings.ToLower(domain + `\` + local)
 	want, known := c.in.passwords[account]
-	if c.in.cfg.Product == ProductCloud || !known || want != digest(password) {
+	if c.in.cfg().Product == ProductCloud || !known || want != digest(password) {
 		return nil, "", fail("401001", "Error signing in to Tableau Server")
 	}
 	return nil, account, nil
@@ -317,7 +317,7 @@ func (in *installation) findPAT(name, secret string) *pat {
 		if p.name != name || p.secret != want || p.revoked || !now.Before(p.expires) {
 			continue
 		}
-		if in.cfg.PATIdle > 0 && now.Sub(p.lastUsed) >= in.cfg.PATIdle {
+		if in.cfg().PATIdle > 0 && now.Sub(p.lastUsed) >= in.cfg().PATIdle {
 			continue
 		}
 		return p
@@ -327,7 +327,7 @@ func (in *installation) findPAT(name, secret string) *pat {
 
 // impersonate signs a server administrator in as somebody else, on Server.
 func (c *call) impersonate(st *siteState, u *userRecord, as elem, p *pat) (*userRecord, *failure) {
-	if c.in.cfg.Product != ProductServer || u.role != RoleServerAdministrator || p != nil && c.version.before(version{3, 11}) {
+	if c.in.cfg().Product != ProductServer || u.role != RoleServerAdministrator || p != nil && c.version.before(version{3, 11}) {
 		return nil, fail("403004")
 	}
 	other := st.user(as.val("id"))
@@ -351,7 +351,7 @@ func (c *call) newSession(st *siteState, userID string, p *pat) answer {
 }
 
 func (in *installation) timeToExpiration(d time.Duration) string {
-	switch in.cfg.TimeToExpiration {
+	switch in.cfg().TimeToExpiration {
 	case Absent:
 		return ""
 	case DaysHoursMinutes:
@@ -388,7 +388,7 @@ func (c *call) switchSite() (answer, *failure) {
 }
 
 func (c *call) revokeAdministratorTokens() (answer, *failure) {
-	if c.in.cfg.Product == ProductCloud {
+	if c.in.cfg().Product == ProductCloud {
 		return answer{}, fail("403004")
 	}
 	for _, p := range c.in.pats {
@@ -421,7 +421,7 @@ func (c *call) deleteSession() (answer, *failure) {
 
 // listPATs shows the tokens of a user, on Cloud.
 func (c *call) listPATs() (answer, *failure) {
-	if c.in.cfg.Product != ProductCloud {
+	if c.in.cfg().Product != ProductCloud {
 		return answer{}, fail("404003", fmt.Sprintf("Unknown resource '%s' specified in URI.", c.resource()))
 	}
 	u := c.site.user(c.param("userId"))
@@ -440,7 +440,7 @@ func (c *call) listPATs() (answer, *failure) {
 
 // serverInfo needs no session.
 func (c *call) serverInfo() (answer, *failure) {
-	cfg := c.in.cfg
+	cfg := c.in.cfg()
 	product := leaf("productVersion", cfg.ProductVersion).with("build", cfg.Build)
 	info := el("serverInfo").add(product)
 	if !c.in.newest.before(version{3, 4}) {

@@ -34,6 +34,8 @@ type Options struct {
 	Seats Seats
 	// Users is how many made-up users the site has beside the named ones.
 	Users int
+	// Switches are set before it serves, by name: see [Site.SetSwitch].
+	Switches map[string]string
 	// Ready, when set, is called with the server once it serves.
 	Ready func(*Server)
 }
@@ -48,6 +50,10 @@ func Simulate(ctx context.Context, o Options, out io.Writer) error {
 		return fmt.Errorf("simulate Tableau: %w", err)
 	}
 	site := New(o.Config)
+	if err := site.setSwitches(o.Switches); err != nil {
+		return fmt.Errorf("simulate Tableau: %w", err)
+	}
+	site.in.began = *site.in.cfg()
 	Populate(site, o.Users)
 	site.SetSeats(o.Seats)
 	srv, err := serve(ctx, site)
@@ -73,7 +79,7 @@ func Simulate(ctx context.Context, o Options, out io.Writer) error {
 // banner is what [Simulate] says at its start.
 func (s *Server) banner(o Options) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Simulated Tableau %s, API %s to %s\n", s.in.cfg.Product, s.in.cfg.MinVersion, s.in.cfg.MaxVersion)
+	fmt.Fprintf(&b, "Simulated Tableau %s, API %s to %s\n", s.in.cfg().Product, s.in.cfg().MinVersion, s.in.cfg().MaxVersion)
 	fmt.Fprintf(&b, "URL:          %s\n", s.URL)
 	for _, site := range s.Sites() {
 		fmt.Fprintf(&b, "Site:         %q, content URL %q, %d users, id %s\n", site.Name(), site.ContentURL(), site.UserCount(), site.ID())
@@ -102,7 +108,7 @@ var people = []struct{ name, fullName, role string }{
 // Populate fills a site with the people, PATs and content of [Simulate], and so
 // many users more, named user00001@acme.example and so on.
 func Populate(s *Site, users int) {
-	server := s.in.cfg.Product == ProductServer
+	server := s.in.cfg().Product == ProductServer
 	for i, p := range people {
 		role := p.role
 		if server && i == 0 {

@@ -49,7 +49,7 @@ type siteState struct {
 // [Start] returns an error.
 func New(cfg Config) *Site {
 	in := newInstallation(cfg)
-	return in.addSite(in.cfg.SiteName, in.cfg.SiteContentURL)
+	return in.addSite(in.cfg().SiteName, in.cfg().SiteContentURL)
 }
 
 // AddSite adds another site to the installation that s belongs to. It panics
@@ -70,7 +70,7 @@ func (in *installation) addSite(name, contentURL string) *Site {
 func (in *installation) newSite(name, contentURL string) *siteState {
 	st := &siteState{
 		id: in.luid(), name: name, contentURL: contentURL, adminMode: "ContentAndUsers", state: "Active",
-		created: in.now(), listLag: in.cfg.UserListLag, now: in.now, userByID: map[string]*userRecord{}, taken: map[tier]int{}, uploads: map[string]*upload{},
+		created: in.now(), listLag: in.cfg().UserListLag, now: in.now, userByID: map[string]*userRecord{}, taken: map[tier]int{}, uploads: map[string]*upload{},
 		favorites: map[string][]favorite{}, recent: map[string][]string{}, settings: map[string]elem{},
 	}
 	st.groups = []*groupRecord{{id: in.luid(), name: allUsers, domain: "local"}}

@@ -119,7 +119,7 @@ func (c *call) siteElem(st *siteState, usage bool) elem {
 // querySites lists sites, on Server: all to a server administrator, to others those
 // they are on.
 func (c *call) querySites() (answer, *failure) {
-	if c.in.cfg.Product == ProductCloud {
+	if c.in.cfg().Product == ProductCloud {
 		return answer{}, fail("403069")
 	}
 	sites := c.in.sites
@@ -153,7 +153,7 @@ func (c *call) namedSite() (*siteState, *failure) {
 			continue
 		}
 		if st != c.site && c.user.role != RoleServerAdministrator {
-			return nil, fail(c.in.cfg.OtherSiteCode)
+			return nil, fail(c.in.cfg().OtherSiteCode)
 		}
 		return st, nil
 	}
@@ -219,7 +219,7 @@ func (c *call) readSite(in elem, st *siteState) *failure {
 }
 
 func (c *call) createSite() (answer, *failure) {
-	if c.in.cfg.Product == ProductCloud {
+	if c.in.cfg().Product == ProductCloud {
 		return answer{}, fail("403004")
 	}
 	in, found := c.body.child("site")
@@ -258,7 +258,7 @@ func (c *call) updateSite() (answer, *failure) {
 }
 
 func (c *call) deleteSite() (answer, *failure) {
-	if c.in.cfg.Product == ProductCloud {
+	if c.in.cfg().Product == ProductCloud {
 		return answer{}, fail("403004")
 	}
 	st, f := c.namedSite()
@@ -300,7 +300,7 @@ func setting(name string, usual elem) func(*call) (answer, *failure) {
 }
 
 func (c *call) siteAuthConfigurations() (answer, *failure) {
-	if c.in.cfg.Product != ProductCloud {
+	if c.in.cfg().Product != ProductCloud {
 		return answer{}, fail("403004")
 	}
 	configs := c.site.authConfigs
@@ -332,14 +332,14 @@ func (c *call) accelerationReport() (answer, *failure) {
 
 // domains are the directories of a server: the local one.
 func (c *call) domains() (answer, *failure) {
-	if c.in.cfg.Product != ProductServer {
+	if c.in.cfg().Product != ProductServer {
 		return answer{}, fail("403004")
 	}
 	return ok(list("domainList", []elem{item("domain", "id", "1", "name", "local", "shortName", "local")})), nil
 }
 
 func (c *call) updateDomain() (answer, *failure) {
-	if c.in.cfg.Product != ProductServer {
+	if c.in.cfg().Product != ProductServer {
 		return answer{}, fail("403004")
 	}
 	in, found := c.body.child("domain")

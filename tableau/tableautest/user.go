@@ -55,7 +55,7 @@ func (s *Site) AddUser(name, role string, details ...UserDetails) *User {
 	if len(details) > 0 {
 		d = details[0]
 	}
-	cloud := s.in.cfg.Product == ProductCloud
+	cloud := s.in.cfg().Product == ProductCloud
 	local, _, isMail := strings.Cut(name, "@")
 	if isMail {
 		d.Email = or(d.Email, name)

@@ -46,14 +46,14 @@ func (c *call) wantedFields(keys []string, defaults int) (map[string]bool, *fail
 		switch {
 		case name == "_default_":
 			add(keys[:defaults])
-			if c.in.cfg.NoLastLogin {
+			if c.in.cfg().NoLastLogin {
 				delete(want, "lastLogin")
 			}
 		case name == "_all_":
 			add(keys)
 		case slices.Contains(keys, name):
 			want[name] = true
-		case c.in.cfg.UnknownField == Refuse:
+		case c.in.cfg().UnknownField == Refuse:
 			return nil, fail("400008", "Unknown field '"+name+"'.")
 		}
 	}
@@ -105,14 +105,14 @@ func (c *call) getUsers() (answer, *failure) {
 	var users []*userRecord
 	var total int
 	c.in.mu.RLock()
-	if q.plain() && c.in.cfg.UserListLag <= 0 {
+	if q.plain() && c.in.cfg().UserListLag <= 0 {
 		total = len(c.site.users)
 		users = slices.Clone(p.cut(c.site.users))
 		c.in.mu.RUnlock()
 	} else {
 		users = slices.Clone(c.site.users)
 		c.in.mu.RUnlock()
-		if c.in.cfg.UserListLag > 0 {
+		if c.in.cfg().UserListLag > 0 {
 			now := c.in.now()
 			for i, u := range users {
 				users[i] = u.shown(now)
@@ -168,7 +168,7 @@ func (c *call) addUser() (answer, *failure) {
 		return answer{}, invalidRole(in.val("siteRole"))
 	case strings.EqualFold(name, "guest"):
 		return answer{}, fail("409005")
-	case c.in.cfg.Product == ProductCloud && !isEmail(name):
+	case c.in.cfg().Product == ProductCloud && !isEmail(name):
 		return answer{}, fail("400003")
 	}
 	u := &userRecord{role: role, created: c.in.now()}
@@ -178,7 +178,7 @@ func (c *call) addUser() (answer, *failure) {
 	}
 	u.authSetting = or(u.authSetting, c.usualAuthSetting(u))
 	u.fullName, u.identityPool = u.name, in.val("identityPoolName")
-	if email := in.val("email"); email != "" && (c.in.cfg.Product != ProductCloud || !c.version.before(version{3, 26})) {
+	if email := in.val("email"); email != "" && (c.in.cfg().Product != ProductCloud || !c.version.before(version{3, 26})) {
 		if !isEmail(email) {
 			return answer{}, fail("400000")
 		}
@@ -188,7 +188,7 @@ func (c *call) addUser() (answer, *failure) {
 	}
 	for _, other := range c.site.userNamed(u.name) {
 		if strings.EqualFold(other.domain, u.domain) {
-			return answer{}, fail(c.in.cfg.UserExistsCode)
+			return answer{}, fail(c.in.cfg().UserExistsCode)
 		}
 	}
 	if q := c.site.userQuota; q > 0 && len(c.site.users) >= q {
@@ -208,7 +208,7 @@ func (c *call) addUser() (answer, *failure) {
 
 // splitDomain reads DOMAIN\jane; on Cloud a name is an e-mail address.
 func (c *call) splitDomain(name string) (domain, user string) {
-	if c.in.cfg.Product == ProductCloud {
+	if c.in.cfg().Product == ProductCloud {
 		return "TABID_WITH_MFA", name
 	}
 	if d, n, ok := strings.Cut(name, `\`); ok {
@@ -221,7 +221,7 @@ func (c *call) usualAuthSetting(u *userRecord) string {
 	switch {
 	case u.idpConfigurationID != "":
 		return ""
-	case c.in.cfg.Product == ProductCloud:
+	case c.in.cfg().Product == ProductCloud:
 		return "TableauIDWithMFA"
 	default:
 		return "ServerDefault"
@@ -234,7 +234,7 @@ func (c *call) role(in elem) (string, *failure) {
 	if !ok {
 		return "", nil
 	}
-	role, known := parseRole(asked, c.version, c.in.cfg.RoleCase == Ignore)
+	role, known := parseRole(asked, c.version, c.in.cfg().RoleCase == Ignore)
 	if !known {
 		return "", invalidRole(asked)
 	}
@@ -258,7 +258,7 @@ func (c *call) authentication(in elem, u *userRecord) *failure {
 		return nil
 	}
 	allowed, instead := []string{"ServerDefault", "SAML", "OpenID"}, "ServerDefault"
-	if c.in.cfg.Product == ProductCloud {
+	if c.in.cfg().Product == ProductCloud {
 		allowed, instead = []string{"SAML", "OpenID", "TableauIDWithMFA"}, "TableauIDWithMFA"
 	}
 	if !slices.Contains(allowed, setting) {
@@ -272,10 +272,10 @@ func (c *call) authentication(in elem, u *userRecord) *failure {
 // seat decides which role a user gets who has one role and is to have another,
 // where licences may have run out.
 func (c *call) seat(have, want string) (string, *failure) {
-	if c.site.seatFor(tierOf(have), tierOf(want), c.in.cfg.SeatBorrowing) {
+	if c.site.seatFor(tierOf(have), tierOf(want), c.in.cfg().SeatBorrowing) {
 		return want, nil
 	}
-	if c.in.cfg.NoSeat == SilentUnlicensed {
+	if c.in.cfg().NoSeat == SilentUnlicensed {
 		return RoleUnlicensed, nil
 	}
 	return "", fail("409014")
@@ -313,7 +313,7 @@ func (c *call) updateUser() (answer, *failure) {
 		}
 	}
 	c.site.putUser(&next)
-	if c.in.cfg.Product == ProductCloud && (next.authSetting != u.authSetting || next.idpConfigurationID != u.idpConfigurationID) {
+	if c.in.cfg().Product == ProductCloud && (next.authSetting != u.authSetting || next.idpConfigurationID != u.idpConfigurationID) {
 		c.in.revokeAll(next.account())
 	}
 	return ok(el("user", "name", next.name).opt("fullName", next.fullName).opt("email", next.email).
@@ -327,7 +327,7 @@ func (c *call) mayChangeRole(u *userRecord, role string) *failure {
 	switch {
 	case u.role == RoleGuest, changes && u.id == c.user.id:
 		return fail("403009")
-	case role == RoleServerAdministrator && c.in.cfg.Product == ProductCloud:
+	case role == RoleServerAdministrator && c.in.cfg().Product == ProductCloud:
 		return invalidRole(role)
 	case changes && c.user.role != RoleServerAdministrator && (role == RoleServerAdministrator || u.role == RoleServerAdministrator):
 		return fail("403004")
@@ -339,7 +339,7 @@ func (c *call) mayChangeRole(u *userRecord, role string) *failure {
 
 // updateProfile changes name, e-mail and password where the product lets it.
 func (c *call) updateProfile(in elem, u *userRecord) *failure {
-	cloud := c.in.cfg.Product == ProductCloud
+	cloud := c.in.cfg().Product == ProductCloud
 	fullName, hasName := in.get("fullName")
 	password, hasPassword := in.get("password")
 	email, hasEmail := in.get("email")
@@ -348,7 +348,7 @@ func (c *call) updateProfile(in elem, u *userRecord) *failure {
 	}
 	lateEmail := cloud && c.version.before(version{3, 26})
 	if cloud && (hasName || hasPassword) || lateEmail && hasEmail {
-		if c.in.cfg.CloudProfile == Refuse {
+		if c.in.cfg().CloudProfile == Refuse {
 			return fail("400003")
 		}
 	}
