@@ -28,7 +28,8 @@ const (
 )
 
 // requestFormat decides how a request body is to be read. A body without a
-// type is XML, which is what the Python client sends.
+// type is XML, which is what the Python client sends, and so is one of the type
+// that curl -d and PowerShell give, as in Tableau's own examples.
 func requestFormat(contentType string) (format, bool) {
 	if strings.TrimSpace(contentType) == "" {
 		return asXML, true
@@ -39,7 +40,7 @@ func requestFormat(contentType string) (format, bool) {
 		media = strings.TrimSpace(media)
 	}
 	switch {
-	case media == "application/xml", media == "text/xml":
+	case media == "application/xml", media == "text/xml", media == "application/x-www-form-urlencoded":
 		return asXML, true
 	case media == "application/json", strings.HasPrefix(media, "application/vnd.tableau.") && strings.HasSuffix(media, "+json"):
 		return asJSON, true

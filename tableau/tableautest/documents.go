@@ -113,7 +113,7 @@ func (c *call) viewsOf(wb *content) []*content {
 // queryDocuments lists what the caller may read of a kind.
 func queryDocuments(kind contentKind) func(*call) (answer, *failure) {
 	return func(c *call) (answer, *failure) {
-		return listing(c, c.readable(kind), c.contentFields(), kindTags[kind].segment, c.documentElem)
+		return c.documents(c.readable(kind), kind)
 	}
 }
 
@@ -128,8 +128,14 @@ func queryDocumentsOfUser(kind contentKind) func(*call) (answer, *failure) {
 		docs := slices.DeleteFunc(c.site.content.of(kind), func(x *content) bool {
 			return owned && x.ownerID != u.id || !c.site.may(u, x, "Read")
 		})
-		return listing(c, docs, c.contentFields(), kindTags[kind].segment, c.documentElem)
+		return c.documents(docs, kind)
 	}
+}
+
+// documents lists documents with the fields that were asked for.
+func (c *call) documents(docs []*content, kind contentKind) (answer, *failure) {
+	s := c.selection()
+	return listing(c, docs, c.contentFields(), kindTags[kind].segment, func(x *content) elem { return c.shown(s, x) })
 }
 
 func queryDocument(kind contentKind) func(*call) (answer, *failure) {

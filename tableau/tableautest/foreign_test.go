@@ -74,6 +74,25 @@ var foreignRules = []rule{
 	{ref: "MCP: no other capability", do: "GET {S}/projects?capability=Fly", status: 400, code: "400008"},
 	{ref: "errors: query-default-permissions 403035", as: "viewer", do: "GET {S}/projects/{project}/default-permissions/workbooks", status: 403, code: "403035"},
 	{ref: "errors: initiate-file-upload 403015", as: "viewer", do: "POST {S}/fileUploads", status: 403, code: "403015"},
+	{
+		ref: "TSC: all fields of a workbook", do: "GET {S}/workbooks?fields=_all_&filter=name:eq:Pack", status: 200,
+		has:    []string{`"sheetCount":"1"`, `"location":{"id":"{project}","type":"Project","name":"Quarter"}`, `"fullName":"bo","email":"bo@acme.example","siteRole":"Creator"`, `"showTabs":"false"`},
+		hasXML: []string{`sheetCount="1"`, `<location id="{project}" type="Project" name="Quarter"/>`},
+	},
+	{
+		ref: "TSC: some fields of a workbook", do: "GET {S}/workbooks?fields=id,name,owner.email&filter=name:eq:Pack", status: 200,
+		has: []string{`"workbook":[{"id":"{book}","name":"Pack","owner":{"email":"bo@acme.example"}}]`}, hasXML: []string{`<workbook id="{book}" name="Pack"><owner email="bo@acme.example"/></workbook>`},
+	},
+	{
+		ref: "TSC: the default fields and one more", do: "GET {S}/workbooks?fields=_default_,sheetCount&filter=name:eq:Pack", status: 200,
+		has: []string{`"contentUrl":"Pack"`, `"sheetCount":"1"`, `"owner":{"id":"{bo}","name":"bo@acme.example"}`}, lacks: []string{"location", "hasExtracts"},
+	},
+	{ref: "TSC: all fields of a view", do: "GET {S}/views?fields=_all_&filter=name:eq:Sheet", status: 200, has: []string{`"sheetType":"worksheet"`, `"usage":{"totalViewCount":"3"}`, `"workbook":{"id":"{book}","name":"Pack"`}},
+	{
+		ref: "TSC: all fields of a project", do: "GET {S}/projects?fields=_all_&filter=name:eq:Quarter", status: 200,
+		has: []string{`"topLevelProject":true`, `"writeable":true`, `"contentsCounts":{"projectCount":"0","workbookCount":"1","viewCount":"1","datasourceCount":"0"}`}, hasXML: []string{`topLevelProject="true"`},
+	},
+	{ref: "TSC: a project without the asking", do: "GET {S}/projects?filter=name:eq:Quarter", status: 200, lacks: []string{"topLevelProject", "contentsCounts"}},
 	{ref: "MCP: an empty filter filters nothing", do: "GET {S}/workbooks?filter=&pageSize=10", status: 200, has: []string{`"totalAvailable":"2"`}},
 	{ref: "MCP: nor does it in a search", only: "json", do: "GET /api/-/search?terms=pack&filter=", status: 200, has: []string{`"total":1`}},
 	{ref: "TSC: a site's settings are checked", do: "PUT /api/3.24/sites/{site}", body: `{"site":{"revisionLimit":"many"}}`, status: 400, code: "400000"},
@@ -200,5 +219,25 @@ func TestProjectOwnerIsLast(t *testing.T) {
 	kids := a.Projects[0].Kids
 	if last := kids[len(kids)-1]; last.XMLName.Local != "owner" || last.ID != w.bo.ID() {
 		t.Errorf("the last child is %v", last)
+	}
+}
+
+// TestBodyOfCurl is the sign-in of Tableau's own examples: curl -d @signin.xml
+// gives the type of an HTML form.
+func TestBodyOfCurl(t *testing.T) {
+	// ref: "1.1 ... accept a body without a type as XML", "1.1 unsupported request type: 406000"
+	t.Parallel()
+	s, _ := newSite(t, tableautest.Config{})
+	c := &client{t: t, h: s, api: "/api/3.24"}
+	body := `<tsRequest><credentials personalAccessTokenName="pat" personalAccessTokenSecret="` + secret +
+		`"><site contentUrl="` + s.ContentURL() + `" /></credentials></tsRequest>`
+	for contentType, status := range map[string]int{
+		"": 200, "text/xml": 200, "application/xml; charset=UTF-8": 200, "application/x-www-form-urlencoded": 200,
+		"text/plain": http.StatusNotAcceptable, "application/octet-stream": http.StatusNotAcceptable,
+	} {
+		r := c.do(http.MethodPost, "/api/3.24/auth/signin", body, "Content-Type", contentType, "Accept", "*/*")
+		if r.Code != status {
+			t.Errorf("%q: %d %s", contentType, r.Code, r.Body)
+		}
 	}
 }

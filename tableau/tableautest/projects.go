@@ -95,7 +95,8 @@ func (c *call) queryProjects() (answer, *failure) {
 	default:
 		return answer{}, fail("400008")
 	}
-	return listing(c, projects, c.contentFields(), "projects", c.projectElem)
+	s := c.selection()
+	return listing(c, projects, c.contentFields(), "projects", func(p *content) elem { return c.shownProject(s, p) })
 }
 
 // readProject reads what a body says about a project into p.
