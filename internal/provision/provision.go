@@ -98,6 +98,7 @@ type Workflows interface {
 	// started, once; MayStartAgain says why not.
 	StartAgain(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
 	MayStartAgain(ctx context.Context, who identity.Actor, old workflow.Run) error
+	Workflow(ctx context.Context, id string) (workflow.Workflow, error)
 	Published(ctx context.Context, id string) (workflow.Version, error)
 	// Argument returns what a manual or scheduled run's script is told.
 	Argument(ctx context.Context, r workflow.Run) (json.RawMessage, error)
@@ -300,12 +301,7 @@ func rolesOf(grants []access.Grant) []string {
 }
 
 func (p *Provisioner) choose(ctx context.Context, t task, run workflow.Run, f access.Facts) (workflow.Version, json.RawMessage, error) {
-	names := access.WorkflowsOf(f.App, f.Role)
-	id := names.Provision
-	if t.Kind == access.JobDeprovision {
-		id = names.Deprovision
-	}
-	version, err := p.Workflows.Published(ctx, id)
+	version, err := p.published(ctx, assignmentOf(t.Kind, f))
 	if err != nil {
 		return version, nil, err
 	}

@@ -200,7 +200,9 @@ func (r *rig) seed() {
 		r.must(r.db.SavePerson(ctx, identity.Person{ID: id, Email: string(id) + "@acme.example", Name: "Name of " + string(id), Admin: id == "usr_ana"}))
 	}
 	r.must(r.db.SaveConnection(ctx, connection.Connection{ID: "con_1", Integration: "sys", Version: 1}))
-	r.must(r.db.AddWorkflows(ctx, []workflow.Workflow{{ID: "wfl_p"}, {ID: "wfl_d"}, {ID: "wfl_hand", Type: workflow.Manual, Published: "h"}},
+	r.must(r.db.AddWorkflows(ctx, []workflow.Workflow{
+		{ID: "wfl_p", Type: workflow.AccessProvisioning}, {ID: "wfl_d", Type: workflow.AccessDeprovisioning}, {ID: "wfl_hand", Type: workflow.Manual, Published: "h"},
+	},
 		[]workflow.Version{{Workflow: "wfl_hand", Hash: "h", Inputs: []byte(`{"type":"object","properties":{"n":{"type":"number"},"password":{"type":"string"}},"additionalProperties":false}`)}}))
 	p, err := r.access.SavePolicy(ctx, ana, access.Policy{Name: "p", Longest: time.Hour, OnBehalf: access.OnBehalfAnybody})
 	r.must(err)

@@ -394,6 +394,10 @@ func (r *Runner) program(ctx context.Context, workflow, hash string) (*script.Pr
 		return p, nil
 	}
 	v, err := r.store.Version(ctx, workflow, hash)
+	if errors.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.Conflict, "The version of the workflow with which this run began is not there any more: %s of %s.", hash, workflow).
+			WithCode("version_missing").WithHint("Retry it: a new run takes the version that is published then.")
+	}
 	if err != nil {
 		return nil, err
 	}
