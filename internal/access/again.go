@@ -59,19 +59,33 @@ func (s *Service) retry(ctx context.Context, tx Reader, who identity.Actor, g Gr
 	return g, events, new(g.job(kind, "retry", 0)), err
 }
 
-// MayCancelRun says why who may not cancel a run of a grant, or nil.
-func (s *Service) MayCancelRun(ctx context.Context, who identity.Actor, id GrantID) error {
+// MayCancelRun says why who may not cancel a run of the kind for a grant, or nil.
+func (s *Service) MayCancelRun(ctx context.Context, who identity.Actor, id GrantID, kind JobKind) error {
 	return s.store.View(ctx, func(tx Reader) error {
 		who, err := present(ctx, tx, who)
 		if err != nil {
 			return err
 		}
-		_, app, err := grantAndApp(ctx, tx, id)
+		g, app, err := grantAndApp(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		return app.mayHandleRuns(who, "cancel")
+		return g.mayCancel(who, app, kind)
 	})
+}
+
+// mayCancel refuses who may not cancel a run of the kind for g: an owner of the
+// app keeps no access of their own so. An administrator may, who could give it
+// anew; it is recorded.
+func (g Grant) mayCancel(who identity.Actor, app App, kind JobKind) error {
+	if err := app.mayHandleRuns(who, "cancel"); err != nil {
+		return err
+	}
+	if kind == JobDeprovision && who.Person == g.Person && !who.Administers() {
+		return fault.New(fault.Forbidden, "You cannot cancel this run: it takes away your own access.").WithCode("own_access").
+			WithHint("Another owner of %s or an administrator can.", app.Name)
+	}
+	return nil
 }
 
 // mayHandleRuns refuses who may not retry or cancel runs of the app's access: act

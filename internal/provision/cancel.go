@@ -22,7 +22,8 @@ const RunCancelled audit.Kind = "run.cancelled"
 const cancelPatience = 35 * time.Second
 
 // MayCancel says why who may not cancel the run now, or nil: what Cancel would
-// say. An owner of the app may cancel runs for its access, administrators any.
+// say. An owner of the app may cancel runs for its access, but not one that takes away
+// their own; administrators any.
 func (p *Provisioner) MayCancel(ctx context.Context, who identity.Actor, run workflow.Run) error {
 	if err := who.Need(identity.ScopeRequestsWrite); err != nil {
 		return err
@@ -31,7 +32,7 @@ func (p *Provisioner) MayCancel(ctx context.Context, who identity.Actor, run wor
 	case run.Kind == string(access.JobApprove):
 		return fault.New(fault.Conflict, "This run decides on a request and cannot be cancelled.").WithCode("not_cancellable").WithHint("Withdraw the request, or let a person decide it.")
 	case run.Grant != "":
-		if err := p.Access.MayCancelRun(ctx, who, access.GrantID(run.Grant)); err != nil {
+		if err := p.Access.MayCancelRun(ctx, who, access.GrantID(run.Grant), access.JobKind(run.Kind)); err != nil {
 			return err
 		}
 	default:

@@ -2,6 +2,7 @@ package provision_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 
 	"github.com/margay-access/margay/internal/access"
@@ -99,4 +100,53 @@ func (r *rig) refusals(subject string) []audit.Event {
 	events, err := r.db.Events(r.t.Context(), audit.Filter{Subject: subject, Kinds: []string{string(identity.ActRefused)}})
 	r.must(err)
 	return events
+}
+
+// An owner of the app who holds its access keeps it by no cancelled run: one that
+// takes it away is left to the others, also among several.
+func TestOwnerDoesNotCancelTheEndOfOwnAccess(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, store.Config{SQLite: filepath.Join(t.TempDir(), "margay.db")})
+	write := []identity.Scope{identity.ScopeRequestsWrite}
+	rita, olga := identity.Actor{Person: "usr_rita", Scopes: write}, identity.Actor{Person: "usr_olga", Scopes: write}
+	r.must(r.db.SavePerson(t.Context(), identity.Person{ID: olga.Person, Email: "olga@acme.example"}))
+	g := r.ask()
+	app, err := r.access.App(t.Context(), g.App)
+	r.must(err)
+	app.Owners = []identity.PersonID{rita.Person, olga.Person}
+	_, err = r.access.SaveApp(t.Context(), ana, app)
+	r.must(err)
+	reached := make(chan struct{}, 1)
+	r.does(func(ctx context.Context, _ workflow.Task) (string, error) {
+		reached <- struct{}{}
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	g, err = r.access.Revoke(t.Context(), ana, g.ID, "over")
+	r.must(err)
+	<-reached
+
+	for name, refusal := range map[string]error{
+		"may": r.p.MayCancel(t.Context(), rita, r.run(g.Run)),
+		"does": func() error {
+			_, err := r.p.Cancel(t.Context(), rita, g.Run)
+			return err
+		}(),
+		"among several": func() error {
+			done, err := r.p.CancelMany(t.Context(), rita, []string{g.Run})
+			r.must(err)
+			return done[0].Refuse
+		}(),
+	} {
+		f := fault.Public(refusal)
+		if f.Kind != fault.Forbidden || f.Code != "own_access" || f.Message != "You cannot cancel this run: it takes away your own access." || f.Hint != "Another owner of App or an administrator can." {
+			t.Errorf("%s: %v", name, refusal)
+		}
+	}
+	if run := r.run(g.Run); run.State.Ended() || len(r.refusals("run:"+g.Run)) != 2 {
+		t.Errorf("it is %s, recorded are %+v", run.State, r.refusals("run:"+g.Run))
+	}
+	if run, err := r.p.Cancel(t.Context(), olga, g.Run); err != nil || run.State != workflow.RunCancelled {
+		t.Errorf("another owner: %+v, %v", run, err)
+	}
 }

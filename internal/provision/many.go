@@ -73,7 +73,9 @@ func (p *Provisioner) many(ctx context.Context, ids []string, limit int, act fun
 			if fault.KindOf(err) == fault.Internal {
 				p.Log.ErrorContext(ctx, "a run of several could not be handled", "run", id, "error", err)
 			}
-			done[i] = workflow.Handled{Run: id, Now: now, Refuse: err}
+			if done[i] = (workflow.Handled{Run: id, Refuse: err}); err == nil {
+				done[i].Now = now
+			}
 		})
 	}
 	wg.Wait()

@@ -43,8 +43,8 @@ type Access interface {
 	// carried out; MayRetry says why not.
 	RetryRun(ctx context.Context, who identity.Actor, id access.GrantID, run string) (access.Grant, error)
 	MayRetry(ctx context.Context, who identity.Actor, id access.GrantID, run string) error
-	// MayCancelRun says why who may not cancel a run of a grant, or nil.
-	MayCancelRun(ctx context.Context, who identity.Actor, id access.GrantID) error
+	// MayCancelRun says why who may not cancel a run of the kind for a grant, or nil.
+	MayCancelRun(ctx context.Context, who identity.Actor, id access.GrantID, kind access.JobKind) error
 	// AskAgainAfter asks a workflow again that failed to decide on a request;
 	// MayAskAgain says why not.
 	AskAgainAfter(ctx context.Context, who identity.Actor, id access.RequestID, run string) (access.Request, error)
