@@ -151,6 +151,12 @@ type Config struct {
 	CloudProfile Mode
 	// PastLastPage is Refuse (default, 400006), or Ignore: an empty page.
 	PastLastPage Mode
+	// UserFilter: On (default), or Off: the list of users ignores the parameter
+	// filter, as one client claims of Cloud.
+	UserFilter Mode
+	// DoubleSlash is what "//api/…" is, which a server URL with a slash behind it
+	// makes: Refuse (default: not the API, a page of 404) or Ignore, one slash.
+	DoubleSlash Mode
 	// TotalSkew is added to totalAvailable, which is then not what can be
 	// read, as has been seen. Default: 0.
 	TotalSkew int
@@ -251,6 +257,7 @@ func (c Config) withDefaults() Config {
 	c.UnknownField = or(c.UnknownField, Ignore)
 	c.CloudProfile = or(c.CloudProfile, Ignore)
 	c.PastLastPage = or(c.PastLastPage, Refuse)
+	c.UserFilter, c.DoubleSlash = or(c.UserFilter, On), or(c.DoubleSlash, Refuse)
 	c.OtherSiteCode = or(c.OtherSiteCode, "404000")
 	c.VersionlessErrors = or(c.VersionlessErrors, HTTPErrors)
 	c.SearchWrapper = or(c.SearchWrapper, On)

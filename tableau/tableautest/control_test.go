@@ -263,3 +263,21 @@ func TestSwitchesFromTheStart(t *testing.T) {
 		t.Error("there is no such switch")
 	}
 }
+
+func TestSwitchesAreDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := newSite(t, tableautest.Config{})
+	for _, sw := range s.Switches() {
+		row := "| `" + sw.Name + "` | "
+		if len(sw.Values) > 0 {
+			row += "`" + sw.Value + "`" // the default first
+		}
+		if !strings.Contains(string(page), row) || !strings.Contains(string(page), " | "+sw.About+" |") {
+			t.Errorf("docs/simulator.md has no row %q about %q", row, sw.About)
+		}
+	}
+}

@@ -236,6 +236,10 @@ var rules = []rule{
 	{ref: "3.3 encoded delimiters are accepted from 3.7", do: "GET {S}/users?filter=name%3Aeq%3Aann@acme.example", status: 200, has: []string{`"totalAvailable":"1"`}},
 	{ref: "3.3 before 3.7 they must be raw", do: "GET /api/3.6/sites/{site}/users?filter=name%3Aeq%3Aann@acme.example", status: 400, code: "400065"},
 
+	{ref: "10 whether filter on users is ever ignored (switch)", cfg: tableautest.Config{UserFilter: tableautest.Off}, do: "GET {S}/users?filter=name:eq:bo@acme.example", status: 200, has: []string{`"totalAvailable":"5"`}},
+	{ref: "8.14 //api is not established (switch)", do: "GET /{S}/groups", status: 404, has: []string{"<!DOCTYPE html>"}, hasXML: []string{"<!DOCTYPE html>"}},
+	{ref: "8.14 //api is not established (switch)", cfg: tableautest.Config{DoubleSlash: tableautest.Ignore}, do: "GET /{S}/groups", status: 200, has: []string{`"groups":{`}},
+
 	// One user.
 	{ref: "3.4 one user", do: "GET {S}/users/{ann}", status: 200, has: []string{`"user":{"id":"{ann}"`, `"fullName":"Ann Ant"`, `"domain":{"name":"TABID_WITH_MFA"}`}, hasXML: []string{`<user id="{ann}"`}},
 	{ref: "3.4 404002 unknown", do: "GET {S}/users/{none}", status: 404, code: "404002"},

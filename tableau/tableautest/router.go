@@ -185,6 +185,9 @@ type match struct {
 // lookup finds the method of a request, without judging it.
 func (in *installation) lookup(r *http.Request) match {
 	path := r.URL.EscapedPath()
+	if rest, double := strings.CutPrefix(path, "//"); double && in.cfg().DoubleSlash == Ignore {
+		path = "/" + rest
+	}
 	m := match{params: map[string]string{}, version: in.newest}
 	rest, isAPI := strings.CutPrefix(path, "/api/")
 	if !isAPI {

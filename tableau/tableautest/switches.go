@@ -103,6 +103,8 @@ var toggles = []toggle{
 	words("json_numbers", "how versioned JSON shows numbers and booleans", func(c *Config) *Mode { return &c.Numbers }, NumbersMixed, NumbersAsStrings, PaginationAsStrings, NumbersAsNumbers),
 	truthSwitch("no_last_login", "whether the default fields of a user lack lastLogin", func(c *Config) *bool { return &c.NoLastLogin }),
 	words("page_past_end", "a page after the last: 400006, or empty", func(c *Config) *Mode { return &c.PastLastPage }, Refuse, Ignore),
+	words("user_filter", "whether the list of users is filtered", func(c *Config) *Mode { return &c.UserFilter }, On, Off),
+	words("double_slash", "whether //api/ is the API", func(c *Config) *Mode { return &c.DoubleSlash }, Refuse, Ignore),
 	countSwitch("total_skew", "added to totalAvailable", func(c *Config) *int { return &c.TotalSkew }),
 	words("search_wrapper", "whether search results are inside \"hits\"", func(c *Config) *Mode { return &c.SearchWrapper }, On, Off),
 	countSwitch("search_first_page", "the number of the first page of a search", func(c *Config) *int { return &c.SearchFirstPage }),

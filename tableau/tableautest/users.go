@@ -98,6 +98,9 @@ func (c *call) getUsers() (answer, *failure) {
 	if f != nil {
 		return answer{}, f
 	}
+	if c.in.cfg().UserFilter == Off {
+		c.query.Del("filter")
+	}
 	q, f := parseQuery(userFields, c)
 	if f != nil {
 		return answer{}, f
