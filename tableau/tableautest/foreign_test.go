@@ -241,3 +241,19 @@ func TestBodyOfCurl(t *testing.T) {
 		}
 	}
 }
+
+// TestSimulatedPassword is how a Terraform provider or an old script signs in to
+// a server.
+func TestSimulatedPassword(t *testing.T) {
+	// ref: "1.2 name/password ... on Cloud ... refused"
+	t.Parallel()
+	body := `{"credentials":{"name":"carl.creator@acme.example","password":"` + tableautest.SimulatedPassword + `","site":{"contentUrl":"%s"}}}`
+	for product, status := range map[tableautest.Product]int{tableautest.ProductServer: http.StatusOK, tableautest.ProductCloud: http.StatusUnauthorized} {
+		s := tableautest.New(tableautest.Config{Product: product})
+		tableautest.Populate(s, 0)
+		c := &client{t: t, h: s, api: "/api/3.24"}
+		if r := c.do(http.MethodPost, "/api/3.24/auth/signin", fmt.Sprintf(body, s.ContentURL())); r.Code != status {
+			t.Errorf("%s: %d %s", product, r.Code, r.Body)
+		}
+	}
+}

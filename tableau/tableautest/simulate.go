@@ -19,6 +19,9 @@ const (
 	// its secret is the same with "viewer" in front.
 	SimulatedViewerPATName   = "margay-viewer"
 	SimulatedViewerPATSecret = "dmlld2VyLXNpbS4=:made-up-secret-for-the-simulated-viewer"
+	// SimulatedPassword is that of every named user, on a simulated Tableau
+	// Server. Cloud takes no passwords.
+	SimulatedPassword = "made-up-password-for-the-simulated-server"
 )
 
 // Options is what the program "margay simulate" can be told.
@@ -86,6 +89,9 @@ func (s *Server) banner(o Options) string {
 	}
 	fmt.Fprintf(&b, "PAT:          %s  %s  (administrator)\n", SimulatedPATName, SimulatedPATSecret)
 	fmt.Fprintf(&b, "PAT:          %s  %s  (not an administrator)\n", SimulatedViewerPATName, SimulatedViewerPATSecret)
+	if s.in.cfg().Product == ProductServer {
+		fmt.Fprintf(&b, "Password:     %s  (of %s and all the others that have a name)\n", SimulatedPassword, people[0].name)
+	}
 	if o.CAOut != "" {
 		fmt.Fprintf(&b, "Certificate:  %s\n", o.CAOut)
 	}
@@ -108,7 +114,10 @@ var people = []struct{ name, fullName, role string }{
 // Populate fills a site with the people, PATs and content of [Simulate], and so
 // many users more, named user00001@acme.example and so on.
 func Populate(s *Site, users int) {
-	server := s.in.cfg().Product == ProductServer
+	server, password := s.in.cfg().Product == ProductServer, ""
+	if server {
+		password = SimulatedPassword
+	}
 	for i, p := range people {
 		role := p.role
 		if server && i == 0 {
@@ -118,7 +127,7 @@ func Populate(s *Site, users int) {
 		if role != RoleUnlicensed {
 			seen = s.in.now().Add(-time.Duration(i) * 26 * time.Hour)
 		}
-		s.AddUser(p.name, role, UserDetails{FullName: p.fullName, LastLogin: seen})
+		s.AddUser(p.name, role, UserDetails{FullName: p.fullName, LastLogin: seen, Password: password})
 	}
 	owner, viewer := s.User(people[0].name), s.User("vera.viewer@acme.example")
 	s.AddPAT(owner, SimulatedPATName, SimulatedPATSecret)
