@@ -86,6 +86,26 @@ func (s *Service) Comparisons(ctx context.Context, who identity.Actor, app AppID
 	return list, s.refused(ctx, who, "app:"+string(app), "see_drift", wrap("list comparisons", err))
 }
 
+// LatestComparisons returns the newest comparison of each app of which who sees
+// them.
+func (s *Service) LatestComparisons(ctx context.Context, who identity.Actor) (latest map[AppID]Comparison, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		seen, err := seenBy(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		list, err := tx.Comparisons(ctx, ComparisonFilter{Newest: true})
+		latest = map[AppID]Comparison{}
+		for _, c := range list {
+			if seen.whole(c.App) {
+				latest[c.App] = c
+			}
+		}
+		return err
+	})
+	return latest, wrap("list comparisons", err)
+}
+
 // Comparison returns one comparison of an app.
 func (s *Service) Comparison(ctx context.Context, who identity.Actor, app AppID, id ComparisonID) (c Comparison, err error) {
 	err = s.store.View(ctx, func(tx Reader) error {
@@ -124,24 +144,44 @@ type ShownDifference struct {
 	Settled bool       // a person or a later read has settled it
 }
 
-// shown returns d with what has become of its grant.
-func shown(ctx context.Context, tx Reader, d Difference) (ShownDifference, error) {
-	out := ShownDifference{Difference: d}
+// shown returns differences with what has become of their grants.
+func shown(ctx context.Context, tx Reader, found []Difference) ([]ShownDifference, error) {
+	var ids []GrantID
+	for _, d := range found {
+		if d.Grant != "" {
+			ids = append(ids, d.Grant)
+		}
+	}
+	states := map[GrantID]GrantState{}
+	if len(ids) > 0 {
+		grants, err := tx.Grants(ctx, GrantFilter{IDs: ids})
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range grants {
+			states[g.ID] = g.State
+		}
+	}
+	list := make([]ShownDifference, len(found))
+	for i, d := range found {
+		list[i] = d.with(states[d.Grant])
+	}
+	return list, nil
+}
+
+// with is d with the state of its grant; "": it has none.
+func (d Difference) with(state GrantState) ShownDifference {
+	out := ShownDifference{Difference: d, State: state}
 	if d.Grant == "" {
-		return out, nil
+		return out
 	}
-	g, err := tx.Grant(ctx, d.Grant)
-	if err != nil {
-		return out, err
-	}
-	out.State = g.State
 	switch d.Kind {
 	case DifferenceNotFound:
-		out.Settled = g.State != GrantActive && g.State != GrantChanged
+		out.Settled = state != GrantActive && state != GrantChanged
 	case DifferenceRole, DifferenceGone, DifferenceUnmanaged:
-		out.Settled = g.State != GrantChanged
+		out.Settled = state != GrantChanged
 	}
-	return out, nil
+	return out
 }
 
 // Differences returns what a comparison found, those that ask for a decision
@@ -159,13 +199,8 @@ func (s *Service) Differences(ctx context.Context, who identity.Actor, app AppID
 		if err != nil {
 			return err
 		}
-		list = make([]ShownDifference, len(ds))
-		for i, d := range ds {
-			if list[i], err = shown(ctx, tx, d); err != nil {
-				return err
-			}
-		}
-		return nil
+		list, err = shown(ctx, tx, ds)
+		return err
 	})
 	return list, wrap("list differences", err)
 }
@@ -193,7 +228,10 @@ func (s *Service) Difference(ctx context.Context, who identity.Actor, app AppID,
 		if one.App != app || len(kindsFor(who, []DifferenceKind{one.Kind})) == 0 {
 			return missing("difference", string(id))
 		}
-		d, err = shown(ctx, tx, one)
+		list, err := shown(ctx, tx, []Difference{one})
+		if err == nil {
+			d = list[0]
+		}
 		return err
 	})
 	return d, s.refused(ctx, who, "app:"+string(app), "see_drift", wrap("read difference", err))

@@ -134,6 +134,7 @@ type Touched struct {
 // GrantFilter picks grants; its zero value picks all. Newest first, except with
 // DueBy and BeginBy.
 type GrantFilter struct {
+	IDs        []GrantID // only these; none: all
 	States     []GrantState
 	Person     identity.PersonID
 	App        AppID
@@ -159,7 +160,8 @@ type GrantFilter struct {
 type ComparisonFilter struct {
 	App    AppID
 	State  ComparisonState
-	Limit  int // 0: no limit
+	Newest bool // of each app the newest alone
+	Limit  int  // 0: no limit
 	Before ComparisonID
 }
 

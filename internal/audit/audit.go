@@ -126,11 +126,13 @@ func Verify(key []byte, events iter.Seq2[Event, error], want Head) (Head, error)
 // Filter picks events; its zero value picks all. Newest first.
 type Filter struct {
 	Subject string
-	Kinds   []string // exact, or all that begin so when it ends with a dot: "grant."
-	Actor   string
-	Since   time.Time // not before
-	Until   time.Time // before
-	Text    string    // stands somewhere in the kind, actor, subject or data, without regard to case
-	Before  int64     // only those with a smaller number; 0: all
-	Limit   int       // 0: no limit
+	// Subjects are those of which one is the subject; none: any.
+	Subjects []string
+	Kinds    []string // exact, or all that begin so when it ends with a dot: "grant."
+	Actor    string
+	Since    time.Time // not before
+	Until    time.Time // before
+	Text     string    // stands somewhere in the kind, actor, subject or data, without regard to case
+	Before   int64     // only those with a smaller number; 0: all
+	Limit    int       // 0: no limit
 }

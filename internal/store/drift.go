@@ -61,6 +61,9 @@ func (r reader) Comparisons(ctx context.Context, f access.ComparisonFilter) ([]a
 	if f.State != "" {
 		q.Where("state = ?", f.State)
 	}
+	if f.Newest {
+		q.Where("id = (SELECT max(id) FROM comparisons WHERE app_id = ?TableAlias.app_id)")
+	}
 	if f.Before != "" {
 		q.Where("id < ?", f.Before)
 	}

@@ -148,13 +148,16 @@ func (db *DB) RecordEvents(ctx context.Context, events ...audit.Event) error {
 
 // Events returns the events that f picks, newest first.
 func (db *DB) Events(ctx context.Context, f audit.Filter) ([]audit.Event, error) {
-	if !keepable(append(slices.Clone(f.Kinds), f.Subject, f.Actor, f.Text)...) {
+	if !keepable(append(slices.Concat(f.Kinds, f.Subjects), f.Subject, f.Actor, f.Text)...) {
 		return nil, nil
 	}
 	var rows []eventRow
 	q := db.read.NewSelect().Model(&rows).Order("seq DESC")
 	if f.Subject != "" {
 		q.Where("subject = ?", f.Subject)
+	}
+	if len(f.Subjects) > 0 {
+		q.Where("subject IN ?", bun.Tuple(f.Subjects))
 	}
 	if f.Actor != "" {
 		q.Where("actor = ?", f.Actor)

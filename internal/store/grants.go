@@ -13,7 +13,7 @@ import (
 
 // Grants implements [access.Reader].
 func (r reader) Grants(ctx context.Context, f access.GrantFilter) ([]access.Grant, error) {
-	if !keepable(append(texts(f.States), string(f.Person), string(f.App), string(f.Role), f.RoleName, f.Connection, string(f.Request), f.Text, string(f.Before))...) {
+	if !keepable(texts(f.IDs)...) || !keepable(append(texts(f.States), string(f.Person), string(f.App), string(f.Role), f.RoleName, f.Connection, string(f.Request), f.Text, string(f.Before))...) {
 		return nil, nil
 	}
 	if len(f.States) > 1 && f.Limit > 0 && f.DueBy.IsZero() && f.BeginBy.IsZero() && f.Person == "" {
@@ -64,6 +64,9 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 		if value != "" {
 			q.Where("? = ?", bun.Ident(equalColumns[i]), value)
 		}
+	}
+	if len(f.IDs) > 0 {
+		q.Where("id IN ?", bun.Tuple(f.IDs))
 	}
 	if len(f.States) > 0 {
 		q.Where("state IN ?", bun.Tuple(f.States))

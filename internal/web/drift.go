@@ -42,15 +42,15 @@ func (s *site) driftApps(r *Request) error {
 	if err != nil {
 		return err
 	}
+	latest, err := s.Access.LatestComparisons(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
 	rows := make([]driftApp, len(apps))
 	for i, a := range apps {
 		rows[i].App = a
-		last, err := s.Access.Comparisons(r.Context(), r.Actor, a.ID, 1, "")
-		if err != nil {
-			return err
-		}
-		if len(last) > 0 {
-			rows[i].last = &last[0]
+		if last, ok := latest[a.ID]; ok {
+			rows[i].last = &last
 		}
 	}
 	return r.Page(ui.Head{Title: "Drift", Lead: "What was granted here, and what the other system says. It is compared only when you ask for it."}, nil, driftAppsView(rows, r.Actor.Administers()))
@@ -122,17 +122,33 @@ func (s *site) fillDrift(r *Request, v *driftSheet) error {
 		v.rows = v.rows[:pageRows]
 		v.next = withQuery(r.URL, "before", string(v.rows[pageRows-1].ID))
 	}
+	return s.settlers(r.Context(), v)
+}
+
+// settlers reads what settled the differences of the page, and who.
+func (s *site) settlers(ctx context.Context, v *driftSheet) error {
+	var subjects []string
+	for _, d := range v.rows {
+		if d.Settled && d.Grant != "" {
+			subjects = append(subjects, "grant:"+string(d.Grant))
+		}
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	events, err := s.Audit.Events(ctx, audit.Filter{Subjects: subjects, Kinds: settlements(), Since: v.whole.StartedAt})
+	if err != nil {
+		return err
+	}
+	of := map[string][]audit.Event{}
+	for _, e := range events {
+		of[e.Subject] = append(of[e.Subject], e)
+	}
 	v.settled = map[access.DifferenceID]string{}
 	for _, d := range v.rows {
-		if !d.Settled || d.Grant == "" {
-			continue
+		if d.Settled {
+			v.settled[d.ID] = settledBy(v.dir, of["grant:"+string(d.Grant)])
 		}
-		f := audit.Filter{Subject: "grant:" + string(d.Grant), Kinds: settlements(), Since: v.whole.StartedAt, Limit: mostEvents}
-		events, err := s.Audit.Events(r.Context(), f)
-		if err != nil {
-			return err
-		}
-		v.settled[d.ID] = settledBy(v.dir, events)
 	}
 	return nil
 }

@@ -158,23 +158,38 @@ const (
 )
 
 // Watch returns the run with its steps as soon as it is another one than at the
-// revision, has ended, or the wait is over.
+// revision, has ended, or the wait is over. Who may see it is asked when it is
+// begun and of what is answered, not at each look.
 func (s *Service) Watch(ctx context.Context, who identity.Actor, id, revision string, wait time.Duration) (Run, []Step, error) {
 	enough := time.NewTimer(min(wait, LongestWatch)) //nolint:forbidigo // people wait in real time
 	defer enough.Stop()
-	for {
-		r, steps, err := s.Run(ctx, who, id)
-		if err != nil || r.State.Ended() || Revision(r, steps) != revision {
-			return r, steps, err
-		}
+	r, steps, err := s.Run(ctx, who, id)
+	if err != nil {
+		return r, steps, err
+	}
+	seen := r.State.Ended() || Revision(r, steps) != revision
+	for waiting := !seen; waiting; {
 		select {
 		case <-ctx.Done():
 			return r, steps, ctx.Err()
 		case <-enough.C:
-			return r, steps, nil
+			waiting = false
 		case <-time.After(lookAgain): //nolint:forbidigo // people wait in real time
+			now, err := s.store.Run(ctx, id)
+			if err != nil {
+				return r, steps, err
+			}
+			made, err := s.store.Steps(ctx, id)
+			if err != nil {
+				return r, steps, err
+			}
+			waiting = !now.State.Ended() && Revision(now, made) == revision
 		}
 	}
+	if seen {
+		return r, steps, nil
+	}
+	return s.Run(ctx, who, id)
 }
 
 // LinkRetry notes of which run another is a retry.
