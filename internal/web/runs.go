@@ -269,8 +269,15 @@ func withAll(options []ui.Option) []ui.Option { return append([]ui.Option{{Label
 func (l runRows) command() string {
 	c := []string{"margay run list"}
 	for _, a := range [][2]string{
-		{"state", l.filter.state}, {"kind", l.filter.kind}, {"person", l.filter.person}, {"workflow", l.filter.workflow}, {"trigger", l.filter.trigger},
-		{"app-id", l.filter.app}, {"connection-id", l.filter.connection}, {"grant", l.filter.grant}, {"since", l.filter.since},
+		{"state", l.filter.state},
+		{"kind", l.filter.kind},
+		{"person", l.filter.person},
+		{"workflow", l.filter.workflow},
+		{"trigger", l.filter.trigger},
+		{"app-id", l.filter.app},
+		{"connection-id", l.filter.connection},
+		{"grant", l.filter.grant},
+		{"since", l.filter.since},
 	} {
 		if a[1] != "" {
 			c = append(c, "--"+a[0], shellWord(a[1]))
