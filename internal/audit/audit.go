@@ -125,6 +125,7 @@ func Verify(key []byte, events iter.Seq2[Event, error], want Head) (Head, error)
 
 // Filter picks events; its zero value picks all. Newest first.
 type Filter struct {
+	ID      string // of one event
 	Subject string
 	// Subjects are those of which one is the subject; none: any.
 	Subjects []string

@@ -148,11 +148,14 @@ func (db *DB) RecordEvents(ctx context.Context, events ...audit.Event) error {
 
 // Events returns the events that f picks, newest first.
 func (db *DB) Events(ctx context.Context, f audit.Filter) ([]audit.Event, error) {
-	if !keepable(append(slices.Concat(f.Kinds, f.Subjects), f.Subject, f.Actor, f.Text)...) {
+	if !keepable(append(slices.Concat(f.Kinds, f.Subjects), f.ID, f.Subject, f.Actor, f.Text)...) {
 		return nil, nil
 	}
 	var rows []eventRow
 	q := db.read.NewSelect().Model(&rows).Order("seq DESC")
+	if f.ID != "" {
+		q.Where("id = ?", f.ID)
+	}
 	if f.Subject != "" {
 		q.Where("subject = ?", f.Subject)
 	}

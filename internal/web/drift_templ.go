@@ -308,7 +308,7 @@ func driftNow(v driftSheet) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if v.latest.Of > 0 {
-				templ_7745c5c3_Err = ui.Progress("Users read", v.latest.Read, v.latest.Of).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = ui.Progress("Users read", v.latest.Read, v.latest.Of, v.latest.ListedAt).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

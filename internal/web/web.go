@@ -71,6 +71,7 @@ func New(cfg Config) http.Handler {
 	s.signInPages()
 	s.eventStream()
 	s.homePages()
+	s.searchPages()
 	s.cataloguePages()
 	s.requestPages()
 	s.approvalPages()

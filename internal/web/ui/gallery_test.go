@@ -53,7 +53,7 @@ func gallery(errs ui.Errors) templ.Component {
 				{Name: "Change", Value: ui.Diff("Creator", "Unlicensed")},
 				{Name: "When", Value: ui.FullTime(galleryNow)},
 			}),
-			ui.Progress("Users read", 1400, 2000),
+			ui.Progress("Users read", 1400, 2000, time.Time{}),
 			ui.CLI("margay access list --role Creator --state active --output json --fields person,role,ends_at,state"),
 		)),
 		with(ui.Empty(ui.NothingYet, "No site is connected", "Connect one."), ui.ButtonLink("", "plus", "Connect Tableau", "/c")),

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -72,4 +73,26 @@ func Middle(s string, n int) string {
 	}
 	head := (n - 1) / 2
 	return string(r[:head]) + "…" + string(r[len(r)-(n-1-head):])
+}
+
+// Pace says how fast a counted thing goes, done of all in the time that it took,
+// and about how long the rest takes; "" when that cannot be told.
+func Pace(done, all int, took time.Duration) string {
+	if done <= 0 || done >= all || took < time.Second || took > 30*24*time.Hour {
+		return ""
+	}
+	rate, per := float64(done)/took.Seconds(), "second"
+	if rate < 1 {
+		rate, per = rate*60, "minute"
+	}
+	left := time.Duration(float64(took) / float64(done) * float64(all-done))
+	switch {
+	case left >= time.Hour:
+		left = left.Round(time.Minute)
+	case left >= time.Minute:
+		left = left.Round(10 * time.Second)
+	default:
+		left = max(left.Round(time.Second), time.Second)
+	}
+	return fmt.Sprintf(" · %.0f a %s · about %s left", max(rate, 1), per, Length(left))
 }

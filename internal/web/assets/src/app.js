@@ -5,6 +5,7 @@ import { live } from "./live.js";
 import { keys } from "./keys.js";
 import { forms } from "./forms.js";
 import { times } from "./times.js";
+import { waiting } from "./waiting.js";
 import { copying, dialogs, showing } from "./parts.js";
 
 document.documentElement.classList.add("scripted");
@@ -14,4 +15,5 @@ copying();
 dialogs();
 showing();
 keys();
+waiting();
 live();

@@ -22,7 +22,7 @@ export function keys() {
         going = now;
         return;
       case "/": {
-        const search = document.querySelector("[data-search]");
+        const search = document.querySelector("[data-search]") ?? document.querySelector("[data-search-all]");
         if (search) {
           event.preventDefault();
           search.focus();
