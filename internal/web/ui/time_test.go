@@ -52,7 +52,10 @@ func TestPace(t *testing.T) {
 		{100, 10_000, 100 * time.Second, " · 1 a second · about 2 h 45 min left"},
 		{10, 40, 100 * time.Second, " · 6 a minute · about 5 min left"},
 		{1999, 2000, time.Minute, " · 33 a second · about 1 s left"},
-		{0, 2000, time.Minute, ""}, {2000, 2000, time.Minute, ""}, {5, 10, time.Millisecond, ""}, {5, 10, galleryNow.Sub(time.Time{}), ""},
+		{0, 2000, time.Minute, ""},
+		{2000, 2000, time.Minute, ""},
+		{5, 10, time.Millisecond, ""},
+		{5, 10, galleryNow.Sub(time.Time{}), ""},
 	} {
 		if got := ui.Pace(tt.done, tt.all, tt.took); got != tt.want {
 			t.Errorf("%d of %d in %s: %q, want %q", tt.done, tt.all, tt.took, got, tt.want)
