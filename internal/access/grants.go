@@ -119,6 +119,29 @@ func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, no
 	})
 }
 
+// Foreseen is what somebody was shown would become of the role at the end of a
+// grant.
+type Foreseen struct {
+	Now  string // the role that was there; "": none had been reported yet
+	Then string
+}
+
+// RevokeForeseen is [Service.Revoke] by somebody who was shown what it would do:
+// when something else is to be expected meanwhile, they are asked anew. Of what
+// had not been reported yet, nothing was foreseen.
+func (s *Service) RevokeForeseen(ctx context.Context, who identity.Actor, id GrantID, note string, seen Foreseen) (Grant, error) {
+	p, err := s.Preview(ctx, who, id)
+	if err != nil {
+		return Grant{}, err
+	}
+	if seen.Now != "" && (p.Now != seen.Now || p.Then != seen.Then) {
+		return Grant{}, fault.New(fault.Conflict, "What becomes of the role has changed: %s → %s when you looked, %s → %s now.",
+			seen.Now, foundText(seen.Then), foundText(p.Now), foundText(p.Then)).
+			WithCode("changed_again").WithHint("Look at the access as it is now, and decide on that.")
+	}
+	return s.Revoke(ctx, who, id, note)
+}
+
 // alone refuses to set up g beside another grant of the same role: it was asked
 // for again meanwhile.
 func (s *Service) alone(ctx context.Context, tx Reader, g Grant) error {

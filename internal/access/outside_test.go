@@ -243,6 +243,40 @@ func TestWhatFailedHalfwayEnds(t *testing.T) {
 	})
 }
 
+// Who was shown that an end leaves alone what somebody set is asked anew when it
+// would take something away by now.
+func TestAnEndIsNotAnother(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		p, err := w.svc.SavePolicy(t.Context(), as(ana), access.Policy{Name: "p", OnBehalf: access.OnBehalfAnybody})
+		w.must(err)
+		role, err := w.svc.SaveRole(t.Context(), as(ana), access.Role{App: w.app.ID, Name: "Creator", Policy: p.ID})
+		w.must(err)
+		g := w.done(w.grant(w.file(rita, access.Ask{Role: role.ID}).Grant))
+
+		_, err = w.svc.RevokeForeseen(t.Context(), as(ana), g.ID, "", access.Foreseen{Now: "Viewer", Then: "Viewer"})
+		if f := fault.Public(err); f.Code != "changed_again" || !strings.Contains(f.Message, "Viewer → Viewer") || !strings.Contains(f.Message, "Creator → ") {
+			t.Errorf("%v", err)
+		}
+		if got := w.grant(g.ID); got.State != access.GrantActive {
+			t.Errorf("it is %s", got.State)
+		}
+		preview, err := w.svc.Preview(t.Context(), as(ana), g.ID)
+		w.must(err)
+		got, err := w.svc.RevokeForeseen(t.Context(), as(ana), g.ID, "", access.Foreseen{Now: preview.Now, Then: preview.Then})
+		if err != nil || got.State != access.GrantEnding {
+			t.Errorf("as foreseen: %s, %v", got.State, err)
+		}
+		// Before anything was reported, nothing was foreseen.
+		early := w.grant(w.file(sam, access.Ask{Role: role.ID}).Grant)
+		w.done(early)
+		if got, err := w.svc.RevokeForeseen(t.Context(), as(ana), early.ID, "", access.Foreseen{}); err != nil || got.State != access.GrantEnding {
+			t.Errorf("not foreseen: %s, %v", got.State, err)
+		}
+	})
+}
+
 // A workflow that overwrites what somebody else had set is told of: those that
 // Margay comes with leave it alone, older copies and others may not.
 func TestOverwrittenIsTold(t *testing.T) {

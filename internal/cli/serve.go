@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"log/slog"
 
@@ -28,9 +29,14 @@ func newServe(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return srv.Run(cmd.Context(), func(url string) {
+			err = srv.Run(cmd.Context(), func(url string) {
 				log.InfoContext(cmd.Context(), "serving", "url", url, "data", cfg.Data, "version", s.version)
+				context.AfterFunc(cmd.Context(), func() { log.InfoContext(cmd.Context(), "stopping: what is under way finishes first") })
 			})
+			if err == nil {
+				log.InfoContext(cmd.Context(), "stopped")
+			}
+			return err
 		},
 	}
 	f := cmd.Flags()

@@ -422,7 +422,7 @@ func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 		}
 		g, err = s.Access.Reduce(ctx, r.Actor, id, *length, r.Value("note"))
 	case access.ActRevoke:
-		g, err = s.Access.Revoke(ctx, r.Actor, id, r.Value("note"))
+		g, err = s.Access.RevokeForeseen(ctx, r.Actor, id, r.Value("note"), access.Foreseen{Now: r.PostForm.Get(roleNow), Then: r.PostForm.Get(roleThen)})
 	case access.ActRetry:
 		g, err = s.Access.Retry(ctx, r.Actor, id)
 	case access.ActAccept:
@@ -435,6 +435,10 @@ func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 
 // foundThere names the field with the role that the page showed as found.
 const foundThere = "found"
+
+// roleNow and roleThen name the fields with what the page of an end said becomes
+// of the role.
+const roleNow, roleThen = "role_now", "role_then"
 
 // seenThere is the role that the page showed as found in the other system when it
 // asked; nil: the form does not say.

@@ -173,11 +173,15 @@ func settledBy(dir directory, events []audit.Event) string {
 	if len(events) == 0 {
 		return ""
 	}
-	first := events[len(events)-1]
-	if first.Actor == identity.System().String() {
-		return settling[first.Kind]
+	first, last := events[len(events)-1], events[0]
+	text := settling[first.Kind]
+	if first.Actor != identity.System().String() {
+		text += " by " + short(dir.actor(first.Actor))
 	}
-	return settling[first.Kind] + " by " + short(dir.actor(first.Actor))
+	if first.Kind != last.Kind && (last.Kind == access.GrantRevoked || last.Kind == access.GrantExpired) {
+		text += ", then " + settling[last.Kind]
+	}
+	return text
 }
 
 // allSettled says whether nothing on the page asks for a decision any more.

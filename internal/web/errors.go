@@ -78,7 +78,7 @@ func (r *Request) fail(err error) {
 	} else {
 		shown = r.Render(status, r.errorPage(titles[status], trouble))
 	}
-	if shown != nil {
+	if shown != nil && r.Context().Err() == nil { // else the reader has left
 		r.site.Log.ErrorContext(r.Context(), "error page failed", "request_id", r.ID, "error", shown)
 		http.Error(r.w, f.Message, status)
 	}

@@ -141,7 +141,7 @@ var tellings = map[audit.Kind]telling{
 	access.RequestWasWithdrawn: {backed, t0(trail.withdrawnTitle), t0(trail.withdrawnText), false},
 	access.RequestHasLapsed:    {look{"hourglass", ui.Quiet}, by("The request lapsed"), always("Nobody decided in time."), false},
 	access.RequestCommented:    {said, by("%s wrote"), datum("text", ""), false},
-	access.RequestUndecidable:  {alarm, by("At present nobody can decide this"), always("The policy names nobody who may. An administrator can change the policy or the directory."), false},
+	access.RequestUndecidable:  {alarm, by("At present nobody can decide this"), always("Nobody who is named may. An administrator can name another owner of the app, or add somebody to the group that decides; a change of the policy is for later requests."), false},
 	access.GrantIsScheduled:    {moved, by("Scheduled"), always(""), true},
 	access.GrantProvisioning:   {started, by("Set up begins"), always(""), false},
 	access.GrantActivated:      {good, t0(trail.activeTitle), datum("note", ""), true},

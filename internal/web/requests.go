@@ -257,7 +257,7 @@ func (v requestSheet) deciding() string {
 		names = append(names, short(p.Name))
 	}
 	if len(names) == 0 {
-		return "At present nobody can decide it: an administrator can change the policy or the directory."
+		return "At present nobody can decide it: an administrator can name another owner of the app, or add somebody to the group that decides. A change of the policy is for later requests."
 	}
 	text := "Waits for " + either(names)
 	if n := len(v.review.Request.Policy.Steps); n > 1 {
