@@ -119,35 +119,36 @@ func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, no
 	})
 }
 
-// Foreseen is what somebody was shown would become of the role at the end of a
-// grant.
-type Foreseen struct {
-	Now  string // the role that was there; "": none had been reported yet
-	Then string
-}
-
-// RevokeForeseen is [Service.Revoke] by somebody who was shown what it would do:
-// when something else is to be expected meanwhile, they are asked anew. Of what
-// had not been reported yet, nothing was foreseen.
-func (s *Service) RevokeForeseen(ctx context.Context, who identity.Actor, id GrantID, note string, seen Foreseen) (Grant, error) {
+// RevokeForeseen is [Service.Revoke] by somebody who was shown a preview with the
+// mark: when something else is to be expected meanwhile, they are asked anew. With
+// the mark "" nothing was foreseen.
+func (s *Service) RevokeForeseen(ctx context.Context, who identity.Actor, id GrantID, note, mark string) (Grant, error) {
+	if mark == "" {
+		return s.Revoke(ctx, who, id, note)
+	}
 	p, err := s.Preview(ctx, who, id)
 	if err != nil {
 		return Grant{}, err
 	}
-	if seen.Now != "" && (p.Now != seen.Now || p.Then != seen.Then) {
-		return Grant{}, fault.New(fault.Conflict, "What becomes of the role has changed: %s → %s when you looked, %s → %s now.",
-			seen.Now, foundText(seen.Then), foundText(p.Now), foundText(p.Then)).
-			WithCode("changed_again").WithHint("Look at the access as it is now, and decide on that.")
+	otherwise := fault.New(fault.Conflict, "What becomes of the role has changed since you looked: %s → %s now.", foundText(p.Now), foundText(p.Then)).
+		WithCode("changed_again").WithHint("Look at the access as it is now, and decide on that.")
+	if p.Mark() != mark {
+		return Grant{}, otherwise
 	}
-	return s.Revoke(ctx, who, id, note)
+	return s.change(ctx, who, id, "revoke", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+		if was := p.Grant; g.State != was.State || g.Outside != was.Outside || g.Proof != was.Proof {
+			return g, nil, nil, otherwise
+		}
+		return s.revocation(ctx, tx, g, who, app, note)
+	})
 }
 
 // alone refuses to set up g beside another grant of the same role: it was asked
 // for again meanwhile.
 func (s *Service) alone(ctx context.Context, tx Reader, g Grant) error {
 	other, err := s.overlapping(ctx, tx, Request{Person: g.Person, Role: g.Role}, g, s.now())
-	if err != nil || other == nil {
-		return err
+	if err != nil || other == nil || g.holds() && other.State == GrantNotSetUp && other.Next == "" {
+		return err // of two that failed half-way, each may be gone on with
 	}
 	hint := "End this one: nothing of it is there."
 	if g.holds() {

@@ -94,6 +94,18 @@ type Preview struct {
 	ByHand    string // who takes it back by hand; "": a run does
 }
 
+// Mark tells one preview from another that says something else; "" where nothing
+// can be foreseen, because what is there was not reported yet.
+func (p Preview) Mark() string {
+	switch {
+	case p.Grant.State == GrantScheduled, p.Grant.State == GrantChanged && p.Now == "":
+		return string(p.Grant.State)
+	case p.Now == "":
+		return ""
+	}
+	return p.Now + "/" + p.Then
+}
+
 // Preview says what revoking a grant would do, and does nothing.
 func (s *Service) Preview(ctx context.Context, who identity.Actor, id GrantID) (Preview, error) {
 	g, err := s.Grant(ctx, who, id)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 
@@ -39,6 +40,7 @@ type lettingIn struct {
 	ID   string `path:"id"`
 	Body *wire.OwnPassword
 	base string
+	from identity.From
 }
 
 // Resolve implements [huma.Resolver].
@@ -47,17 +49,23 @@ func (o *lettingIn) Resolve(ctx huma.Context) []error {
 	if ctx.TLS() != nil {
 		o.base = "https://" + ctx.Host()
 	}
+	o.from = identity.From{Agent: ctx.Header("User-Agent"), Address: ctx.RemoteAddr()}
+	if host, _, err := net.SplitHostPort(ctx.RemoteAddr()); err == nil {
+		o.from.Address = host
+	}
 	return nil
 }
 
 func (s *server) makeSignInLink(ctx context.Context, who identity.Actor, in *lettingIn) (*body[wire.SignInLinkValue], error) {
+	id := identity.PersonID(in.ID)
+	var l identity.SignInLink
+	var value string
+	var err error
 	if in.Body != nil && in.Body.OwnPassword != "" {
-		var err error
-		if who, err = s.Identity.Prove(ctx, who, in.Body.OwnPassword, identity.From{}); err != nil {
-			return nil, err
-		}
+		l, value, err = s.Identity.MakeSignInLinkWith(ctx, who, id, in.Body.OwnPassword, in.from)
+	} else {
+		l, value, err = s.Identity.MakeSignInLink(ctx, who, id)
 	}
-	l, value, err := s.Identity.MakeSignInLink(ctx, who, identity.PersonID(in.ID))
 	if err != nil {
 		return nil, err
 	}

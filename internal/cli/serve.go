@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"io"
 	"log/slog"
 
@@ -31,7 +30,6 @@ func newServe(s *session) *cobra.Command {
 			}
 			err = srv.Run(cmd.Context(), func(url string) {
 				log.InfoContext(cmd.Context(), "serving", "url", url, "data", cfg.Data, "version", s.version)
-				context.AfterFunc(cmd.Context(), func() { log.InfoContext(cmd.Context(), "stopping: what is under way finishes first") })
 			})
 			if err == nil {
 				log.InfoContext(cmd.Context(), "stopped")

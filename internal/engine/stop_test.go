@@ -185,9 +185,15 @@ func TestSleepOutlivesAStop(t *testing.T) {
 		if p.Postgres != "" {
 			table = "dbos.operation_outputs"
 		}
+		deadline := time.After(time.Minute)
 		for recorded := 0; recorded == 0; { // when it is to end
-			if err := b.db.QueryRow("SELECT count(*) FROM " + table).Scan(&recorded); err != nil {
+			if err := b.db.QueryRow("SELECT count(*) FROM " + table + " WHERE function_name = 'sleep'").Scan(&recorded); err != nil {
 				t.Fatal(err)
+			}
+			select {
+			case <-deadline:
+				t.Fatal("when the sleep is to end was not recorded")
+			case <-time.After(5 * time.Millisecond):
 			}
 		}
 		b.stop(0)

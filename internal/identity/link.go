@@ -108,16 +108,12 @@ func (s *Service) LettingIn(ctx context.Context, who Actor) ([]audit.Event, erro
 // not work any more; what they can sign in with now does, until the new link is
 // used.
 func (s *Service) MakeSignInLink(ctx context.Context, who Actor, id PersonID) (SignInLink, string, error) {
-	if err := s.needAdmin(ctx, who, "person", "make a sign-in link"); err != nil {
+	if err := s.mayMakeLink(ctx, who, id); err != nil {
 		return SignInLink{}, "", err
 	}
 	now := s.now()
 	if err := who.NeedOwnPassword(now); err != nil {
 		return SignInLink{}, "", err
-	}
-	if who.Person == id { // a link would change it without the present one
-		return SignInLink{}, "", fault.New(fault.Conflict, "You change your own password with the present one.").WithCode("own_password").
-			WithHint("Do it on your profile. If you lost it: margay admin password --email ADDRESS")
 	}
 	value := newSessionValue()
 	link := SignInLink{ID: s.newID("lnk"), Person: id, Hash: sum(value), MadeBy: who.String(), CreatedAt: now, ExpiresAt: now.Add(LinkLasts)}
@@ -132,6 +128,32 @@ func (s *Service) MakeSignInLink(ctx context.Context, who Actor, id PersonID) (S
 		return SignInLink{}, "", err
 	}
 	return link, value, nil
+}
+
+// MakeSignInLinkWith is MakeSignInLink by somebody who gives their own password in
+// the same call. It is tried only for who may make a link: no token finds out by
+// it what the password is.
+func (s *Service) MakeSignInLinkWith(ctx context.Context, who Actor, id PersonID, ownPassword string, from From) (SignInLink, string, error) {
+	err := s.mayMakeLink(ctx, who, id)
+	if err == nil {
+		who, err = s.Prove(ctx, who, ownPassword, from)
+	}
+	if err != nil {
+		return SignInLink{}, "", err
+	}
+	return s.MakeSignInLink(ctx, who, id)
+}
+
+// mayMakeLink says why who may not make a link for the person, or nil.
+func (s *Service) mayMakeLink(ctx context.Context, who Actor, id PersonID) error {
+	if err := s.needAdmin(ctx, who, "person", "make a sign-in link"); err != nil {
+		return err
+	}
+	if who.Person == id { // a link would change it without the present one
+		return fault.New(fault.Conflict, "You change your own password with the present one.").WithCode("own_password").
+			WithHint("Do it on your profile. If you lost it: margay admin password --email ADDRESS")
+	}
+	return nil
 }
 
 // VoidSignInLink ends a person's link before it is used.

@@ -77,10 +77,12 @@ func (s *Service) Prove(ctx context.Context, who Actor, password string, from Fr
 		return who, errors.Join(fault.Field(OwnPassword, "That is not your password."), s.failed(ctx, account, p, from, now))
 	}
 	who.ProvenAt = now
+	e := audit.Event{At: now, Kind: SessionProven, Actor: who.String(), Subject: "person:" + string(p.ID), Data: map[string]string{}}
 	id, browser := strings.CutPrefix(who.Via, "session:")
-	if !browser {
-		return who, nil
+	if !browser { // there is no session to keep it; what failed before is forgotten all the same
+		e.Data["address"] = from.Address
+		return who, s.store.ProveSession(ctx, "", account, now, e)
 	}
-	e := audit.Event{At: now, Kind: SessionProven, Actor: who.String(), Subject: "person:" + string(p.ID), Data: map[string]string{"session": id}}
+	e.Data["session"] = id
 	return who, s.store.ProveSession(ctx, id, account, now, e)
 }

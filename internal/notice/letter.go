@@ -2,6 +2,7 @@ package notice
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,9 +79,10 @@ func (s scene) ofSignIn() []addressed {
 	l := letter{Act: "See where you are signed in", Why: "it is about your own sign-in; this mail cannot be switched off", Always: true}
 	switch {
 	case s.event.Kind == identity.SignInLinkMade:
-		l.Subject = s.event.Data["by"] + " made a link that signs you in to Margay"
+		by := cmp.Or(s.event.Data["by"], "An administrator")
+		l.Subject = by + " made a link that signs you in to Margay"
 		l.Lines = []string{
-			s.event.Data["by"] + " made a link with which your password is set and you are signed in. It works once, until " + moment(s.event.Data["expires"]) + ".",
+			by + " made a link with which your password is set and you are signed in. It works once, until " + moment(s.event.Data["expires"]) + ".",
 			"If you did not expect it, ask an administrator of Margay to void it: whoever opens it first signs in as you. You are told when it is used.",
 		}
 	case s.event.Data["link"] != "":

@@ -422,7 +422,7 @@ func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 		}
 		g, err = s.Access.Reduce(ctx, r.Actor, id, *length, r.Value("note"))
 	case access.ActRevoke:
-		g, err = s.Access.RevokeForeseen(ctx, r.Actor, id, r.Value("note"), access.Foreseen{Now: r.PostForm.Get(roleNow), Then: r.PostForm.Get(roleThen)})
+		g, err = s.Access.RevokeForeseen(ctx, r.Actor, id, r.Value("note"), r.PostForm.Get(foreseen))
 	case access.ActRetry:
 		g, err = s.Access.Retry(ctx, r.Actor, id)
 	case access.ActAccept:
@@ -436,9 +436,9 @@ func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 // foundThere names the field with the role that the page showed as found.
 const foundThere = "found"
 
-// roleNow and roleThen name the fields with what the page of an end said becomes
-// of the role.
-const roleNow, roleThen = "role_now", "role_then"
+// foreseen names the field with the mark of what the page of an end said becomes
+// of the role; where it asks about several, the id of each stands behind it.
+const foreseen = "foreseen"
 
 // seenThere is the role that the page showed as found in the other system when it
 // asked; nil: the form does not say.
@@ -518,7 +518,7 @@ func (s *site) revokeMany(r *Request) error {
 	}
 	var ended []access.Preview
 	for _, p := range v.previews {
-		g, err := s.Access.Revoke(r.Context(), r.Actor, p.Grant.ID, v.note)
+		g, err := s.Access.RevokeForeseen(r.Context(), r.Actor, p.Grant.ID, v.note, r.PostForm.Get(foreseen+string(p.Grant.ID)))
 		if err != nil {
 			v.refused = append(v.refused, refusedEnd{p.Grant, fault.Public(err).Message})
 			continue

@@ -173,13 +173,16 @@ func settledBy(dir directory, events []audit.Event) string {
 	if len(events) == 0 {
 		return ""
 	}
-	first, last := events[len(events)-1], events[0]
-	text := settling[first.Kind]
-	if first.Actor != identity.System().String() {
-		text += " by " + short(dir.actor(first.Actor))
+	told := func(e audit.Event) string {
+		if e.Actor == identity.System().String() {
+			return settling[e.Kind]
+		}
+		return settling[e.Kind] + " by " + short(dir.actor(e.Actor))
 	}
+	first, last := events[len(events)-1], events[0]
+	text := told(first)
 	if first.Kind != last.Kind && (last.Kind == access.GrantRevoked || last.Kind == access.GrantExpired) {
-		text += ", then " + settling[last.Kind]
+		text += ", then " + told(last)
 	}
 	return text
 }

@@ -43,12 +43,13 @@ func (s *site) search(r *Request) error {
 		if err != nil {
 			return err
 		}
-		if h.href != "" {
-			r.redirect(h.href)
-			return nil
-		}
 		if f.hits, f.more, err = s.byName(r.Context(), r.Actor, f.text); err != nil {
 			return err
+		}
+		// A number may be that of an entry of the log, and stand in a name.
+		if _, notNumber := strconv.Atoi(f.text); h.href != "" && (notNumber != nil || len(f.hits) == 0) {
+			r.redirect(h.href)
+			return nil
 		}
 		if len(f.hits) == 0 && r.Actor.Administers() && strings.HasPrefix(f.text, "req_") && saneID(f.text) {
 			f.answer, f.at = f.text, answeredAt(f.text)

@@ -1,6 +1,9 @@
 package tableautest
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // selection is what the parameter fields asks for: the default set, all, or
 // names, of which "owner.email" is one inside a child element.
@@ -146,9 +149,6 @@ func (c *call) shownProject(s selection, p *content) elem {
 	full := usual
 	full.attrs = append([]attr{}, full.attrs...)
 	full = full.yes("topLevelProject", p.projectID == "").yes("writeable", c.site.may(c.user, p, "Write"))
-	if p.ownerID != "" {
-		full = full.replace(c.fullOwner(p))
-	}
 	count := func(kind contentKind) int {
 		n := 0
 		for _, x := range c.site.content.of(kind) {
@@ -158,8 +158,14 @@ func (c *call) shownProject(s selection, p *content) elem {
 		}
 		return n
 	}
-	return s.of(usual, full.add(el("contentsCounts").num("projectCount", count(project)).num("workbookCount", count(workbook)).
-		num("viewCount", count(view)).num("datasourceCount", count(datasource))))
+	counts := el("contentsCounts").num("projectCount", count(project)).num("workbookCount", count(workbook)).
+		num("viewCount", count(view)).num("datasourceCount", count(datasource))
+	if p.ownerID == "" {
+		return s.of(usual, full.add(counts))
+	}
+	// The owner stays the last child: see TestProjectOwnerIsLast.
+	full.kids = slices.DeleteFunc(slices.Clone(full.kids), func(e elem) bool { return e.name == "owner" })
+	return s.of(usual, full.add(counts, c.fullOwner(p)))
 }
 
 // favorers is how many users have content among their favourites.

@@ -213,12 +213,15 @@ func TestProjectOwnerIsLast(t *testing.T) {
 			} `xml:",any"`
 		} `xml:"projects>project"`
 	}
-	if err := xml.Unmarshal(c.get("projects?filter=name:eq:Quarter").Body.Bytes(), &a); err != nil {
-		t.Fatal(err)
-	}
-	kids := a.Projects[0].Kids
-	if last := kids[len(kids)-1]; last.XMLName.Local != "owner" || last.ID != w.bo.ID() {
-		t.Errorf("the last child is %v", last)
+	for _, fields := range []string{"", "&fields=_all_"} {
+		a.Projects = nil
+		if err := xml.Unmarshal(c.get("projects?filter=name:eq:Quarter"+fields).Body.Bytes(), &a); err != nil {
+			t.Fatal(err)
+		}
+		kids := a.Projects[0].Kids
+		if last := kids[len(kids)-1]; last.XMLName.Local != "owner" || last.ID != w.bo.ID() {
+			t.Errorf("%s: the last child is %v", fields, last)
+		}
 	}
 }
 

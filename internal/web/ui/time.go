@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Relative says how far t is from now: "in 2 h", "5 min ago".
+// Relative says how far t is from now: "in 7 h 59 min", "5 min ago". It never
+// says more than there is left.
 func Relative(t, now time.Time) string {
 	d := t.Sub(now)
 	ahead := d >= 0
@@ -19,25 +20,19 @@ func Relative(t, now time.Time) string {
 		}
 		return "just now"
 	}
-	text := Span(d)
+	const day = 24 * time.Hour
+	unit := time.Minute // of the last number that is told
+	switch {
+	case d >= day && !ahead:
+		unit = day
+	case d >= day, d >= time.Hour && !ahead:
+		unit = time.Hour
+	}
+	text := Length(d.Truncate(unit))
 	if ahead {
 		return "in " + text
 	}
 	return text + " ago"
-}
-
-// Span is a length of time in its largest unit, rounded down: "2 h", "3 d".
-func Span(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return strconv.Itoa(int(d/time.Second)) + " s"
-	case d < time.Hour:
-		return strconv.Itoa(int(d/time.Minute)) + " min"
-	case d < 24*time.Hour:
-		return strconv.Itoa(int(d/time.Hour)) + " h"
-	default:
-		return strconv.Itoa(int(d/(24*time.Hour))) + " d"
-	}
 }
 
 // Length is a length of time that somebody chose, in full: "1 d 4 h".

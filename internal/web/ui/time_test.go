@@ -7,13 +7,14 @@ import (
 	"github.com/margay-access/margay/internal/web/ui"
 )
 
-// U2: relative in lists, in the largest unit, never more than there is.
+// U2: relative in lists, never more than there is.
 func TestRelative(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
-		0: "in under 1 min", 59 * time.Second: "in under 1 min", time.Minute: "in 1 min", 119 * time.Minute: "in 1 h", 25 * time.Hour: "in 1 d",
-		-time.Second: "just now", -90 * time.Second: "1 min ago", -3 * time.Hour: "3 h ago", -400 * 24 * time.Hour: "400 d ago",
+		0: "in under 1 min", 59 * time.Second: "in under 1 min", time.Minute: "in 1 min", 119 * time.Minute: "in 1 h 59 min", 8*time.Hour - time.Second: "in 7 h 59 min",
+		8 * time.Hour: "in 8 h", 25 * time.Hour: "in 1 d 1 h", 30*24*time.Hour - time.Second: "in 29 d 23 h",
+		-time.Second: "just now", -90 * time.Second: "1 min ago", -3*time.Hour - 59*time.Minute: "3 h ago", -400 * 24 * time.Hour: "400 d ago",
 	} {
 		if got := ui.Relative(now.Add(d), now); got != want {
 			t.Errorf("%s: %q, want %q", d, got, want)

@@ -1,20 +1,14 @@
 // Times are relative in lists and absolute on hover; the server wrote both, and
 // here they go on: each minute, not each second.
-const units = [
-  [60, "min"],
-  [24, "h"],
-  [Infinity, "d"],
-];
-
 export function relative(then, now) {
   const ms = then - now;
-  const left = ms >= 0;
-  let n = Math.floor(Math.abs(ms) / 60000);
-  if (n < 1) return left ? "in under 1 min" : "just now";
-  for (const [size, unit] of units) {
-    if (n < size) return left ? `in ${n} ${unit}` : `${n} ${unit} ago`;
-    n = Math.floor(n / size);
-  }
+  const minutes = Math.floor(Math.abs(ms) / 60000);
+  if (minutes < 1) return ms >= 0 ? "in under 1 min" : "just now";
+  const parts = [[Math.floor(minutes / 1440), "d"], [Math.floor(minutes / 60) % 24, "h"], [minutes % 60, "min"]];
+  const first = parts.findIndex(([n]) => n > 0);
+  const told = parts.slice(first, first + (ms >= 0 ? 2 : 1)).filter(([n]) => n > 0);
+  const text = told.map(([n, unit]) => `${n} ${unit}`).join(" ");
+  return ms >= 0 ? `in ${text}` : `${text} ago`;
 }
 
 function refresh() {
