@@ -44,15 +44,15 @@ func TestRunCancelled(t *testing.T) {
 		// An owner of the app keeps no access of their own by cancelling its end.
 		call[wire.App](u.node, "PATCH", "/apps/"+u.app.ID, wire.ChangedApp{OwnerIDs: &[]string{p.ID}})
 		stay := make(chan struct{})
-		release := sync.OnceFunc(func() { close(stay) })
-		t.Cleanup(release) // also when the test has ended before
+		answer := sync.OnceFunc(func() { close(stay) })
+		t.Cleanup(answer) // also when the test has ended before
 		u.site.Fail(tableautest.Fault{Operation: "update-user", Before: func() { reached <- struct{}{}; <-stay }})
 		end := call[wire.Grant](u.node, "POST", "/grants/"+grant+"/revoke", wire.Revocation{Reason: "over"}).RunID
 		<-reached
 		owner := u.as("ann@acme.example")
 		refusal := owner.refused("POST", "/runs/"+end+"/cancel", nil, http.StatusForbidden)
 		several := call[wire.List[wire.HandledRun]](owner, "POST", "/runs/cancel", wire.ManyRuns{RunIDs: []string{end}})
-		release()
+		answer()
 		if refusal.Code != "own_access" || len(several.Items) != 1 || several.Items[0].State != "" || several.Items[0].Problem == nil || several.Items[0].Problem.Message != refusal.Detail {
 			t.Errorf("its owner is told %+v, and of several %+v", refusal, several.Items)
 		}

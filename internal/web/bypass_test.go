@@ -162,6 +162,9 @@ func TestCLICannotBypass(t *testing.T) {
 		if p.Status < http.StatusBadRequest || !strings.Contains(html.UnescapeString(p.Body), f.Problem.Detail) {
 			t.Errorf("%s: the page says %d, the API %q", name, p.Status, f.Problem.Detail)
 		}
+		if !strings.Contains(p.Body, "<main") { // a page that leads on, not a bare text
+			t.Errorf("%s: the answer is %q", name, p.Body)
+		}
 	}
 
 	// What only administrators do has no page for others.

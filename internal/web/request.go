@@ -259,9 +259,13 @@ const (
 func (s *site) once(h handler) handler {
 	return func(r *Request) error {
 		// The browser drops the first of two presses: what it began goes on.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), actLimit)
-		defer cancel()
+		caller := r.Context()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(caller), actLimit)
 		r.Request = r.WithContext(ctx)
+		defer func() {
+			cancel()
+			r.Request = r.WithContext(caller) // what the act came to is still to be shown
+		}()
 		if err := r.parse(); err != nil {
 			return err
 		}
