@@ -47,7 +47,8 @@ func (s *site) search(r *Request) error {
 			return err
 		}
 		// A number may be that of an entry of the log, and stand in a name.
-		if _, notNumber := strconv.Atoi(f.text); h.href != "" && (notNumber != nil || len(f.hits) == 0) {
+		number := strings.Trim(f.text, "0123456789") == ""
+		if h.href != "" && (!number || len(f.hits) == 0) {
 			r.redirect(h.href)
 			return nil
 		}
