@@ -586,7 +586,7 @@ func sidebar() templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "<input name=\"q\" type=\"search\" aria-label=\"Search\" placeholder=\"Search\" autocomplete=\"off\" data-search-all></form>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 44, "<input name=\"q\" type=\"search\" aria-label=\"Find anything\" placeholder=\"Search\" autocomplete=\"off\" data-search-all></form>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
