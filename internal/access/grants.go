@@ -126,17 +126,16 @@ func (s *Service) RevokeForeseen(ctx context.Context, who identity.Actor, id Gra
 	if mark == "" {
 		return s.Revoke(ctx, who, id, note)
 	}
-	p, err := s.Preview(ctx, who, id)
-	if err != nil {
-		return Grant{}, err
-	}
+	p, unseen := s.Preview(ctx, who, id)
 	otherwise := fault.New(fault.Conflict, "What becomes of the role has changed since you looked: %s → %s now.", foundText(p.Now), foundText(p.Then)).
 		WithCode("changed_again").WithHint("Look at the access as it is now, and decide on that.")
-	if p.Mark() != mark {
-		return Grant{}, otherwise
-	}
+	// Also who may not look is refused, and that recorded, as by any other act.
 	return s.change(ctx, who, id, "revoke", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
-		if was := p.Grant; g.State != was.State || g.Outside != was.Outside || g.Proof != was.Proof {
+		was := p.Grant
+		switch {
+		case unseen != nil:
+			return g, nil, nil, unseen
+		case p.Mark() != mark, g.State != was.State, g.Outside != was.Outside, g.Proof != was.Proof:
 			return g, nil, nil, otherwise
 		}
 		return s.revocation(ctx, tx, g, who, app, note)

@@ -262,6 +262,10 @@ func TestAnEndIsNotAnother(t *testing.T) {
 		if got := w.grant(g.ID); got.State != access.GrantActive {
 			t.Errorf("it is %s", got.State)
 		}
+		// Who may not end it is refused, and that is recorded, whatever they were shown.
+		if _, err := w.svc.RevokeForeseen(t.Context(), as(sam), g.ID, "", "Creator/Unlicensed"); err == nil || w.last().Kind != identity.ActRefused {
+			t.Errorf("a stranger: %v, %+v", err, w.last())
+		}
 		preview, err := w.svc.Preview(t.Context(), as(ana), g.ID)
 		w.must(err)
 		got, err := w.svc.RevokeForeseen(t.Context(), as(ana), g.ID, "", preview.Mark())
