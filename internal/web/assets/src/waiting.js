@@ -9,8 +9,9 @@ export function waiting() {
   const leave = (event, slow) => {
     if (!slow || !main || event.defaultPrevented) return;
     stop();
-    stop = wait(main, "The other system is slow. You can leave this page: nothing is changed.");
-    main.dataset.waiting = "";
+    const head = main.querySelector(":scope > .page-head");
+    const rest = [...main.children].filter((part) => part !== head);
+    stop = wait((note) => (head ? head.after(note) : main.prepend(note)), rest, "The other system is slow. You can leave this page: nothing is changed.");
   };
   document.addEventListener("click", (event) => {
     if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
@@ -24,39 +25,62 @@ export function waiting() {
   const parts = new Map(); // by their target
   const over = (event) => {
     const target = event.detail?.ctx?.target;
-    parts.get(target)?.();
+    const end = parts.get(target);
     parts.delete(target);
+    // htmx frees the button that it held after this.
+    if (end) queueMicrotask(end);
   };
   document.addEventListener("htmx:before:request", (event) => {
     const { target, sourceElement } = event.detail?.ctx ?? {};
     // Parts that ask by themselves, as one types, ask for what is quick.
     if (!target || !sourceElement?.matches("button, form")) return;
     parts.get(target)?.();
-    parts.set(target, wait(target, "The other system is slow. You can leave this page."));
+    parts.set(target, wait((note) => target.before(note), [target], "The other system is slow. You can leave this page."));
   });
   document.addEventListener("htmx:finally:request", over);
   document.addEventListener("htmx:error", over);
 }
 
-// wait shows in place that something is under way; what it returns ends that.
-function wait(place, atLast) {
+// wait shows in a place that something is under way, beside what is busy: nobody
+// hears what is said within. What it returns ends that, with the focus where it
+// was.
+function wait(put, busy, atLast) {
+  const focused = document.activeElement;
   const note = document.createElement("div");
   note.className = "waiting";
   note.setAttribute("role", "status");
+  note.tabIndex = -1;
   note.append(document.createElement("p"));
+  put(note); // there before it says something: else it may not be heard
   const [grey, words, free] = steps;
   const timers = [
     setTimeout(() => {
-      place.prepend(note);
-      place.setAttribute("aria-busy", "true");
+      note.dataset.shown = "";
+      for (const part of busy) part.setAttribute("aria-busy", "true");
+      if (!focused.checkVisibility()) note.focus();
     }, grey),
     setTimeout(() => (note.firstChild.textContent = "Reading from the other system…"), words),
     setTimeout(() => (note.firstChild.textContent = "Still working. " + atLast), free),
   ];
+  let over = false;
   return () => {
+    if (over) return;
+    over = true;
     timers.forEach(clearTimeout);
+    for (const part of busy) part.removeAttribute("aria-busy");
+    const lost = [null, document.body, note].includes(document.activeElement);
+    if (lost) again(focused, busy[0])?.focus({ preventScroll: true });
     note.remove();
-    place.removeAttribute("aria-busy");
-    delete place.dataset.waiting;
   };
+}
+
+// again is what had the focus, or what stands in its place or its part's now.
+function again(focused, part) {
+  if (focused === document.body) return null;
+  if (focused.isConnected) return focused;
+  const same = focused.id && document.getElementById(focused.id);
+  if (same) return same;
+  const place = part?.isConnected ? part : part?.id && document.getElementById(part.id);
+  if (place) place.tabIndex = -1;
+  return place;
 }
