@@ -101,10 +101,7 @@ func (p *Provisioner) planAnswer(ctx context.Context, t task, run workflow.Run) 
 	var version workflow.Version
 	var order []string
 	if err == nil {
-		version, err = p.published(ctx, assignment{
-			id: q.Asked.Workflow, must: workflow.CustomApproval, does: "decides by the policy " + q.Request.Policy.Name,
-			fix: "margay policy edit " + string(q.Request.Policy.ID) + " --approver workflow:NAME, for requests to come",
-		})
+		version, err = p.published(ctx, deciding(q))
 	}
 	if err == nil {
 		order, err = p.Systems.RoleNames(ctx, q.App.Connection)
