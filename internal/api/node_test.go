@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -195,8 +196,15 @@ func (n *node) send(token, method, path, text string, header ...string) answer {
 	if err != nil {
 		n.t.Fatal(err)
 	}
+	if odd := finer.Find(body); odd != nil && !strings.HasSuffix(path, "/call") {
+		n.t.Errorf("%s %s tells a time finer than it is kept, or not in UTC: %s", method, path, odd)
+	}
 	return answer{resp.StatusCode, resp.Header, body}
 }
+
+// finer is a time that no answer gives: all are in UTC and have milliseconds at
+// most, whether they are read or were just made.
+var finer = regexp.MustCompile(`"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{4,}Z|(\.\d+)?[+-]\d\d:\d\d)"`)
 
 // do sends a value to a path of the API.
 func (n *node) do(token, method, path string, in any) answer {

@@ -339,9 +339,11 @@ func WithTrace(ctx context.Context, fn func(Trace)) context.Context {
 	return context.WithValue(ctx, traceKey{}, fn)
 }
 
-// Traced tells the context's observer of t; integrations call it.
+// Traced tells the context's observer of t; integrations call it. When it started
+// is told in UTC and in whole milliseconds, as every time is kept.
 func Traced(ctx context.Context, t Trace) {
 	if fn, ok := ctx.Value(traceKey{}).(func(Trace)); ok {
+		t.Started = t.Started.UTC().Truncate(time.Millisecond)
 		fn(t)
 	}
 }

@@ -28,8 +28,11 @@ type clock struct {
 	told  atomic.Int64 // what was told to the operator last
 }
 
-// Now is the time.
-func (c *clock) Now() time.Time { return c.local().Add(time.Duration(c.ahead.Load())) }
+// Now is the time in UTC, in whole milliseconds: that is what is kept of a time, so
+// what an act answers is what is read of it ever after.
+func (c *clock) Now() time.Time {
+	return c.local().Add(time.Duration(c.ahead.Load())).UTC().Truncate(time.Millisecond)
+}
 
 // set asks the database for the time. It is called before anything is begun or
 // ended by the clock: when it fails, nothing is.
