@@ -400,3 +400,6 @@ func timeText(t time.Time) string {
 	}
 	return t.UTC().Format(time.RFC3339)
 }
+
+// Moment writes a time as sentences for people have it, in pages as in letters.
+func Moment(t time.Time) string { return t.UTC().Format("2 January 2006 at 15:04 UTC") }

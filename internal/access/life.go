@@ -101,7 +101,7 @@ func (g Grant) reduce(who identity.Actor, app App, left time.Duration, note stri
 	} else {
 		ends := now.Add(left)
 		if !g.EndsAt.IsZero() && !ends.Before(g.EndsAt) {
-			return g, nil, fault.Field("duration", "It ends on %s already; say less. For more, ask for an extension.", g.EndsAt.UTC().Format("2 January 2006 at 15:04 UTC"))
+			return g, nil, fault.Field("duration", "It ends on %s already; say less. For more, ask for an extension.", Moment(g.EndsAt))
 		}
 		g.EndsAt, g.Length = ends, ends.Sub(g.StartsAt)
 	}

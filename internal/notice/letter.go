@@ -113,10 +113,8 @@ func moment(rfc3339 string) string {
 	if err != nil {
 		return rfc3339
 	}
-	return at.UTC().Format(momentFormat)
+	return access.Moment(at)
 }
-
-const momentFormat = "2 January 2006 at 15:04 UTC"
 
 // compared tells in one letter how many changes a comparison found that were not
 // known before, except to who made it.
@@ -294,7 +292,7 @@ func ends(at time.Time) string {
 	if at.IsZero() {
 		return "It has no end."
 	}
-	return "It ends on " + at.UTC().Format(momentFormat) + "."
+	return "It ends on " + access.Moment(at) + "."
 }
 
 func plainLength(d time.Duration) string {
