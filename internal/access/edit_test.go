@@ -3,6 +3,7 @@ package access_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -241,8 +242,12 @@ func TestEditOfHowItIsCarriedOut(t *testing.T) {
 				w.must(err)
 			}
 		}
-		set("", access.Provisioning{Method: access.MethodWorkflows})
-		set(role.ID, byHand(sam))
+		saw := func(version int, p access.Provisioning) access.Provisioning {
+			p.Version = version
+			return p
+		}
+		set("", saw(2, access.Provisioning{Method: access.MethodWorkflows}))
+		set(role.ID, saw(2, byHand(sam)))
 		for what, err := range map[string]error{
 			"How it is carried out: “by workflows” is stored now; you have “by hand”.": saveApp(byHand(bo)),
 			"By: “usr_sam” is stored now; you have “usr_cy”.":                          saveRole(byHand(cy)),
@@ -251,11 +256,20 @@ func TestEditOfHowItIsCarriedOut(t *testing.T) {
 				t.Errorf("%q", got)
 			}
 		}
+		for role, what := range map[access.RoleID]string{
+			"":      "How it is carried out: “by workflows” is stored now; you have “by hand”.",
+			role.ID: "By: “usr_sam” is stored now; you have “usr_rita”.",
+		} {
+			_, err := w.svc.SaveProvisioning(ctx, as(ana), w.app.ID, role, saw(2, byHand(rita)))
+			if got := told(err); !errors.Is(err, fault.Conflict) || !strings.HasPrefix(got[0], "You saved this ") || !slices.Contains(got, what) {
+				t.Errorf("two who say at once how it is carried out: %q", got)
+			}
+		}
 		renamed.Version, described.Version = 3, 3
 		w.must(errors.Join(saveApp(byHand(bo)), saveRole(access.Provisioning{})))
 		ofApp, err := w.svc.Provisioning(ctx, w.app.ID, "")
 		ofRole, wrong := w.svc.Provisioning(ctx, w.app.ID, role.ID)
-		if err := errors.Join(err, wrong); err != nil || len(ofApp.People) != 1 || ofRole.Method != access.MethodInherit {
+		if err := errors.Join(err, wrong); err != nil || len(ofApp.People) != 1 || ofRole.Method != access.MethodInherit || ofApp.Version != 4 || ofRole.Version != 4 || ofRole.SavedBy != ana {
 			t.Errorf("%+v, %+v, %v", ofApp, ofRole, err)
 		}
 		_, err = w.svc.SaveAppWith(ctx, with(ana, identity.ScopeAccessRead), renamed, byHand())

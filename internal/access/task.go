@@ -29,6 +29,7 @@ type Provisioning struct {
 	Method Method
 	People []identity.PersonID
 	Groups []identity.GroupID
+	Saved  // that of the app or the role that it is a part of; not kept with it
 }
 
 // TaskState says where a task stands.
@@ -106,10 +107,10 @@ func (p Provisioning) check(ofRole bool) (Provisioning, error) {
 		}
 		return p, nil
 	case MethodWorkflows:
-		return Provisioning{Method: p.Method}, nil
+		return Provisioning{Method: p.Method, Saved: p.Saved}, nil
 	case MethodInherit:
 		if ofRole {
-			return Provisioning{}, nil
+			return Provisioning{Saved: p.Saved}, nil
 		}
 	}
 	return p, fault.Field("method", "The method is %q or %q.", MethodWorkflows, MethodManual)
@@ -152,50 +153,56 @@ func (t Task) finish(who identity.Actor, ok bool, note string, now time.Time) (T
 }
 
 // SaveProvisioning says how access of an app is carried out, or with role of one
-// of its roles. What is under way is carried out as it was begun.
+// of its roles, as an edit of the version that p says of that app or role. What
+// is under way is carried out as it was begun.
 func (s *Service) SaveProvisioning(ctx context.Context, who identity.Actor, app AppID, role RoleID, p Provisioning) (Provisioning, error) {
-	subject := provisioningOf(app, role)
-	if err := s.needAdmin(ctx, who, subject, "save"); err != nil {
+	if err := s.needAdmin(ctx, who, provisioningOf(app, role), "save"); err != nil {
 		return p, err
 	}
 	p, err := p.check(role != "")
 	if err != nil {
 		return p, err
 	}
+	var kept Provisioning
 	err = s.store.Change(ctx, func(tx Tx) error {
 		now := s.now()
+		if kept, err = provisioningNow(ctx, tx, app, role); err != nil || kept.is(p) {
+			return err
+		}
 		a, err := tx.App(ctx, app)
 		if err != nil {
 			return err
 		}
-		if err := ofApp(ctx, tx, app, role); err != nil {
-			return err
-		}
-		if before, err := provisioning(ctx, tx, app, role); err != nil || before.is(p) {
-			return err
-		}
 		// It is a part of what the forms of the app and of the role edit.
 		if role == "" {
+			if !a.edits(p.Version) {
+				return appMeanwhile(ctx, tx, who, a, a, &p)
+			}
 			a.Saved = a.next(who, now)
-			err = tx.SaveApp(ctx, a)
+			kept, err = p.of(a.Saved), tx.SaveApp(ctx, a)
 		} else {
-			err = nextOfRole(ctx, tx, who, role, now)
+			var r Role
+			if r, err = tx.Role(ctx, role); err != nil {
+				return err
+			}
+			if !r.edits(p.Version) {
+				return roleMeanwhile(ctx, tx, who, r, r, &p)
+			}
+			r.Saved = r.next(who, now)
+			kept, err = p.of(r.Saved), tx.SaveRole(ctx, r)
 		}
 		if err != nil {
 			return err
 		}
 		return keepProvisioning(ctx, tx, who, app, role, p, now)
 	})
-	return p, wrap("save provisioning", err)
+	return kept, wrap("save provisioning", err)
 }
 
-func nextOfRole(ctx context.Context, tx Tx, who identity.Actor, id RoleID, now time.Time) error {
-	r, err := tx.Role(ctx, id)
-	if err != nil {
-		return err
-	}
-	r.Saved = r.next(who, now)
-	return tx.SaveRole(ctx, r)
+// of returns p as a part of that version of its app or role.
+func (p Provisioning) of(s Saved) Provisioning {
+	p.Saved = s
+	return p
 }
 
 // keepProvisioning keeps how access is carried out, when that is something else
@@ -238,31 +245,36 @@ func provisioning(ctx context.Context, tx Reader, app AppID, role RoleID) (Provi
 }
 
 // Provisioning returns how access of an app, or of one of its roles, is carried
-// out, as it was saved.
+// out, as it was saved, with the version of the app or the role that it is a part
+// of.
 func (s *Service) Provisioning(ctx context.Context, app AppID, role RoleID) (p Provisioning, err error) {
-	err = s.store.View(ctx, func(tx Reader) error {
-		if _, err := tx.App(ctx, app); err != nil {
-			return err
-		}
-		if err := ofApp(ctx, tx, app, role); err != nil {
-			return err
-		}
-		p, err = provisioning(ctx, tx, app, role)
+	err = s.store.View(ctx, func(tx Reader) (err error) {
+		p, err = provisioningNow(ctx, tx, app, role)
 		return err
 	})
 	return p, wrap("read provisioning", err)
 }
 
-// ofApp refuses a role of another app; "" is no role.
-func ofApp(ctx context.Context, tx Reader, app AppID, role RoleID) error {
-	if role == "" {
-		return nil
+// provisioningNow reads how access of an app, or of one of its roles, is carried
+// out, with the version of what it is a part of.
+func provisioningNow(ctx context.Context, tx Reader, app AppID, role RoleID) (Provisioning, error) {
+	a, err := tx.App(ctx, app)
+	if err != nil {
+		return Provisioning{}, err
 	}
-	r, err := tx.Role(ctx, role)
-	if err == nil && r.App != app {
-		return missing("role", string(role))
+	saved := a.Saved
+	if role != "" {
+		r, err := tx.Role(ctx, role)
+		if err == nil && r.App != app {
+			err = missing("role", string(role))
+		}
+		if err != nil {
+			return Provisioning{}, err
+		}
+		saved = r.Saved
 	}
-	return err
+	p, err := provisioning(ctx, tx, app, role)
+	return p.of(saved), err
 }
 
 func provisioningOf(app AppID, role RoleID) string {

@@ -70,3 +70,16 @@ type policyChange struct {
 	ID   string `path:"id"`
 	Body wire.ChangedPolicy
 }
+
+type provisioningChange struct {
+	Matching
+	ID   string `path:"id"`
+	Body wire.ChangedProvisioning
+}
+
+type roleProvisioningChange struct {
+	Matching
+	ID   string `path:"id"`
+	Role string `path:"role"`
+	Body wire.ChangedProvisioning
+}

@@ -206,39 +206,47 @@ func (s *server) reduceGrant(ctx context.Context, who identity.Actor, in *oneWit
 }
 
 func provisioningOf(p access.Provisioning) wire.Provisioning {
-	return wire.Provisioning{Method: string(p.Method), PersonIDs: texts(p.People), GroupIDs: texts(p.Groups)}
+	return wire.Provisioning{Method: string(p.Method), PersonIDs: texts(p.People), GroupIDs: texts(p.Groups), Edited: editedOf(p.Saved)}
 }
 
-func provisioningFrom(b wire.Provisioning) access.Provisioning {
-	return access.Provisioning{Method: access.Method(b.Method), People: ids[identity.PersonID](b.PersonIDs), Groups: ids[identity.GroupID](b.GroupIDs)}
+// saved returns how access is carried out as the edit has it, of the version that
+// its editor saw.
+func (in provisioningChange) saved() (access.Provisioning, error) {
+	b := in.Body
+	version, err := in.of(b.Version)
+	return access.Provisioning{
+		Method: access.Method(b.Method), People: ids[identity.PersonID](b.PersonIDs), Groups: ids[identity.GroupID](b.GroupIDs),
+		Saved: access.Saved{Version: version},
+	}, err
 }
 
-func (s *server) getProvisioning(ctx context.Context, who identity.Actor, in *one) (*body[wire.Provisioning], error) {
+func (s *server) getProvisioning(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Provisioning], error) {
 	return s.getRoleProvisioning(ctx, who, &oneRole{ID: in.ID})
 }
 
-func (s *server) getRoleProvisioning(ctx context.Context, who identity.Actor, in *oneRole) (*body[wire.Provisioning], error) {
+func (s *server) getRoleProvisioning(ctx context.Context, who identity.Actor, in *oneRole) (*versioned[wire.Provisioning], error) {
 	if err := who.Need(identity.ScopeAccessRead); err != nil {
 		return nil, err
 	}
 	p, err := s.Access.Provisioning(ctx, access.AppID(in.ID), access.RoleID(in.Role))
-	return answer(provisioningOf(p)), err
+	return answerVersion(provisioningOf(p), p.Version), err
 }
 
-func (s *server) setProvisioning(ctx context.Context, who identity.Actor, in *oneWith[wire.Provisioning]) (*body[wire.Provisioning], error) {
-	p, err := s.Access.SaveProvisioning(ctx, who, access.AppID(in.ID), "", provisioningFrom(in.Body))
-	return answer(provisioningOf(p)), err
+func (s *server) setProvisioning(ctx context.Context, who identity.Actor, in *provisioningChange) (*versioned[wire.Provisioning], error) {
+	return s.saveProvisioning(ctx, who, in.ID, "", *in)
 }
 
-type roleProvisioning struct {
-	ID   string `path:"id"`
-	Role string `path:"role"`
-	Body wire.Provisioning
+func (s *server) setRoleProvisioning(ctx context.Context, who identity.Actor, in *roleProvisioningChange) (*versioned[wire.Provisioning], error) {
+	return s.saveProvisioning(ctx, who, in.ID, in.Role, provisioningChange{Matching: in.Matching, Body: in.Body})
 }
 
-func (s *server) setRoleProvisioning(ctx context.Context, who identity.Actor, in *roleProvisioning) (*body[wire.Provisioning], error) {
-	p, err := s.Access.SaveProvisioning(ctx, who, access.AppID(in.ID), access.RoleID(in.Role), provisioningFrom(in.Body))
-	return answer(provisioningOf(p)), err
+func (s *server) saveProvisioning(ctx context.Context, who identity.Actor, app, role string, in provisioningChange) (*versioned[wire.Provisioning], error) {
+	p, err := in.saved()
+	if err != nil {
+		return nil, err
+	}
+	p, err = s.Access.SaveProvisioning(ctx, who, access.AppID(app), access.RoleID(role), p)
+	return answerVersion(provisioningOf(p), p.Version), err
 }
 
 func taskOf(t access.Task) wire.Task {

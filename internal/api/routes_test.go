@@ -236,11 +236,11 @@ func acts() map[string]act {
 		},
 		"GET /apps/{id}/provisioning": {path: id("/apps/{id}/provisioning", app), requester: ok, wrong: forbidden, admin: ok},
 		"PUT /apps/{id}/provisioning": {
-			path: id("/apps/{id}/provisioning", app), body: wire.Provisioning{Method: "workflows"}, requester: forbidden, wrong: forbidden, admin: ok,
+			path: id("/apps/{id}/provisioning", app), body: wire.ChangedProvisioning{Method: "workflows"}, requester: forbidden, wrong: forbidden, admin: ok,
 		},
 		"GET /apps/{id}/roles/{role}/provisioning": {path: func(n *node) string { return role(n) + "/provisioning" }, requester: ok, wrong: forbidden, admin: ok},
 		"PUT /apps/{id}/roles/{role}/provisioning": {
-			path: func(n *node) string { return role(n) + "/provisioning" }, body: wire.Provisioning{}, requester: forbidden, wrong: forbidden, admin: ok,
+			path: func(n *node) string { return role(n) + "/provisioning" }, body: wire.ChangedProvisioning{}, requester: forbidden, wrong: forbidden, admin: ok,
 		},
 		"POST /apps/{id}/drift": {path: id("/apps/{id}/drift", app), requester: forbidden, wrong: forbidden, admin: accepted},
 		"GET /apps/{id}/drift":  {path: id("/apps/{id}/drift", app), requester: forbidden, wrong: forbidden, admin: ok},

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -94,6 +96,7 @@ func newTaskFinish(s *session, ok bool) *cobra.Command {
 func newTaskMethod(s *session) *cobra.Command {
 	var manual, workflows, inherit bool
 	var by, groups []string
+	var version int
 	cmd := &cobra.Command{
 		Use: "method APP|APP/ROLE", Short: "Show or say how access is carried out",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,7 +108,11 @@ func newTaskMethod(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			in := wire.Provisioning{GroupIDs: groups}
+			p, err := api.Provisioning(cmd.Context(), app, role)
+			if err != nil {
+				return err
+			}
+			in := wire.ChangedProvisioning{GroupIDs: groups, Version: cmp.Or(version, p.Version)}
 			switch {
 			case manual:
 				in.Method = "manual"
@@ -115,13 +122,9 @@ func newTaskMethod(s *session) *cobra.Command {
 			case workflows:
 				in.Method = "workflows"
 			case !inherit:
-				p, err := api.Provisioning(cmd.Context(), app, role)
-				if err != nil {
-					return err
-				}
 				return show(s, p, s.methodView(cmd.Context()))
 			}
-			p, err := api.SetProvisioning(cmd.Context(), app, role, in)
+			p, err = api.SetProvisioning(cmd.Context(), app, role, in)
 			if err != nil {
 				return err
 			}
@@ -134,6 +137,7 @@ func newTaskMethod(s *session) *cobra.Command {
 	f.BoolVar(&inherit, "as-app", false, "a role: as its app")
 	f.StringSliceVar(&by, "by", nil, "who does it by hand, by e-mail address; several by commas")
 	f.StringSliceVar(&groups, "group", nil, "ids of groups whose members may do it too")
+	f.IntVar(&version, "version", 0, "the version that you saw: nothing is changed when somebody saved another since (default: the one that is stored)")
 	cmd.MarkFlagsMutuallyExclusive("manual", "workflows", "as-app")
 	return cmd
 }
@@ -144,6 +148,7 @@ func (s *session) methodView(ctx context.Context) view[wire.Provisioning] {
 		columns: []column[wire.Provisioning]{
 			{name: "Method", cell: func(p wire.Provisioning) cell { return cell{text: p.Method, tty: methodWord(p.Method)} }},
 			{name: "By", cell: func(p wire.Provisioning) cell { return text(s.personNames(ctx, p.PersonIDs)) }},
+			{name: "Version", cell: func(p wire.Provisioning) cell { return text(strconv.Itoa(p.Version)) }},
 		},
 	}
 }

@@ -81,7 +81,7 @@ func (c *Client) Provisioning(ctx context.Context, app, role string) (wire.Provi
 }
 
 // SetProvisioning says how access of an app, or of one of its roles, is carried out.
-func (c *Client) SetProvisioning(ctx context.Context, app, role string, in wire.Provisioning) (wire.Provisioning, error) {
+func (c *Client) SetProvisioning(ctx context.Context, app, role string, in wire.ChangedProvisioning) (wire.Provisioning, error) {
 	return do[wire.Provisioning](ctx, c, http.MethodPut, provisioningPath(app, role), nil, in)
 }
 

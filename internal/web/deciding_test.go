@@ -56,7 +56,7 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 	has("the site's users", users, "Given here", `href="/access/`+viewer.ID+`"`, " · ends ", "not from here")
 
 	by := []string{w.People[webtest.Approver].ID}
-	if _, err := w.Client(webtest.Admin).SetProvisioning(t.Context(), w.App.ID, "", wire.Provisioning{Method: "manual", PersonIDs: by}); err != nil {
+	if _, err := w.Client(webtest.Admin).SetProvisioning(t.Context(), w.App.ID, "", wire.ChangedProvisioning{Method: "manual", PersonIDs: by}); err != nil {
 		t.Fatal(err)
 	}
 	has("the form, where people carry it out", rita.Get("/roles/"+w.Roles["Explorer"].ID+"/ask").Body, "by hand. The time begins then.", "somebody takes Explorer away by hand")

@@ -48,13 +48,6 @@ type RevokedGrant struct {
 	Error   *Fault `json:"error,omitempty"`
 }
 
-// Provisioning says how access is carried out.
-type Provisioning struct {
-	Method    string   `json:"method" enum:",workflows,manual" doc:"manual: a person does it and says so; of a role, empty: as its app"`
-	PersonIDs []string `json:"people_ids,omitempty" doc:"Who does it by hand"`
-	GroupIDs  []string `json:"group_ids,omitempty" doc:"Their members may do it too"`
-}
-
 // Task is something that a person does by hand.
 type Task struct {
 	ID        string     `json:"id"`
