@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/audit"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/store"
@@ -442,6 +443,88 @@ func TestPreview(t *testing.T) {
 		if _, err := w.svc.Preview(t.Context(), as(sam), creator.ID); !errors.Is(err, fault.NotFound) {
 			t.Errorf("somebody else's: %v", err)
 		}
+	})
+}
+
+// Nobody says of their own access that it was taken away: not one of those who do
+// it by hand, nor an administrator, unless there is nobody else at all.
+func TestOwnAccessByHand(t *testing.T) {
+	t.Parallel()
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		role := w.role(access.Policy{Longest: time.Hour})
+		by := func(people ...identity.PersonID) {
+			t.Helper()
+			_, err := w.svc.SaveProvisioning(ctx, as(ana), w.app.ID, "", access.Provisioning{Method: access.MethodManual, People: people})
+			w.must(err)
+		}
+		ending := func(person identity.PersonID) access.Grant {
+			t.Helper()
+			g := w.granted(person, role)
+			_, err := w.svc.FinishTask(ctx, as(ana), g.Task, true, "")
+			w.must(err)
+			g, err = w.svc.Revoke(ctx, as(ana), g.ID, "")
+			w.must(err)
+			return g
+		}
+		refused := func(who identity.PersonID, g access.Grant) {
+			t.Helper()
+			for _, ok := range []bool{true, false} {
+				_, err := w.svc.FinishTask(ctx, as(who), g.Task, ok, "It is gone.")
+				if f := fault.Public(err); !errors.Is(err, fault.Forbidden) || f.Code != "own_access" || f.Message != "You cannot say what became of this task: it takes away your own access." {
+					t.Errorf("%s: %v", who, err)
+				}
+			}
+			acts, err := w.svc.TaskActs(ctx, as(who), g.Task)
+			if err != nil || len(acts) != 2 || acts[0].Refusal == nil || acts[0].Refusal.Code != "own_access" {
+				t.Errorf("what %s may do: %+v, %v", who, acts, err)
+			}
+			if mine, err := w.svc.Tasks(ctx, as(who), access.TaskFilter{State: access.TaskOpen}, true); len(mine) != 0 || err != nil {
+				t.Errorf("%s is told to do %+v, %v", who, mine, err)
+			}
+			if seen, err := w.svc.Task(ctx, as(who), g.Task); err != nil || seen.ID != g.Task {
+				t.Errorf("%s does not see it: %v", who, err)
+			}
+		}
+
+		by(bo)
+		g := ending(bo)
+		if g.WaitsFor != "an administrator to do it by hand" {
+			t.Errorf("it waits for %s", g.WaitsFor)
+		}
+		refused(bo, g)
+		_, err := w.svc.FinishTask(ctx, as(ana), g.Task, true, "")
+		w.must(err)
+		if g = w.grant(g.ID); g.State != access.GrantEnded {
+			t.Errorf("an administrator says it: %s", g.State)
+		}
+
+		by(bo, ana)
+		g = ending(ana)
+		if g.WaitsFor != "usr_bo to do it by hand" {
+			t.Errorf("it waits for %s", g.WaitsFor)
+		}
+		refused(ana, g)
+		_, err = w.svc.FinishTask(ctx, as(bo), g.Task, true, "")
+		w.must(err)
+
+		by(ana)
+		g = ending(ana)
+		acts, err := w.svc.TaskActs(ctx, as(ana), g.Task)
+		if err != nil || !access.May(acts, access.ActTaskDone) {
+			t.Errorf("the only one there is may not: %+v, %v", acts, err)
+		}
+		if acts, err := w.svc.TaskActs(ctx, as(olga), g.Task); err != nil || access.May(acts, access.ActTaskDone) || acts[0].Refusal.Code != "not_yours" {
+			t.Errorf("an owner who is none of its people: %+v, %v", acts, err)
+		}
+		_, err = w.svc.FinishTask(ctx, as(ana), g.Task, true, "")
+		w.must(err)
+		events, err := db.Events(ctx, audit.Filter{Subject: "task:" + string(g.Task), Limit: 1})
+		if err != nil || len(events) != 1 || events[0].Data["own_access"] != "nobody else could say it" {
+			t.Errorf("recorded as %+v, %v", events, err)
+		}
+		w.verify()
 	})
 }
 

@@ -22,6 +22,8 @@ type Store interface {
 // Reader reads. What is not there is a fault.NotFound that names it.
 type Reader interface {
 	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
+	// Administrators returns who administers and is not disabled.
+	Administrators(ctx context.Context) ([]identity.PersonID, error)
 	App(ctx context.Context, id AppID) (App, error)
 	Apps(ctx context.Context) ([]App, error)
 	Role(ctx context.Context, id RoleID) (Role, error)

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -116,24 +117,79 @@ func (p Provisioning) check(ofRole bool) (Provisioning, error) {
 	return p, fault.Field("method", "The method is %q or %q.", MethodWorkflows, MethodManual)
 }
 
-// mayFinish says why who may not say what became of the task, or nil.
-func (t Task) mayFinish(who identity.Actor) error {
-	if who.Administers() || who.Person != "" && (slices.Contains(t.People, who.Person) ||
-		slices.ContainsFunc(t.Groups, func(g identity.GroupID) bool { return slices.Contains(who.Groups, g) })) {
-		return nil
+// mayFinish says why who may not say what became of the task, or nil. Nobody says
+// that their own access was taken away, whom it would leave to them: not even an
+// administrator, unless they are sole, and nobody else could say it.
+func (t Task) mayFinish(who identity.Actor, sole bool) error {
+	if !t.isFor(who) {
+		return fault.New(fault.Forbidden, "This task is not yours: only its people or an administrator say what became of it.").WithCode("not_yours")
 	}
-	return fault.New(fault.Forbidden, "This task is not yours: only its people or an administrator say what became of it.").WithCode("not_yours")
+	if t.endsOwn(who) && !sole {
+		return fault.New(fault.Forbidden, "You cannot say what became of this task: it takes away your own access.").WithCode("own_access").
+			WithHint("Another one of those who do it by hand can, or an administrator.")
+	}
+	return nil
+}
+
+// isFor says whether the task is one of who's.
+func (t Task) isFor(who identity.Actor) bool {
+	return who.Administers() || who.Person != "" && (slices.Contains(t.People, who.Person) ||
+		slices.ContainsFunc(t.Groups, func(g identity.GroupID) bool { return slices.Contains(who.Groups, g) }))
+}
+
+// endsOwn says whether the task takes away access of who.
+func (t Task) endsOwn(who identity.Actor) bool {
+	return t.Kind == JobDeprovision && who.Person == t.Person
+}
+
+// refuses says why who may not say what became of t, or nil, and whether nobody
+// else could say it of who's own access; err is a failed read.
+func (t Task) refuses(ctx context.Context, tx Reader, who identity.Actor) (refusal *fault.Error, sole bool, err error) {
+	if t.isFor(who) && t.endsOwn(who) {
+		others, err := t.othersMay(ctx, tx)
+		if err != nil {
+			return nil, false, err
+		}
+		sole = !others
+	}
+	return refusalOf(t.mayFinish(who, sole)), sole, nil
+}
+
+// othersMay says whether anybody could say what became of t but the person whose
+// access it is.
+func (t Task) othersMay(ctx context.Context, tx Reader) (bool, error) {
+	ids, err := tx.Administrators(ctx)
+	if err != nil {
+		return false, err
+	}
+	ids = append(ids, t.People...)
+	for _, id := range t.Groups {
+		g, err := tx.Group(ctx, id)
+		if err != nil {
+			return false, err
+		}
+		ids = append(ids, g.Members...)
+	}
+	for _, id := range ids {
+		if id == t.Person {
+			continue
+		}
+		if p, err := tx.Person(ctx, id); err != nil || !p.Disabled {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // visibleTo says whether who may see t.
 func (t Task) visibleTo(who identity.Actor, app App) bool {
-	return who.Admin || t.mayFinish(who) == nil || app.ownedBy(who)
+	return who.Admin || t.isFor(who) || app.ownedBy(who)
 }
 
-// finish returns t with what became of it.
-func (t Task) finish(who identity.Actor, ok bool, note string, now time.Time) (Task, []audit.Event, error) {
+// finish returns t with what became of it; sole as in mayFinish.
+func (t Task) finish(who identity.Actor, sole, ok bool, note string, now time.Time) (Task, []audit.Event, error) {
 	note, err := cleanReason(note)
-	if forbidden := t.mayFinish(who); forbidden != nil {
+	if forbidden := t.mayFinish(who, sole); forbidden != nil {
 		return t, nil, forbidden
 	}
 	switch {
@@ -149,7 +205,11 @@ func (t Task) finish(who identity.Actor, ok bool, note string, now time.Time) (T
 	if !ok {
 		t.State, kind = TaskFailed, TaskHasFailed
 	}
-	return t, []audit.Event{event(kind, who, "task:"+string(t.ID), now, "grant", string(t.Grant), "kind", string(t.Kind), "note", note)}, nil
+	alone := ""
+	if t.endsOwn(who) {
+		alone = "nobody else could say it"
+	}
+	return t, []audit.Event{event(kind, who, "task:"+string(t.ID), now, "grant", string(t.Grant), "kind", string(t.Kind), "note", note, "own_access", alone)}, nil
 }
 
 // SaveProvisioning says how access of an app is carried out, or with role of one
@@ -307,6 +367,9 @@ func (s *Service) taskFor(ctx context.Context, tx Reader, g Grant, job Job) (*Ta
 func waitingFor(ctx context.Context, tx Reader, t Task) (string, error) {
 	var names []string
 	for _, id := range t.People {
+		if t.Kind == JobDeprovision && id == t.Person { // somebody else says it
+			continue
+		}
 		p, err := tx.Person(ctx, id)
 		if err != nil {
 			return "", err
@@ -316,6 +379,9 @@ func waitingFor(ctx context.Context, tx Reader, t Task) (string, error) {
 	groups, err := groupNames(ctx, tx, t.Groups)
 	for _, g := range groups {
 		names = append(names, "the group "+g)
+	}
+	if len(names) == 0 {
+		names = []string{"an administrator"}
 	}
 	return strings.Join(names, " or ") + " to do it by hand", err
 }
@@ -336,8 +402,12 @@ func (s *Service) FinishTask(ctx context.Context, who identity.Actor, id TaskID,
 		if err != nil {
 			return err
 		}
+		_, sole, err := t.refuses(ctx, tx, who)
+		if err != nil {
+			return err
+		}
 		now := s.now()
-		t, events, err := t.finish(who, ok, note, now)
+		t, events, err := t.finish(who, sole, ok, note, now)
 		if err != nil {
 			return err
 		}
@@ -405,6 +475,12 @@ func (s *Service) Task(ctx context.Context, who identity.Actor, id TaskID) (Task
 func (s *Service) Tasks(ctx context.Context, who identity.Actor, f TaskFilter, mine bool) ([]Task, error) {
 	var seen []Task
 	err := s.store.View(ctx, func(tx Reader) error {
+		var failed error
+		may := func(t Task) bool {
+			refusal, _, err := t.refuses(ctx, tx, who)
+			failed = errors.Join(failed, err)
+			return refusal == nil
+		}
 		apps, err := appsByID(ctx, tx)
 		if err != nil {
 			return err
@@ -418,8 +494,42 @@ func (s *Service) Tasks(ctx context.Context, who identity.Actor, f TaskFilter, m
 			}
 			f.Limit = n
 			return tx.Tasks(ctx, f)
-		}, func(t Task) bool { return t.visibleTo(who, apps[t.App]) && (!mine || t.mayFinish(who) == nil) })
-		return err
+		}, func(t Task) bool { return t.visibleTo(who, apps[t.App]) && (!mine || may(t)) })
+		return errors.Join(failed, err)
 	})
 	return seen, wrap("list tasks", err)
+}
+
+// TaskActs returns what the state of a task lets who do with it, by the rules that
+// the acts themselves ask.
+func (s *Service) TaskActs(ctx context.Context, who identity.Actor, id TaskID) (acts []Possible, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		t, err := tx.Task(ctx, id)
+		if err != nil {
+			return err
+		}
+		app, err := tx.App(ctx, t.App)
+		if err != nil {
+			return err
+		}
+		who, err := present(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		if !t.visibleTo(who, app) {
+			return missing("task", string(id))
+		}
+		acts = nil
+		for _, act := range t.State.Text().Next {
+			possible := Possible{Act: act}
+			if act == ActTaskDone || act == ActTaskFailed {
+				if possible.Refusal, _, err = t.refuses(ctx, tx, who); err != nil {
+					return err
+				}
+			}
+			acts = append(acts, possible)
+		}
+		return nil
+	})
+	return acts, wrap("list what may be done with a task", err)
 }

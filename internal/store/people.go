@@ -51,6 +51,12 @@ func (r reader) Person(ctx context.Context, id identity.PersonID) (identity.Pers
 	return personFrom(row)
 }
 
+// Administrators implements [access.Reader].
+func (r reader) Administrators(ctx context.Context) (ids []identity.PersonID, err error) {
+	err = r.q.NewSelect().Model((*personRow)(nil)).Column("id").Where("admin AND NOT disabled").Order("id").Scan(ctx, &ids)
+	return ids, wrap("list administrators", err)
+}
+
 // Person implements [identity.Store].
 func (db *DB) Person(ctx context.Context, id identity.PersonID) (identity.Person, error) {
 	return reader{db.read}.Person(ctx, id)

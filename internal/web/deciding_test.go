@@ -60,4 +60,28 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	has("the form, where people carry it out", rita.Get("/roles/"+w.Roles["Explorer"].ID+"/ask").Body, "by hand. The time begins then.", "somebody takes Explorer away by hand")
+
+	// Screen 11: who does it by hand does not say that their own access is gone.
+	admin := w.Client(webtest.Admin)
+	if _, err := admin.SetProvisioning(t.Context(), w.App.ID, "", wire.ChangedProvisioning{Method: "manual", PersonIDs: []string{w.People[webtest.Requester].ID}}); err != nil {
+		t.Fatal(err)
+	}
+	agreed, err := w.Client(webtest.Approver).Approve(t.Context(), w.Ask(webtest.Requester, "Explorer", "To build").ID, wire.Decision{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := w.GrantIn(agreed.GrantID, "setting_up")
+	if _, err := admin.FinishTask(t.Context(), given.TaskID, true, wire.TaskOutcome{}); err != nil {
+		t.Fatal(err)
+	}
+	ended, err := admin.Revoke(t.Context(), given.ID, wire.Revocation{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := rita.Get("/tasks/" + ended.TaskID).Body
+	has("the task", task, "You cannot say what became of this task: it takes away your own access.", "Another one of those who do it by hand can, or an administrator.", `disabled aria-describedby="why-not"`)
+	if strings.Contains(task, `value="done"`) {
+		t.Error("it is offered all the same")
+	}
+	has("for others", w.VisitorAs(webtest.Admin).Get("/tasks/"+ended.TaskID).Body, `value="done"`)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/web/ui"
 )
 
@@ -64,6 +65,7 @@ type taskSheet struct {
 	dir   directory
 	task  access.Task
 	grant *access.Grant
+	acts  []access.Possible
 	note  string
 	errs  ui.Errors
 }
@@ -79,10 +81,23 @@ func (s *site) showTask(r *Request, status int, errs ui.Errors) error {
 	if v.dir, err = s.directory(r.Context(), r.Actor); err != nil {
 		return err
 	}
+	if v.acts, err = s.Access.TaskActs(r.Context(), r.Actor, v.task.ID); err != nil {
+		return err
+	}
 	if g, err := s.Access.Grant(r.Context(), r.Actor, v.task.Grant); err == nil {
 		v.grant = &g
 	}
 	return r.PageAs(status, ui.Head{Title: taskText(v.dir, v.task), Back: []ui.Link{{Name: "Tasks", Href: "/tasks"}}}, nil, taskView(v))
+}
+
+// refused says why who looks may not say what became of the task, or nil.
+func (v taskSheet) refused() *fault.Error {
+	for _, a := range v.acts {
+		if a.Refusal != nil {
+			return a.Refusal
+		}
+	}
+	return nil
 }
 
 func (s *site) finishTask(r *Request) error {
