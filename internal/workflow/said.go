@@ -39,6 +39,7 @@ func (s *said) add(l LogLine) (kept LogLine, ok bool) {
 	if s.n > mostLines || s.bytes > mostLog {
 		return l, false
 	}
+	l.Text = cleaned(l.Text) // whole: what is cut off may name what is kept
 	if len(l.Text) > longLine {
 		l.Text = strings.ToValidUTF8(l.Text[:longLine], "") + "…"
 	}
@@ -46,7 +47,6 @@ func (s *said) add(l LogLine) (kept LogLine, ok bool) {
 	if !utf8.ValidString(l.Text) {
 		l.Text = strings.ToValidUTF8(l.Text, "�")
 	}
-	l.Text = cleaned(l.Text)
 	s.n, s.bytes = s.n+1, s.bytes+len(l.Text)
 	if s.n > mostLines || s.bytes > mostLog {
 		l.Level, l.Text = "warn", unkept

@@ -23,6 +23,7 @@ import { sys } from "margay/sys";
 export default async function run() {
   log.info("before");
   console.log("answered", { path: "/x", connection: { userName: "svc", password: "hunter2" } }, JSON.stringify({ "X-Tableau-Auth": "hunter2" }));
+  console.log({ value: "hunter2", about: "x".repeat(5000), key: "password" });
   await sys.do(1);
   log.warn("between");
   await sys.do(2);
@@ -48,7 +49,7 @@ export default async function run() {
 
 		steps, err := b.wait(b.start(), "run_1")
 
-		if err != nil || len(steps) != 2 || len(steps[0].Log) != 2 || len(steps[1].Log) != 1 {
+		if err != nil || len(steps) != 2 || len(steps[0].Log) != 3 || len(steps[1].Log) != 1 {
 			t.Fatalf("%v, %+v", err, steps)
 		}
 		if l := steps[0].Log[0]; l.Level != "info" || l.Text != "before" || time.Since(l.At) > time.Hour {
@@ -57,11 +58,14 @@ export default async function run() {
 		if l := steps[0].Log[1]; l.Text != `answered {"path":"/x","connection":{"userName":"svc","password":"[redacted]"}} {"X-Tableau-Auth":"[redacted]"}` {
 			t.Errorf("what is called like a secret: %s", l.Text)
 		}
+		if l := steps[0].Log[2]; !strings.HasPrefix(l.Text, `{"value":"[redacted]","about":"xxx`) || len(l.Text) > 5000 {
+			t.Errorf("what is named behind the cut: %s", l.Text)
+		}
 		if l := steps[1].Log[0]; l.Level != "warn" || l.Text != "between" {
 			t.Errorf("the second line is %+v", l)
 		}
 		said := b.said["run_1"]
-		if len(said) != 1000-3+1 || said[0].Level != "error" || strings.Contains(said[0].Text, "\x00") || !strings.Contains(said[len(said)-1].Text, "not kept") {
+		if len(said) != 1000-4+1 || said[0].Level != "error" || strings.Contains(said[0].Text, "\x00") || !strings.Contains(said[len(said)-1].Text, "not kept") {
 			t.Errorf("after the last step %d lines are kept, from %+v to %+v", len(said), said[0], said[len(said)-1])
 		}
 	})

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -51,7 +52,22 @@ func TestCleaned(t *testing.T) {
 		"cut off: {\n \"key\": \"token\",\n \"value\": \"hunter2":              "cut off: {\n \"key\": \"token\",\n \"value\": \"[redacted]\"",
 		`{"key":"colour","value":{"key":"token","value":"hunter2"},"v":1}`:     `{"key":"colour","value":{"key":"token","value":"[redacted]"},"v":1}`,
 		`{"key":"token","value":{"key":"colour","value":"hunter2"},"v":"end"}`: `{"key":"token","value":"[redacted]","v":"end"}`,
+		`{"value":"hunter2","about":{"a":["}"],"b":""`:                         `{"value":"[redacted]","about":{"a":["}"],"b":""`, // its name may be cut off
+		`{"value":"hunter2","a":{"b":1}`:                                       `{"value":"[redacted]","a":{"b":1}`,
+		`{"value":"hunter2","key":"pat…`:                                       `{"value":"[redacted]","key":"pat…`,
+		`"key":"token","a":{"b":1},"value":"hunter2"}`:                         `"key":"token","a":{"b":1},"value":"[redacted]"}`,
+		// Written in codes, as a number, and in strings:
+		`{"p\u0061ssword":"hunter2","n":1}`:                    `{"p\u0061ssword":"[redacted]","n":1}`,
+		`{"pwd":27182818,"n":1}`:                               `{"pwd":"[redacted]","n":1}`,
+		`{"body":"{\"password\":\"hunter2\",\"n\":1}","n":1}`:  `{"body":"{\"password\":\"[redacted]\",\"n\":1}","n":1}`,
+		`{"body":"{\"a\":\"{\\\"pwd\\\":\\\"hunter2\\\"}\"}"}`: `{"body":"{\"a\":\"{\\\"pwd\\\":\\\"[redacted]\\\"}\"}"}`,
+		`{"body":"{\"password\":\"hunter2`:                     `{"body":"{\"password\":\"[redacted]\"`,
+		`said "{\"token\" : [\"hunter2\"], \"n\": 1}" again`:   `said "{\"token\" : \"[redacted]\", \"n\": 1}" again`,
+		`a 5" disk: {"password":"hunter2"}`:                    `a 5" disk: {"password":"[redacted]"}`,
+		`{ oops {"password":"hunter2", "n":1} oops`:            `{ oops {"password":"[redacted]", "n":1} oops`,
+		`\"password":"hunter2"`:                                `\"password":"[redacted]"`,
 		// As they are:
+		`{"value":"shown","key":"colour", "token`:                                 ``,
 		`{"key":"colour","value":"token"}, {"name":"tokenName","value":"margay"}`: ``,
 		`{"key":"password"},{"value":"shown: another object"}`:                    ``,
 		`{"a":{"key":"password"},"value":"shown: one level up"}`:                  ``,
@@ -88,22 +104,67 @@ func TestCleaned(t *testing.T) {
 	}
 }
 
-// However a pair is written, cut off or broken: a secret is blanked in what is
-// JSON, and nothing fails on what is not.
+// Whatever stands before it, between and behind, wherever it is cut off and however
+// often it is written within a string: what is called like a secret goes.
 func FuzzCleaned(f *testing.F) {
-	for _, seed := range []string{
-		`{"key":"password","value":"hunter2"}`, `{"value":"a","x":[1,"]"],"name":"token"}`, `"value":"value":"key":"pat"`, `{"key":"pat","value":`, `{"name":"\"","value":"a"}`, `{"values":{"values":{`,
+	for i, seed := range []string{
+		`{"key":"password","value":"hunter"}`, `{"value":"a","x":[1,"]"],"name":"token"}`, `"value":"value":"key":"pat"`, `{"key":"pat","value":`, `{"name":"\"","value":"a"}`, `{"values":{"values":{`,
+		`a 5" disk`, `\`, `{"a":"\`, `[[[{"a":`, "\u2026", `"`, ``,
 	} {
-		f.Add(seed)
+		f.Add(seed, seed, uint16(i*17), uint8(i))
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		cleaned(text) // whatever it is
-		whole, err := json.Marshal(map[string]any{"n": 1, "x": text, "key": "password", "z": []any{text, nil}, "value": "hunter2"})
+	const canary = "hunter2"
+	f.Fuzz(func(t *testing.T, before, between string, cut uint16, form uint8) {
+		if strings.Contains(before+between, "nter2") || strings.Contains(before+between, "hunter") {
+			return
+		}
+		cleaned(before) // whatever it is
+		filler, err := json.Marshal(strings.Repeat(between, 1+int(form>>5)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := cleaned(string(whole)); strings.Contains(got, "hunter2") && !strings.Contains(text, "hunter2") && len(text) < 1<<12 {
-			t.Errorf("%s is %s", whole, got)
+		doc := fmt.Sprintf([]string{
+			`{"n":%[1]s,"password":"hunter2","z":[%[1]s,null]}`,
+			`{"key":"pat","z":[%[1]s,{"a":%[1]s}],"value":"hunter2","x":1}`,
+			`{"value":{"a":[%[1]s,"hunter2"]},"z":[%[1]s,{"a":%[1]s}],"key":"pat"}`,
+			`[{"values":["hunter2"],"a":1,"b":%[1]s,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"j":1,"Name":"Set-Cookie"}]`,
+		}[form&3], filler)
+		if form&4 != 0 {
+			doc = strings.ReplaceAll(doc, `","`, "\",\n\t\"")
+		}
+		for range form >> 3 & 3 { // written in strings
+			b, err := json.Marshal(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc = string(b)
+		}
+		if got := cleaned("The answer: " + doc); strings.Contains(got, canary) {
+			t.Errorf("%s\nis %s", doc, got)
+		}
+		short := doc[:min(int(cut), len(doc))]
+		if got := cleaned(short); strings.Contains(got, canary) {
+			t.Errorf("%s\nis %s", short, got)
+		}
+		// Quotes and brackets that are left open before it confuse nothing.
+		if got := cleaned(before + " " + doc + between); strings.Contains(got, canary) {
+			t.Errorf("%s\nis %s", before+" "+doc+between, got)
+		}
+		if whole := withoutSecrets(doc); !json.Valid([]byte(whole)) || strings.Contains(whole, canary) {
+			t.Errorf("%s\nis %s", doc, whole)
 		}
 	})
+}
+
+// Long texts take time in proportion to their length, whatever they are made of.
+func BenchmarkCleaned(b *testing.B) {
+	for _, part := range []string{`{"a":`, `"key":"value":`, `"token":["a",`, `{"value":"\"`, `\"token\":\"`, `{"name":"pat","value":"x"} `} {
+		text := strings.Repeat(part, 1<<20/len(part))
+		b.Run(part, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				cleaned(text)
+			}
+		})
+	}
 }
