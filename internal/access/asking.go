@@ -31,7 +31,17 @@ func seen(ctx context.Context, tx Reader, who identity.Actor, r Request) (App, e
 func (s *Service) Requests(ctx context.Context, who identity.Actor, f RequestFilter, decidable bool) ([]Request, error) {
 	var found []Request
 	f.LapsedBy = f.LapsedBy.UTC()
+	if f.Stuck {
+		f.State = RequestWaiting
+	}
 	err := s.store.View(ctx, func(tx Reader) error {
+		memory := remember(tx)
+		var failed error
+		isStuck := func(r Request, app App) bool {
+			is, err := stuck(ctx, memory, r, app)
+			failed = errors.Join(failed, err)
+			return is
+		}
 		apps, err := appsByID(ctx, tx)
 		if err != nil {
 			return err
@@ -50,8 +60,9 @@ func (s *Service) Requests(ctx context.Context, who identity.Actor, f RequestFil
 			return tx.Requests(ctx, f)
 		}, func(r Request) bool {
 			app := apps[r.App]
-			return r.visibleTo(who, app) && (!decidable || r.mayDecide(who, app) == nil)
+			return r.visibleTo(who, app) && (!decidable || r.mayDecide(who, app) == nil) && (!f.Stuck || app.caredForBy(who) && isStuck(r, app))
 		})
+		err = errors.Join(err, failed)
 		for i, r := range found {
 			found[i] = r.shownTo(who, apps[r.App])
 		}

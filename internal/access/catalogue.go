@@ -129,6 +129,7 @@ type Review struct {
 	Person   identity.Person
 	Asker    identity.Person
 	Deciders []identity.Person // who could decide the step that waits
+	Next     *Next             // what follows when the one who asks approves; nil: nothing
 	Refusal  *fault.Error      // why the one who asks may not decide it; nil: they may
 	Live     []Grant           // what the person has now, of every app
 	Similar  []Request         // the last decisions on the same role
@@ -191,6 +192,9 @@ func (v *Review) read(ctx context.Context, tx Reader, who identity.Actor) error 
 			return err
 		}
 		v.Grant = new(g.outline())
+	}
+	if v.Next, err = nextOf(ctx, tx, r, v.App, who, v.Deciders); err != nil {
+		return err
 	}
 	if err := r.mayDecide(who, v.App); err != nil {
 		v.Refusal = fault.Public(err)

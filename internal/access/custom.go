@@ -260,8 +260,15 @@ func (s *Service) reportAnswer(ctx context.Context, a Answer) (Request, error) {
 		if a, err = a.answerable(ctx, tx, req); err != nil {
 			return err
 		}
-		now := s.now()
+		now, before := s.now(), req.step()
 		req, events := req.answer(a, now)
+		if req.step() > before {
+			nobody, err := undecidable(ctx, tx, req, app, now)
+			if err != nil {
+				return err
+			}
+			events = append(events, nobody...)
+		}
 		if err := tx.Record(ctx, events...); err != nil {
 			return err
 		}

@@ -139,14 +139,8 @@ func (s *Service) settleFiled(ctx context.Context, tx Tx, who identity.Actor, re
 		req, events := req.approveByPolicy(now)
 		return req, events, nil
 	}
-	if req.Policy.Steps[0].Workflow != "" { // it is asked
-		return req, nil, nil
-	}
-	deciders, err := decidersOf(ctx, tx, req, about.app, 1)
-	if err != nil || len(deciders) > 0 {
-		return req, nil, err
-	}
-	return req, []audit.Event{req.event(RequestUndecidable, identity.System(), now, "step", "1", "policy", string(req.Policy.ID))}, nil
+	events, err := undecidable(ctx, tx, req, about.app, now)
+	return req, events, err
 }
 
 // extending returns r as a request for more time of a grant that the person

@@ -287,10 +287,17 @@ func (s *Service) decide(ctx context.Context, who identity.Actor, id RequestID, 
 		if !req.visibleTo(who, app) {
 			return hidden("request", string(id))
 		}
-		now := s.now()
+		now, before := s.now(), req.step()
 		req, events, err := rule(req, who, app, now)
 		if err != nil {
 			return err
+		}
+		if req.step() > before {
+			nobody, err := undecidable(ctx, tx, req, app, now)
+			if err != nil {
+				return err
+			}
+			events = append(events, nobody...)
 		}
 		if req.State == RequestApproved {
 			if err := enabled(ctx, tx, req.Person); err != nil {

@@ -124,6 +124,9 @@ type RequestFilter struct {
 	Before    RequestID // only those older than this one
 	Keys      []string  // only those that one of these keys opens, see [Key]; nil: all
 	Decidable bool      // with Keys: only those whose waiting step one of them decides
+	// Stuck: only those that wait and that nobody may decide at present. It is asked
+	// of the directory and not of the database, for those who care for the app.
+	Stuck bool
 }
 
 // Touched counts what a rule touches.

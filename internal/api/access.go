@@ -182,6 +182,7 @@ type requestPage struct {
 	App       string `query:"app_id"`
 	Role      string `query:"role_id"`
 	Decidable bool   `query:"decidable" doc:"Only those that you may decide on now"`
+	Stuck     bool   `query:"nobody_decides" doc:"Only those that wait and that nobody may decide on at present, of the apps that you own or administer"`
 }
 
 func (s *server) listRequests(ctx context.Context, who identity.Actor, in *requestPage) (*body[wire.List[wire.Request]], error) {
@@ -193,7 +194,7 @@ func (s *server) listRequests(ctx context.Context, who identity.Actor, in *reque
 	}
 	f := access.RequestFilter{
 		State: access.RequestState(in.State), Person: identity.PersonID(in.Person), App: access.AppID(in.App), Role: access.RoleID(in.Role),
-		Limit: in.Limit + 1, Before: access.RequestID(in.Cursor),
+		Limit: in.Limit + 1, Before: access.RequestID(in.Cursor), Stuck: in.Stuck,
 	}
 	if in.Decidable {
 		f.State = access.RequestWaiting

@@ -347,6 +347,9 @@ func (s *server) reviewRequest(ctx context.Context, who identity.Actor, in *one)
 	if v.Grant != nil {
 		out.Request.Grant = new(grantOf(*v.Grant))
 	}
+	if n := v.Next; n != nil {
+		out.NextStep = &wire.NextStep{Step: n.Step, WorkflowID: n.Workflow, Deciders: listOf(n.Deciders, personOf).Body.Items, Warning: n.Warning}
+	}
 	for _, c := range v.Comments {
 		out.Request.Comments = append(out.Request.Comments, commentOf(c))
 	}

@@ -34,6 +34,9 @@ func newApprovalApprove(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "approve REQUEST", Short: "Approve the step that is waiting",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := s.warnOfNext(cmd.Context(), args[0]); err != nil {
+				return err
+			}
 			return s.decide(cmd.Context(), args[0], func(ctx context.Context, api *client.Client) (wire.Request, error) {
 				return api.Approve(ctx, args[0], wire.Decision{Duration: length.maybe(), Reason: reason})
 			})
@@ -42,6 +45,25 @@ func newApprovalApprove(s *session) *cobra.Command {
 	cmd.Flags().Var(&length, "for", "for less than what was asked, such as 6h")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for who asked")
 	return cmd
+}
+
+// warnOfNext says when an approval leaves a request that nobody could decide any
+// more, and asks where somebody is there to answer. Who may not read it decides
+// without.
+func (s *session) warnOfNext(ctx context.Context, id string) error {
+	api, err := s.client()
+	if err != nil {
+		return err
+	}
+	v, err := api.Review(ctx, id)
+	if err != nil || !v.MayDecide || v.NextStep == nil || v.NextStep.Warning == "" {
+		return nil //nolint:nilerr // what keeps the decision is told by it
+	}
+	s.warn("%s", v.NextStep.Warning)
+	if !s.canAsk() {
+		return nil
+	}
+	return s.confirm(ctx, "Approve all the same?")
 }
 
 func newApprovalDeny(s *session) *cobra.Command {

@@ -385,6 +385,20 @@ func (s *session) reviewView(ctx context.Context) view[wire.Review] {
 			if v.Request.State == "waiting_for_approval" {
 				lines = append(lines, detail{"Can decide", text(cmp.Or(strings.Join(names, ", "), "nobody at present: tell an administrator"))})
 			}
+			if n := v.NextStep; n != nil && v.Request.State == "waiting_for_approval" {
+				then := make([]string, len(n.Deciders))
+				for i, p := range n.Deciders {
+					then[i] = p.Email
+				}
+				who := cmp.Or(strings.Join(then, ", "), "nobody")
+				if n.WorkflowID != "" {
+					who = "the workflow " + n.WorkflowID
+				}
+				lines = append(lines, detail{"Then step " + strconv.Itoa(n.Step), text(who)})
+				if n.Warning != "" {
+					lines = append(lines, detail{"Warning", text(n.Warning)})
+				}
+			}
 			if v.Refusal != nil {
 				lines = append(lines, detail{"You", text(v.Refusal.Message)})
 			}

@@ -149,6 +149,7 @@ func newRequestNew(s *session) *cobra.Command {
 func newRequestList(s *session) *cobra.Command {
 	var p paging
 	var state, person, app, role string
+	var stuck bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the requests that you may see, newest first",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -156,7 +157,7 @@ func newRequestList(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f := client.RequestFilter{State: state, Person: who}
+			f := client.RequestFilter{State: state, Person: who, Stuck: stuck}
 			if app != "" {
 				a, err := s.app(cmd.Context(), app)
 				if err != nil {
@@ -178,6 +179,7 @@ func newRequestList(s *session) *cobra.Command {
 	cmd.Flags().StringVar(&app, "app", "", "only those of this app")
 	cmd.Flags().StringVar(&role, "role", "", "only those for this APP/ROLE")
 	cmd.Flags().StringVar(&person, "person", "", "whom they are for, by e-mail address, or me")
+	cmd.Flags().BoolVar(&stuck, "nobody-decides", false, "only those that wait and that nobody may decide on at present")
 	p.flags(cmd.Flags())
 	return cmd
 }

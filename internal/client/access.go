@@ -89,6 +89,7 @@ type RequestFilter struct {
 	App       string
 	Role      string
 	Decidable bool // only those that the caller may decide on now
+	Stuck     bool // only those that nobody may decide on at present
 }
 
 // Requests returns one page of requests, newest first.
@@ -96,6 +97,9 @@ func (c *Client) Requests(ctx context.Context, f RequestFilter, p Page) (wire.Li
 	q := p.query("state", f.State, "person_id", f.Person, "app_id", f.App, "role_id", f.Role)
 	if f.Decidable {
 		q.Set("decidable", "true")
+	}
+	if f.Stuck {
+		q.Set("nobody_decides", "true")
 	}
 	return do[wire.List[wire.Request]](ctx, c, http.MethodGet, "/requests", q, nil)
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -165,6 +166,18 @@ func marks(q access.Request) []string {
 		list = append(list, "more time")
 	}
 	return list
+}
+
+// thenText says who decides after the one who looks.
+func thenText(n access.Next) string {
+	if n.Workflow != "" {
+		return fmt.Sprintf("Then a workflow is asked for step %d.", n.Step)
+	}
+	var names []string
+	for _, p := range n.Deciders {
+		names = append(names, short(p.Name))
+	}
+	return fmt.Sprintf("Then step %d waits for %s.", n.Step, either(names))
 }
 
 // stepMoments are the steps of the policy and how they stand.

@@ -3,6 +3,7 @@ package web_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/web/webtest"
@@ -84,4 +85,39 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 		t.Error("it is offered all the same")
 	}
 	has("for others", w.VisitorAs(webtest.Admin).Get("/tasks/"+ended.TaskID).Body, `value="done"`)
+
+	// Screens 3 and 9: who is about to lock a request is told so before they do, and
+	// a locked one is on the first page of those who can help.
+	step := wire.PolicyStep{ApproverIDs: by}
+	twice, err := admin.CreatePolicy(t.Context(), wire.NewPolicy{Name: "Twice", Longest: wire.Duration(8 * time.Hour), Steps: []wire.PolicyStep{step, step}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	role, err := admin.CreateRole(t.Context(), w.App.ID, wire.NewRole{Name: "ExplorerCanPublish", PolicyID: twice.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked, err := w.Client(webtest.Requester).FileRequest(t.Context(), wire.NewRequest{RoleID: role.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const warning = "After your approval nobody could decide step 2"
+	has("the review", bo.Get("/approvals/"+locked.ID).Body, warning)
+	ana := w.VisitorAs(webtest.Admin)
+	const list = "Requests that nobody may decide"
+	if strings.Contains(ana.Get("/").Body, list) {
+		t.Error("it is told before it is so")
+	}
+	told, err := w.Client(webtest.Approver).Review(t.Context(), locked.ID)
+	if err != nil || told.NextStep == nil || told.NextStep.Step != 2 || !strings.HasPrefix(told.NextStep.Warning, warning) || len(told.NextStep.Deciders) != 0 {
+		t.Errorf("by the API: %+v, %v", told.NextStep, err)
+	}
+	if _, err := w.Client(webtest.Approver).Approve(t.Context(), locked.ID, wire.Decision{}); err != nil {
+		t.Fatal(err)
+	}
+	has("Home", ana.Get("/").Body, list, `href="/requests/`+locked.ID+`"`, "2 of 2")
+	has("the list", ana.Get("/requests?state=nobody_decides").Body, `href="/requests/`+locked.ID+`"`, "margay request list --nobody-decides")
+	if strings.Contains(rita.Get("/").Body, list) {
+		t.Error("who cannot help is told it")
+	}
 }

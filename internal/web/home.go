@@ -24,6 +24,7 @@ type home struct {
 	requests    []access.Request // theirs, waiting
 	tasks       []access.Task    // that wait for them
 	trouble     []access.Grant   // that need a hand
+	stuck       []access.Request // that nobody may decide
 	connections []connection.Overview
 	admin       bool
 }
@@ -34,7 +35,7 @@ func (h home) unfinished() bool { return h.admin && len(h.connections) > 0 && le
 
 // quiet says whether there is nothing to do.
 func (h home) quiet() bool {
-	return !h.unfinished() && len(h.box.requests)+len(h.tasks)+len(h.trouble) == 0 && !slices.ContainsFunc(h.connections, troubled)
+	return !h.unfinished() && len(h.box.requests)+len(h.tasks)+len(h.trouble)+len(h.stuck) == 0 && !slices.ContainsFunc(h.connections, troubled)
 }
 
 func troubled(c connection.Overview) bool {
@@ -79,7 +80,10 @@ func (s *site) homeTrouble(r *Request, h *home) error {
 	f := accessFilter{state: stateHand}.of(r.Now)
 	f.Limit = homeRows
 	var err error
-	if h.trouble, err = s.Access.Grants(ctx, who, f); err != nil || !h.admin {
+	if h.trouble, err = s.Access.Grants(ctx, who, f); err != nil {
+		return err
+	}
+	if h.stuck, err = s.Access.Requests(ctx, who, access.RequestFilter{Stuck: true, Limit: homeRows}, false); err != nil || !h.admin {
 		return err
 	}
 	h.connections, err = s.Connections.Overviews(ctx, who)

@@ -23,6 +23,9 @@ func (s *site) requestPages() {
 	s.post("/requests/{id}/withdraw", anyone, s.withdraw)
 }
 
+// stateStuck is the filter of requests that nobody may decide at present.
+const stateStuck = "nobody_decides"
+
 // pageRows is how many rows a page of a list has.
 const pageRows = 50
 
@@ -43,6 +46,9 @@ func (s *site) requests(r *Request) error {
 		return err
 	}
 	f := access.RequestFilter{State: list.state, Limit: pageRows + 1, Before: access.RequestID(r.Value("before"))}
+	if list.state == stateStuck {
+		f.State, f.Stuck, list.mine = access.RequestWaiting, true, false
+	}
 	if list.mine {
 		f.Person = r.Actor.Person
 	}
@@ -247,6 +253,16 @@ func (r *Request) Download(name, kind string, content []byte) error {
 	return r.send(http.StatusOK, content)
 }
 
+// asked is what the workflow of the waiting step was asked, or nil.
+func (v requestSheet) asked() *access.Asked {
+	q := v.review.Request
+	i := slices.IndexFunc(q.Asked, func(a access.Asked) bool { return a.Step == q.WaitingStep() })
+	if i < 0 {
+		return nil
+	}
+	return &q.Asked[i]
+}
+
 // deciding says in words for whom a waiting request waits.
 func (v requestSheet) deciding() string {
 	if v.review.Request.State != access.RequestWaiting {
@@ -255,6 +271,11 @@ func (v requestSheet) deciding() string {
 	var names []string
 	for _, p := range v.review.Deciders {
 		names = append(names, short(p.Name))
+	}
+	if a := v.asked(); a != nil && a.Answered.IsZero() {
+		return "A workflow is asked for the decision."
+	} else if a != nil && a.Problem.Message != "" {
+		return "The workflow that decides could not: " + a.Problem.Message + " An owner of the app or an administrator can ask it again."
 	}
 	if len(names) == 0 {
 		return "At present nobody can decide it: an administrator can name another owner of the app, or add somebody to the group that decides. A change of the policy is for later requests."

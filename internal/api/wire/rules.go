@@ -202,6 +202,7 @@ type Review struct {
 	Person    Person    `json:"person"`
 	Requester Person    `json:"requester"`
 	Deciders  []Person  `json:"deciders" doc:"Who could decide the step that waits"`
+	NextStep  *NextStep `json:"next_step,omitempty" doc:"What follows when you approve"`
 	MayDecide bool      `json:"may_decide"`
 	Refusal   *Fault    `json:"refusal,omitempty" doc:"Why you may not decide it"`
 	Live      []Grant   `json:"live_grants" doc:"What the person has now; for those who decide"`
