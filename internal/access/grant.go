@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,8 @@ type Problem struct {
 	// Unsure says that an earlier run may have done it all the same: what became
 	// of what that sent was not read since.
 	Unsure bool `json:",omitempty"`
+	// Wrote says that its run changed something before it had the problem.
+	Wrote bool `json:",omitempty"`
 }
 
 // settled lists the problems of runs that know that the access is not there.
@@ -97,7 +100,7 @@ type Grant struct {
 	EndedAt    time.Time
 	EndReason  string // revoked or expired
 	EndedBy    identity.PersonID
-	EndNote    string // what the person wrote who revoked it
+	EndNote    string // what the person wrote who revoked it, or what else there is to say
 	Problem    Problem
 	Proof      Proof
 	SetUp      Proof   // what the other system reported when the access began
@@ -197,6 +200,9 @@ func (g Grant) confirm(p Proof, now time.Time) (Grant, []audit.Event) {
 		return g, []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State))}
 	}
 	g = g.started(now)
+	if g.Length == Indefinite {
+		g.EndsAt = time.Time{}
+	}
 	g.State, g.Proof, g.SetUp, g.Problem, g.NextTry, g.Outside = GrantActive, p, p, Problem{}, time.Time{}, Outside{}
 	g.Task, g.WaitsFor = "", ""
 	return g, []audit.Event{g.event(GrantActivated, identity.System(), now, "run", g.Run, "role", g.RoleName,
@@ -221,15 +227,36 @@ func (g Grant) partly(o Outcome, now time.Time) Grant {
 	if g.State != GrantNotSetUp || !o.Wrote && !g.Problem.Unsure {
 		return g
 	}
-	if !o.Wrote {
-		return g.started(now)
-	}
-	until := "when the access ends, or when you end it."
-	if g.Length == Indefinite {
-		until = "when you end the access."
-	}
-	g.Problem.Hint = strings.TrimSpace(g.Problem.Hint + " Something was changed before that: it is taken back " + until)
+	g.Problem.Wrote = o.Wrote
 	return g.started(now)
+}
+
+// mostLeft is how long what was made of access without an end stays there, when it
+// could not be set up and is not tried again by itself: a week for somebody to mend
+// it. Access that has an end takes it along then.
+const mostLeft = 7 * 24 * time.Hour
+
+// leftover returns g, if it could never be set up and something of it is or may be
+// there, with what is said of that; without an end of its own it gets one, so that
+// nothing stays for ever that nobody holds. It loses it when it is tried again.
+func (g Grant) leftover(now time.Time) Grant {
+	if g.State != GrantNotSetUp || g.StartsAt.IsZero() || !g.SetUp.At.IsZero() {
+		return g
+	}
+	what, until := "Something of it may be there: it is taken back ", "when the access ends, or when you end it."
+	if g.Problem.Wrote {
+		what = "Something was changed before that: it is taken back "
+	}
+	if g.Length == Indefinite {
+		g.EndsAt = time.Time{}
+		until = "when it cannot be set up in the end, or when you end it."
+		if g.Next == "" {
+			g.EndsAt = now.Add(mostLeft)
+			until = "on " + Moment(g.EndsAt) + " unless it is tried again before, or when you end the access."
+		}
+	}
+	g.Problem.Hint = strings.TrimSpace(g.Problem.Hint + " " + what + until)
+	return g
 }
 
 // anew returns g with another run for its present change, and that run's job:
@@ -338,9 +365,14 @@ func (g Grant) expire(run string, now time.Time) (Grant, []audit.Event, bool) {
 	if !g.holds() || g.EndsAt.IsZero() || now.Before(g.EndsAt) {
 		return g, nil, false
 	}
+	note := ""
+	if g.State == GrantNotSetUp {
+		note = "It could not be set up: what was made of it is taken back."
+	}
 	g = g.end(ReasonExpired, run, now)
+	g.EndNote = cmp.Or(note, g.EndNote)
 	return g, []audit.Event{g.event(GrantExpired, identity.System(), now, "run", run, "role", g.RoleName,
-		"person", string(g.Person), "ends", timeText(g.EndsAt))}, true
+		"person", string(g.Person), "ends", timeText(g.EndsAt), "note", note)}, true
 }
 
 func (g Grant) end(reason, run string, now time.Time) Grant {
@@ -371,6 +403,9 @@ func (g Grant) retry(who identity.Actor, run string, now time.Time) (Grant, JobK
 	switch g.State {
 	case GrantNotSetUp:
 		g.State, g.Next, g.Attempts, g.ChangeAt = GrantSettingUp, "", g.Attempts+1, now
+		if g.Length == Indefinite {
+			g.EndsAt = time.Time{}
+		}
 	case GrantOverdue:
 		kind, g.Attempts = JobDeprovision, g.Attempts+1
 	case GrantScheduled, GrantSettingUp, GrantActive, GrantChanged, GrantEnding, GrantEnded:

@@ -375,6 +375,7 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 			g, events = g.fail(o.Kind, problem, now)
 			if wanted {
 				g, job = g.partly(o, now).again(o.Kind, s.newID("run"), now)
+				g = g.leftover(now)
 			}
 		case o.Kind == JobProvision:
 			g = g.took(o.Run)
@@ -383,7 +384,7 @@ func (s *Service) Report(ctx context.Context, o Outcome) (Grant, error) {
 				g, events = g.driftAgain(o.Proof.Role, now)
 			case g.wants(o.Kind) && o.says() && scale.less(o.Proof.Role, g.RoleName):
 				g, events = g.fail(o.Kind, g.tooLittle(o.Proof.Role), now)
-				g = g.partly(o, now)
+				g = g.partly(o, now).leftover(now)
 			default:
 				g, events = g.confirm(o.Proof, now)
 			}

@@ -443,6 +443,7 @@ func (s *Service) byHand(ctx context.Context, tx Tx, who identity.Actor, t Task,
 	case t.State == TaskFailed:
 		g, events = g.fail(t.Kind, Problem{Code: "not_done_by_hand", Message: "It could not be done " + said, Hint: "When it can be done, try again."}, now)
 		g, job = g.again(t.Kind, s.newID("run"), now)
+		g = g.leftover(now)
 	case t.Kind == JobProvision:
 		g, events = g.confirm(Proof{Note: "Done " + said, At: now}, now)
 	default:

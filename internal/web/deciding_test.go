@@ -46,6 +46,12 @@ func TestWhatAskersAndDecidersAreTold(t *testing.T) {
 		t.Errorf("who decided reads, or may do, what is not theirs: %s", story)
 	}
 	has("the page", page, "has not signed in to Tableau yet")
+	_, acts, _ := strings.Cut(w.VisitorAs(webtest.Admin).Get("/requests/"+asked.ID).Body, "row story")
+	mend, end := strings.Index(acts, `data-variant="" href="/access/`+decided.GrantID+`/retry"`), strings.Index(acts, `href="/access/`+decided.GrantID+`/revoke"`)
+	if mend < 0 || end < mend {
+		t.Errorf("what mends it does not come first: at %d, and the end of it at %d", mend, end)
+	}
+	has("My access", rita.Get("/my-access").Body, "/extend", "/reduce", "/revoke")
 	review, err := w.Client(webtest.Approver).Review(t.Context(), asked.ID)
 	if err != nil || review.Request.Grant == nil || review.Request.Grant.State != "not_set_up" {
 		t.Errorf("by the API: %+v, %v", review.Request.Grant, err)

@@ -320,8 +320,11 @@ type actLink struct {
 }
 
 func (a actLink) variant() string {
-	if a.danger {
+	switch {
+	case a.danger:
 		return "destructive"
+	case a.possible.Act == access.ActRetry: // what mends it comes first
+		return ""
 	}
 	return "outline"
 }

@@ -1,0 +1,9 @@
+-- +goose Up
+-- Access without an end that could not be set up, and of which something may be
+-- there, ends a week after it was given up: nobody holds it.
+UPDATE grants SET ends_ms = change_ms + 604800000
+WHERE state = 'not_set_up' AND length_ms = 0 AND starts_ms > 0 AND ends_ms = 0 AND next_run_id = ''
+  AND (set_up = '{}' OR set_up LIKE '%"At":"0001-01-01T00:00:00Z"%');
+
+-- +goose Down
+UPDATE grants SET ends_ms = 0 WHERE state = 'not_set_up' AND length_ms = 0 AND starts_ms > 0;
