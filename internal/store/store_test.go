@@ -425,6 +425,12 @@ func TestPaging(t *testing.T) {
 		if err != nil || len(tallies) != 1 || tallies[0].State != workflow.RunRetrying || tallies[0].Runs < 3 {
 			t.Errorf("tallies %+v, %v", tallies, err)
 		}
+		states := []workflow.RunState{workflow.RunDone, workflow.RunRetrying}
+		for most, want := range map[int][]int{2: {0, 2}, 1000: {0, tallies[0].Runs}} {
+			if counts, err := db.CountRuns(ctx, workflow.RunFilter{States: states, Person: "usr_1", Since: at(0).Add(-time.Hour)}, most); err != nil || !slices.Equal(counts, want) {
+				t.Errorf("counted up to %d: %v, want %v, %v", most, counts, want, err)
+			}
+		}
 		runs, err := db.Runs(ctx, workflow.RunFilter{State: workflow.RunRetrying, Person: "usr_1", Before: "run_a8", Limit: 3})
 		if err != nil || len(runs) != 3 || runs[0].ID != "run_a7" {
 			t.Errorf("%d runs, %v", len(runs), err)

@@ -113,6 +113,25 @@ func (db *DB) Runs(ctx context.Context, f workflow.RunFilter) ([]workflow.Listed
 	})
 }
 
+// CountRuns implements [workflow.Store]: one statement, of which each part ends
+// when it has counted enough.
+func (db *DB) CountRuns(ctx context.Context, f workflow.RunFilter, most int) ([]int, error) {
+	counts := make([]int, len(f.States))
+	if !keepable(f.ID, f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger) || len(counts) == 0 {
+		return counts, nil
+	}
+	q, into := db.read.NewSelect(), make([]any, len(counts))
+	for i, state := range f.States {
+		one := f
+		one.State, one.States = state, nil
+		some := db.read.NewSelect().Model((*runRow)(nil)).ColumnExpr("1").Limit(int64(most))
+		narrow(some, one)
+		q.ColumnExpr("(SELECT count(*) FROM (?) AS capped)", some)
+		into[i] = &counts[i]
+	}
+	return counts, wrap("count runs", q.Scan(ctx, into...))
+}
+
 // Tallies implements [workflow.Store].
 func (db *DB) Tallies(ctx context.Context, f workflow.RunFilter) ([]workflow.Tally, error) {
 	if !keepable(string(f.State), f.Kind, f.Grant, f.Person, f.App, f.Connection, f.Workflow, f.Trigger) {
@@ -186,12 +205,17 @@ func narrow(q *bun.SelectQuery, f workflow.RunFilter) {
 		q.Where("(grant_id IN (SELECT id FROM grants WHERE app_id = ?) OR request_id IN (SELECT id FROM requests WHERE app_id = ?))", f.App, f.App)
 	}
 	if f.Connection != "" { // one that has not begun knows what it is for, and no connection yet
-		q.Where(`(connection_id = ? OR connection_id = '' AND (EXISTS (SELECT 1 FROM grants WHERE id = ?TableAlias.grant_id AND connection_id = ?)
+		q.Where("connection_id IN (?, '')", f.Connection) // as it is indexed
+		q.Where(`(connection_id = ? OR (EXISTS (SELECT 1 FROM grants WHERE id = ?TableAlias.grant_id AND connection_id = ?)
 			OR EXISTS (SELECT 1 FROM requests JOIN apps ON apps.id = requests.app_id WHERE requests.id = ?TableAlias.request_id AND apps.connection_id = ?)))`,
 			f.Connection, f.Connection, f.Connection)
 	}
 	if f.Trigger != "" {
-		q.Where("substr(trigger_text, 1, ?) = ?", utf8.RuneCountInString(f.Trigger), f.Trigger)
+		n := utf8.RuneCountInString(f.Trigger)
+		if n >= 3 { // as it is indexed
+			q.Where("substr(trigger_text, 1, 3) = ?", string([]rune(f.Trigger)[:3]))
+		}
+		q.Where("substr(trigger_text, 1, ?) = ?", n, f.Trigger)
 	}
 	if !f.Since.IsZero() {
 		q.Where("queued_ms >= ?", ms(f.Since))

@@ -121,7 +121,7 @@ type runRows struct {
 	dir       directory
 	filter    runFilter
 	rows      []workflow.Listed
-	counts    []stateCount
+	counts    []workflow.Count
 	workflows []workflow.Workflow
 	names     map[string]string // of workflows
 	next      string
@@ -129,12 +129,6 @@ type runRows struct {
 	admin     bool
 	owned     []access.AppID // apps of who looks
 	unknown   bool           // nobody is called as was searched for
-}
-
-// stateCount is how many runs are in a state.
-type stateCount struct {
-	state workflow.RunState
-	n     int
 }
 
 // sinces are how far back a list can look.
@@ -202,22 +196,32 @@ func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
 		l.next = withQuery(r.URL, "before", l.rows[pageRows-1].ID)
 	}
 	f.State, f.Before, f.Limit = "", "", 0 // the numbers are of the list as it is filtered otherwise
-	tallies, err := s.Workflows.Tallies(r.Context(), r.Actor, f)
+	counts, err := s.Workflows.Counts(r.Context(), r.Actor, f, mostCounted)
 	if err != nil {
 		return err
 	}
 	for _, t := range workflow.RunStates() {
-		n := 0
-		for _, c := range tallies {
-			if string(c.State) == t.Code {
-				n += c.Runs
-			}
-		}
-		if n > 0 || t.Code == l.filter.state {
-			l.counts = append(l.counts, stateCount{workflow.RunState(t.Code), n})
+		i := slices.IndexFunc(counts, func(c workflow.Count) bool { return string(c.State) == t.Code })
+		switch {
+		case i >= 0:
+			l.counts = append(l.counts, counts[i])
+		case t.Code == l.filter.state:
+			l.counts = append(l.counts, workflow.Count{State: workflow.RunState(t.Code)})
 		}
 	}
 	return nil
+}
+
+// mostCounted is how far the runs in a state are counted: the page is read again
+// whenever something happens.
+const mostCounted = 999
+
+// countText is how many runs are in a state.
+func countText(c workflow.Count) string {
+	if c.More {
+		return "1,000+"
+	}
+	return strconv.Itoa(c.Runs)
 }
 
 // hiddenFault says whether something is not there for who asks: the page then

@@ -159,7 +159,9 @@ func (s *site) workflowRows(ctx context.Context, who identity.Actor, r *Request)
 	if err != nil {
 		return nil, err
 	}
-	tallies, err := s.Workflows.Tallies(ctx, who, workflow.RunFilter{Since: r.Now.Add(-countedFor)})
+	tallies, err := s.Workflows.Tallies(ctx, who, workflow.RunFilter{
+		Since: r.Now.Add(-countedFor), States: []workflow.RunState{workflow.RunDone, workflow.RunFailed, workflow.RunUnknown, workflow.RunCrashed},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -170,11 +172,8 @@ func (s *site) workflowRows(ctx context.Context, who identity.Actor, r *Request)
 			if t.Workflow != w.ID {
 				continue
 			}
-			switch t.State { //nolint:exhaustive // the others say nothing of the workflow
-			case workflow.RunDone:
-				row.done, row.ended = row.done+t.Runs, row.ended+t.Runs
-			case workflow.RunFailed, workflow.RunUnknown, workflow.RunCrashed:
-				row.ended += t.Runs
+			if row.ended += t.Runs; t.State == workflow.RunDone {
+				row.done += t.Runs
 			}
 		}
 		if w.Published != "" {

@@ -109,6 +109,39 @@ type Tally struct {
 	Runs     int
 }
 
+// Count is how many runs are in a state, up to a number.
+type Count struct {
+	State RunState
+	Runs  int
+	More  bool // than that
+}
+
+// Counts counts the runs that who may see by state, each up to most: that is read
+// in little time however many there are. A state that none is in is left out.
+func (s *Service) Counts(ctx context.Context, who identity.Actor, f RunFilter, most int) (_ []Count, err error) {
+	if f.Seen, err = s.seen(ctx, who); err != nil {
+		return nil, err
+	}
+	var states []RunState
+	for _, t := range RunStates() {
+		if s := RunState(t.Code); (f.State == "" || f.State == s) && (len(f.States) == 0 || slices.Contains(f.States, s)) {
+			states = append(states, s)
+		}
+	}
+	f.State, f.States = "", states
+	numbers, err := s.store.CountRuns(ctx, f, most+1)
+	if err != nil {
+		return nil, err
+	}
+	var counts []Count
+	for i, n := range numbers {
+		if n > 0 {
+			counts = append(counts, Count{states[i], min(n, most), n > most})
+		}
+	}
+	return counts, nil
+}
+
 // Tallies counts the runs that who may see, by workflow and state.
 func (s *Service) Tallies(ctx context.Context, who identity.Actor, f RunFilter) (_ []Tally, err error) {
 	if f.Seen, err = s.seen(ctx, who); err != nil {

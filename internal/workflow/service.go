@@ -39,6 +39,9 @@ type Store interface {
 	Run(ctx context.Context, id string) (Run, error)
 	// Runs returns runs without their logs, the newest first.
 	Runs(ctx context.Context, f RunFilter) ([]Listed, error)
+	// CountRuns counts the runs in each state of the filter, in its order, each up
+	// to most.
+	CountRuns(ctx context.Context, f RunFilter, most int) ([]int, error)
 	// Tallies counts the runs of each workflow in each state.
 	Tallies(ctx context.Context, f RunFilter) ([]Tally, error)
 	Steps(ctx context.Context, run string) ([]Step, error)
