@@ -110,7 +110,7 @@ type editConnection struct {
 
 func (in *editConnection) edit() (connection.Edit, error) {
 	version, err := in.of(in.Body.Version)
-	return connection.Edit{Settings: in.Body.Settings, Version: version}, err
+	return connection.Edit{Settings: in.Body.Settings, Version: version, Agreed: in.Body.Agree}, err
 }
 
 func (s *server) updateConnection(ctx context.Context, who identity.Actor, in *editConnection) (*versioned[wire.Connection], error) {

@@ -134,9 +134,22 @@ func connectionPreview(t *testing.T, n *node) {
 	if !p.Moves || p.LiveGrants != 1 || len(p.Apps) != 1 || p.Apps[0] != "Tableau" || p.Target.Place != "Default site" || !strings.HasPrefix(p.NameAfter, "Tableau – Default site (") {
 		t.Errorf("%+v", p)
 	}
-	if len(p.Warnings) != 3 || !strings.HasPrefix(p.Warnings[1], "1 grant is live: it was given on https://") {
+	if len(p.Warnings) != 3 || !strings.HasPrefix(p.Warnings[1], "1 grant is live through this connection: from now on it is set up and ended on https://") {
 		t.Errorf("warnings %q", p.Warnings)
 	}
+	// Live grants go nowhere without a word of agreement.
+	path := "/connections/" + n.connection
+	a := n.do(n.admin, "PATCH", path, wire.ChangedConnection{Settings: map[string]string{}})
+	if p := a.problem(t); a.status != conflict || p.Code != "moves_grants" || !strings.HasPrefix(p.Detail, "1 grant is live through this connection: ") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	site := n.site.ContentURL()
+	for _, there := range []string{"", site} {
+		if c := get[wire.Connection](n, "PATCH", path, wire.ChangedConnection{Settings: map[string]string{"site_content_url": there}, Agree: true}); c.Settings["site_content_url"] != there {
+			t.Errorf("%+v", c.Settings)
+		}
+	}
+	p = get[wire.EditPlan](n, "POST", path+"/preview", wire.ChangedConnection{Settings: map[string]string{}})
 	if c := get[wire.Connection](n, "GET", "/connections/"+n.connection, nil); c.Settings["site_content_url"] == "" || c.Version != p.Version {
 		t.Errorf("the preview changed something: %+v", c.Settings)
 	}

@@ -168,7 +168,8 @@ func newConnectionEdit(s *session) *cobra.Command {
 		Use: "edit CONNECTION", Short: "Change a connection",
 		Long: "Change what the flags give and keep the rest. Without flags each setting is asked\n" +
 			"for: an empty answer keeps it, and a single - as Site Content URL is the Default site.\n" +
-			"--dry-run says what would change, and how many live grants it meets, and saves nothing.",
+			"--dry-run says what would change, and how many live grants it meets, and saves nothing.\n" +
+			"An edit that takes live grants to another site is asked about: --yes agrees.",
 		Example: "margay connection edit acme --secret-file new-pat.txt --pat-name margay-2\n" +
 			"margay connection edit acme --site-content-url \"\" --dry-run",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -212,12 +213,15 @@ func newConnectionEdit(s *session) *cobra.Command {
 			if dry {
 				return s.showPlan(plan)
 			}
-			if err := s.agree(ctx, plan); err != nil {
+			if change.Agree, err = s.agree(ctx, plan); err != nil {
 				return err
 			}
 			c, err = api.ChangeConnection(ctx, c.ID, change)
 			if err != nil {
 				return err
+			}
+			if len(plan.Changes) == 0 {
+				return told(s, c, s.connectionView(), "Nothing was changed", c.DisplayName)
 			}
 			return told(s, c, s.connectionView(), "Changed", c.DisplayName)
 		},
@@ -227,15 +231,16 @@ func newConnectionEdit(s *session) *cobra.Command {
 	return cmd
 }
 
-// agree shows on a terminal what people should know before an edit, and asks.
-func (s *session) agree(ctx context.Context, plan wire.EditPlan) error {
+// agree shows what people should know before an edit, and asks whether live
+// grants may go elsewhere with it. It says whether that was agreed to.
+func (s *session) agree(ctx context.Context, plan wire.EditPlan) (bool, error) {
 	for _, w := range plan.Warnings {
 		s.warn("%s", w)
 	}
-	if plan.LiveGrants == 0 || !plan.Moves || !s.canAsk() {
-		return nil
+	if plan.LiveGrants == 0 || !plan.Moves {
+		return false, nil
 	}
-	return s.confirm(ctx, "Save all the same?")
+	return true, s.confirm(ctx, "Save all the same?")
 }
 
 // showPlan shows what an edit would do.

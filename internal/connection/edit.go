@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -19,6 +20,9 @@ type Edit struct {
 	// Version is that of the connection as the editor saw it; 0: whatever is
 	// stored. When it was saved meanwhile the edit is a fault.Conflict.
 	Version int
+	// Agreed: who edits knows that live grants will end, or be set up, elsewhere.
+	// Without it such an edit is a fault.Conflict.
+	Agreed bool
 }
 
 // Use is what depends on a connection.
@@ -55,7 +59,34 @@ func (s *Service) Update(ctx context.Context, who identity.Actor, id string, e E
 	if err = also(err, who.NeedProof(s.now())); err != nil {
 		return Connection{}, err
 	}
+	if open, _ := split(in.Fields, clean); maps.Equal(open, c.Settings) && !givesSecret(in, e.Settings) {
+		return c, nil // what its checks found still holds
+	}
+	if err := s.agreed(ctx, c, in, clean, e); err != nil {
+		return Connection{}, err
+	}
 	return s.save(ctx, who, c, in, clean, e, "")
+}
+
+// agreed refuses an edit that takes live grants elsewhere, unless whoever edits
+// knows it.
+func (s *Service) agreed(ctx context.Context, c Connection, in integration.Integration, clean integration.Settings, e Edit) error {
+	from, to := in.TargetOf(c.Settings), in.TargetOf(clean)
+	if e.Agreed || from == to {
+		return nil
+	}
+	use, err := s.store.ConnectionUse(ctx, c.ID)
+	if err != nil || use.LiveGrants == 0 {
+		return err
+	}
+	return fault.New(fault.Conflict, "%s", meets(use.LiveGrants, from, to)).WithCode("moves_grants").
+		WithHint("Nothing was changed. To move the connection all the same, agree to it: agree in the API, --yes on the command line.")
+}
+
+// meets says what becomes of live grants when their connection goes elsewhere.
+func meets(live int, from, to integration.Target) string {
+	return fmt.Sprintf("%s through this connection: from now on %s on %s. What is set up on %s stays there.",
+		count(live, "grant is live", "grants are live"), map[bool]string{true: "it is set up and ended", false: "they are set up and ended"}[live == 1], to, from)
 }
 
 // toEdit returns a connection that the actor may edit, as it is stored now.
@@ -94,7 +125,26 @@ func (s *Service) edited(c Connection, in integration.Integration, settings inte
 	if err != nil {
 		return nil, err
 	}
-	return cleaned(in, settings, kept)
+	return cleanEdit(in, settings, kept)
+}
+
+// cleanEdit returns the settings after an edit. A field whose blank is saved,
+// given as blank, is not filled from what was pasted into another: it was chosen.
+// S46
+func cleanEdit(in integration.Integration, settings, kept integration.Settings) (integration.Settings, error) {
+	clean, err := cleaned(in, settings, kept)
+	if err != nil {
+		return nil, err
+	}
+	var faults []*fault.Error
+	for _, f := range in.Fields {
+		typed, given := settings[f.Key]
+		if pasted := clean[f.Key]; given && !f.KeepBlank && pasted != "" && strings.TrimSpace(typed) == "" {
+			faults = append(faults, fault.Field("settings."+f.Key,
+				"The address that was pasted says %s, and this is empty, which is saved as it is: which of them is it?", pasted))
+		}
+	}
+	return clean, fault.Join(faults...)
 }
 
 // save stores c with other settings and drops its open client.
@@ -210,7 +260,7 @@ func (s *Service) Preview(ctx context.Context, who identity.Actor, id string, e 
 			kept[f.Key] = bullets
 		}
 	}
-	clean, err := cleaned(in, e.Settings, kept)
+	clean, err := cleanEdit(in, e.Settings, kept)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -235,7 +285,7 @@ func (s *Service) warnings(in integration.Integration, p Plan, e Edit) []string 
 	if p.Moves {
 		out = append(out, fmt.Sprintf("Calls go to %s, and no longer to %s.", to, from))
 		if n := p.Use.LiveGrants; n > 0 {
-			out = append(out, fmt.Sprintf("%s on %s, and will end, or be set up, on %s.", count(n, "grant is live: it was given", "grants are live: they were given"), from, to))
+			out = append(out, meets(n, from, to))
 		}
 		if len(p.Use.Apps) > 0 {
 			out = append(out, fmt.Sprintf("%s to it: %s.", count(len(p.Use.Apps), "app is bound", "apps are bound"), strings.Join(p.Use.Apps, ", ")))

@@ -126,6 +126,56 @@ func TestPreview(t *testing.T) {
 	})
 }
 
+// An edit that changes nothing is none: what the checks found stays, no version
+// and no event is made, and no secret is needed for it. S41, S42, S44
+func TestEditOfNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture) {
+		c := f.create(t)
+		if _, err := f.Check(t.Context(), ana, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		events := len(f.kinds(t, c.ID))
+		for _, same := range []integration.Settings{
+			{"site_content_url": "acme-analytics"},
+			{"site_content_url": " acme-analytics ", "pat_name": "margay", "server_url": "https://10ax.online.tableau.com/", "pat_secret": ""},
+		} {
+			got, err := f.Update(t.Context(), bo, c.ID, connection.Edit{Settings: same})
+			if err != nil || got.Version != 1 || got.UpdatedBy.Name == "Bo" {
+				t.Errorf("version %d by %s, %v", got.Version, got.UpdatedBy, err)
+			}
+		}
+		o, err := f.Overview(t.Context(), ana, c.ID)
+		if err != nil || len(o.Checks) == 0 || len(f.kinds(t, c.ID)) != events {
+			t.Errorf("%d checks, %v, %v", len(o.Checks), f.kinds(t, c.ID), err)
+		}
+	})
+}
+
+// S46: an empty Site Content URL is the Default site, whatever address was
+// pasted beside it: the two are not mixed, and nothing is saved.
+func TestDefaultSiteAndPastedAddress(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, f *fixture) {
+		c := f.create(t)
+		e := connection.Edit{Settings: integration.Settings{"server_url": "https://10ax.online.tableau.com/#/site/acme-analytics/home", "site_content_url": ""}}
+		const want = "The address that was pasted says acme-analytics, and this is empty, which is saved as it is: which of them is it?"
+		for what, act := range map[string]func() error{
+			"update":  func() error { _, err := f.Update(t.Context(), ana, c.ID, e); return err },
+			"preview": func() error { _, err := f.Preview(t.Context(), ana, c.ID, e); return err },
+			"try":     func() error { _, err := f.TryEdit(t.Context(), ana, c.ID, e); return err },
+		} {
+			if got := fault.Public(act()); got.Field != "settings.site_content_url" || got.Message != want {
+				t.Errorf("%s: %s: %s", what, got.Field, got.Message)
+			}
+		}
+		e.Settings["server_url"] = "https://10ax.online.tableau.com/#/home"
+		if got, err := f.Update(t.Context(), ana, c.ID, e); err != nil || got.Settings["site_content_url"] != "" {
+			t.Errorf("%v, %v", got.Settings, err)
+		}
+	})
+}
+
 // S91: new credentials are tried before the old ones are dropped.
 func TestRotate(t *testing.T) {
 	t.Parallel()
@@ -355,16 +405,23 @@ func TestUsageAdds(t *testing.T) {
 	}
 }
 
-// Each state by what the checks found; the first check is the way in.
+// Each state by what the checks found. The first check is the way in: what others
+// found before it failed says nothing.
 func TestHealth(t *testing.T) {
 	t.Parallel()
-	in := tableau.New()
+	in, checked := tableau.New(), time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	report := func(version int, pass ...bool) []connection.CheckReport {
 		var out []connection.CheckReport
 		for i, p := range pass {
-			out = append(out, connection.CheckReport{Key: in.Checks[i].Key, Pass: p, Version: version})
+			out = append(out, connection.CheckReport{Key: in.Checks[i].Key, Pass: p, Version: version, At: checked, Duration: time.Millisecond})
 		}
 		return out
+	}
+	earlier := func(reports []connection.CheckReport, which ...int) []connection.CheckReport {
+		for _, i := range which {
+			reports[i].At = reports[i].At.Add(-time.Minute)
+		}
+		return reports
 	}
 	for name, tt := range map[string]struct {
 		last  []connection.CheckReport
@@ -375,7 +432,10 @@ func TestHealth(t *testing.T) {
 		"all pass":            {report(3, true, true, true, true), connection.StateHealthy, "Healthy"},
 		"users fail":          {report(3, true, true, true, false), connection.StateDegraded, "Degraded (1 check fails)"}, // S72
 		"two fail":            {report(3, true, false, true, false), connection.StateDegraded, "Degraded (2 checks fail)"},
-		"the first fails":     {report(3, false, true, true, true), connection.StateNeedsAttention, "Needs attention"},
+		"the first alone":     {report(3, false, true, true, true), connection.StateDegraded, "Degraded (1 check fails)"},
+		"the first fails now": {earlier(report(3, false, true, true, true), 1, 2, 3), connection.StateNeedsAttention, "Needs attention"},
+		"one passes now":      {earlier(report(3, false, true, true, true), 1, 2), connection.StateDegraded, "Degraded (1 check fails)"},
+		"only the first ran":  {report(3, false), connection.StateNeedsAttention, "Needs attention"},
 		"all fail":            {report(3, false, false, false, false), connection.StateNeedsAttention, "Needs attention"},
 		"some are old":        {append(report(3, true), report(2, false, false)[1]), connection.StateNeverChecked, "Never checked"},
 		"all are old":         {report(2, false, false, false, false), connection.StateNeverChecked, "Never checked"},

@@ -303,7 +303,11 @@ func TestUpdate(t *testing.T) {
 			if d := cmp.Diff(want, f.used(t, c.ID)); d != "" { // the next call uses it
 				t.Errorf("%s: %s", name, d)
 			}
-			if got.DisplayName != tt.name || got.Version != 2 {
+			version := 2
+			if tt.want == nil {
+				version = 1 // nothing is changed
+			}
+			if got.DisplayName != tt.name || got.Version != version {
 				t.Errorf("%s: name %q, want %q; version %d", name, got.DisplayName, tt.name, got.Version)
 			}
 		}

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ type State string
 const (
 	StateHealthy        State = "healthy"
 	StateDegraded       State = "degraded"        // some checks fail
-	StateNeedsAttention State = "needs_attention" // the way in is shut: nothing works
+	StateNeedsAttention State = "needs_attention" // the way in is shut: no check passes
 	StatePaused         State = "paused"
 	StateNeverChecked   State = "never_checked" // not all checks were run since its last change
 )
@@ -38,8 +39,8 @@ type Condition struct {
 func Health(c Connection, in integration.Integration, last []CheckReport) Condition {
 	var pass, fail int
 	var failed []string
-	way := true // the first check, without which no other means much
-	for i, check := range in.Checks {
+	way := wayIn(c, in, last)
+	for _, check := range in.Checks {
 		for _, r := range last {
 			switch {
 			case r.Key != check.Key || r.Version != c.Version:
@@ -48,7 +49,6 @@ func Health(c Connection, in integration.Integration, last []CheckReport) Condit
 			default:
 				fail++
 				failed = append(failed, check.Name)
-				way = way && i > 0
 			}
 		}
 	}
@@ -61,7 +61,7 @@ func Health(c Connection, in integration.Integration, last []CheckReport) Condit
 		}
 	case !way:
 		return Condition{
-			StateNeedsAttention, "Needs attention", in.Name + " cannot be reached with these settings.",
+			StateNeedsAttention, "Needs attention", "No check passes: " + in.Name + " does not answer as it should with these settings.",
 			[]string{"Look at the details of the first check.", "Edit the connection or rotate its credentials, then run the checks again."},
 		}
 	case fail > 0:
@@ -79,6 +79,23 @@ func Health(c Connection, in integration.Integration, last []CheckReport) Condit
 		return Condition{StateNeverChecked, "Never checked", "Its checks were not run since it was changed.", []string{"Run the checks."}}
 	}
 	return Condition{StateHealthy, "Healthy", "All checks passed.", nil}
+}
+
+// wayIn says whether a connection may still be of use: its first check did not
+// fail, or another passed no earlier than that.
+func wayIn(c Connection, in integration.Integration, last []CheckReport) bool {
+	var first CheckReport
+	for _, r := range last {
+		if len(in.Checks) > 0 && r.Key == in.Checks[0].Key && r.Version == c.Version {
+			first = r
+		}
+	}
+	if first.Key == "" || first.Pass {
+		return true
+	}
+	return slices.ContainsFunc(last, func(r CheckReport) bool {
+		return r.Pass && r.Version == c.Version && !r.At.Add(r.Duration).Before(first.At)
+	})
 }
 
 // Credential is what is known of a connection's credentials beside themselves.

@@ -254,7 +254,7 @@ func (s scene) ofConnection() []addressed {
 	switch s.event.Kind {
 	case connectionShut:
 		l.Subject = "The connection " + name + " needs attention"
-		l.Lines = []string{"The connection " + name + " cannot be reached with its settings: nothing that uses it works."}
+		l.Lines = []string{"No check of the connection " + name + " passes: nothing that uses it works."}
 	case patExpiring:
 		l.Subject = "The token of the connection " + name + " ends soon"
 		l.Lines = []string{

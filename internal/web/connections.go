@@ -383,7 +383,6 @@ type edits struct {
 	form
 	o     connection.Overview
 	plan  *connection.Plan
-	agree bool // what it meets must be agreed to
 	proof proof
 	clash *fault.Error // somebody saved it meanwhile
 }
@@ -392,11 +391,16 @@ type edits struct {
 // never an accident.
 const siteChoice = "site_choice"
 
+// seenTarget is the field with the target that the form has told of: nobody moves
+// a connection without having seen where to.
+const seenTarget = "seen_target"
+
 // editOf reads the form of an edit. For a field whose blank is saved, the choice
 // beside it decides.
 func editOf(r *Request, in integration.Integration) (connection.Edit, ui.Errors) {
 	e := connection.Edit{Settings: settingsOf(r, in)}
 	e.Version, _ = strconv.Atoi(r.Value("version")) // 0 when it is not there: whatever is stored
+	e.Agreed = r.Value("agree") == "true"
 	var errs ui.Errors
 	for _, f := range in.Fields {
 		if f.KeepBlank {
@@ -406,7 +410,13 @@ func editOf(r *Request, in integration.Integration) (connection.Edit, ui.Errors)
 		case "default":
 			e.Settings[f.Key] = ""
 		case "named":
-			if strings.TrimSpace(e.Settings[f.Key]) == "" {
+			if strings.TrimSpace(e.Settings[f.Key]) != "" {
+				continue
+			}
+			if clean, err := in.Clean(e.Settings); err == nil { // of an address that was pasted
+				e.Settings[f.Key] = clean[f.Key]
+			}
+			if e.Settings[f.Key] == "" {
 				errs = append(errs, ui.FieldError{Field: f.Key, Text: "Type the " + f.Label + ", or choose the Default site."})
 			}
 		}
@@ -441,8 +451,8 @@ func (s *site) edit(r *Request) error {
 	if err = s.prove(r); err == nil {
 		plan, err = s.Connections.Preview(r.Context(), r.Actor, o.ID, e)
 	}
-	if err == nil && plan.Moves && plan.Use.LiveGrants > 0 && r.Value("agree") != "true" {
-		view.plan, view.agree = &plan, true
+	if err == nil && plan.Moves && !e.Agreed && (plan.Use.LiveGrants > 0 || r.Value(seenTarget) != plan.Target.String()) {
+		view.plan = &plan
 		return s.showEdit(r, http.StatusUnprocessableEntity, view)
 	}
 	var c connection.Connection
@@ -479,7 +489,7 @@ func (s *site) planEdit(r *Request) error {
 	if err != nil {
 		return tested(r, nil, err)
 	}
-	return r.Render(http.StatusOK, planView(plan, false))
+	return r.Render(http.StatusOK, planView(plan))
 }
 
 func (s *site) testEdit(r *Request) error {

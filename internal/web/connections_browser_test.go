@@ -147,7 +147,7 @@ func TestCheckOutcomes(t *testing.T) {
 		{"users fail", fail(http.MethodGet, "/api/3.24/sites/*/users", 400, "400006"), []string{apiPass, site, contentPass, usersFail}},                                                  // S67
 		{"content", fail(http.MethodGet, "/api/-/collections", 403, "403004"), []string{apiPass, site, contentFail, "PAT can list site users ("}},                                        // S65
 		{"session", fail(http.MethodGet, "/api/3.24/sessions/current", 404, "404000"), []string{apiPass, siteFail, contentPass, usersNoSite, "Fix Check Tableau Session & Site first."}}, // S55, S64, S70, S71
-		{"info", fail(http.MethodGet, "/api/3.24/serverinfo", 403, "403004"), []string{apiFail, site, contentPass, "Needs attention"}},                                                   // S63
+		{"info", fail(http.MethodGet, "/api/3.24/serverinfo", 403, "403004"), []string{apiFail, site, contentPass, "Degraded (1 check fails)"}},                                          // S63
 		{
 			"sign-in",
 			tableautest.Fault{Operation: "sign-in", Status: 401, Code: "401001", Summary: "Signin Error", Detail: "The token is invalid.", Times: -1},
@@ -200,8 +200,23 @@ func TestEdit(t *testing.T) {
 	b.See("I know what happens to the live grants")
 	b.Audit("connection-edit-agree")
 
+	// S46: the Default site and a site's address do not go together; a named site's
+	// field is there for a named site, and what was told of other values is gone.
+	b.Open(edit)
+	b.Fill("Server URL", "https://"+w.Site.Host+"/#/site/other/home")
+	b.Click("The Default site")
+	b.Until(`!document.querySelector("#site_content_url").checkVisibility()`)
+	b.Click("Save")
+	b.See("The address that was pasted says other, and this is empty, which is saved as it is: which of them is it?")
+	b.Until(`document.querySelector("#site_content_url").checkVisibility()`)
+	b.Fill("Server URL", w.Site.Host)
+	b.Click("What will change")
+	b.See("1 grant is live")
+	b.Click("A named site")
+	b.Gone("1 grant is live")
+
 	// Somebody saves meanwhile.
-	change := map[string]string{"site_content_url": w.Site.ContentURL(), "pat_name": "margay"}
+	change := map[string]string{"site_content_url": w.Site.ContentURL(), "pat_name": "anas-token"}
 	b.Open(edit)
 	b.Fill("Personal Access Token Name", "typed-by-me")
 	if _, err := w.Client(webtest.Admin).ChangeConnection(t.Context(), w.Connection.ID, wire.ChangedConnection{Settings: change}); err != nil {
@@ -209,12 +224,12 @@ func TestEdit(t *testing.T) {
 	}
 	b.Click("Save")
 	b.See("saved this connection at")
-	b.See("“margay” is stored now; you have “typed-by-me”.")
+	b.See("“anas-token” is stored now; you have “typed-by-me”.")
 	if got := b.Value("Personal Access Token Name"); got != "typed-by-me" {
 		t.Errorf("what was typed is lost: %q", got)
 	}
 	b.Audit("connection-conflict")
-	b.Fill("Personal Access Token Name", "margay")
+	b.Fill("Personal Access Token Name", "anas-token")
 	b.Click("Save")
 	b.See("Nothing was changed.")
 

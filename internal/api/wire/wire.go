@@ -105,6 +105,7 @@ type NewConnection struct {
 type ChangedConnection struct {
 	Settings map[string]string `json:"settings"`
 	Version  int               `json:"version,omitempty" minimum:"0" doc:"Of the connection as the editor saw it: when it was saved meanwhile, nothing is changed and the answer is 409. If-Match with the ETag does the same"`
+	Agree    bool              `json:"agree,omitempty" doc:"Move live grants elsewhere with it. Without it an edit that does so is refused with 409 and the code moves_grants"`
 }
 
 // Format implements fmt.Formatter without the values of the settings: one of

@@ -28,6 +28,10 @@ export function forms() {
     const form = event.target.closest("form[data-auto]");
     if (form && event.target.matches("select, input[type=checkbox], input[type=radio]")) form.requestSubmit();
   });
+  // What was told of a form as it stood is gone when the form is changed.
+  document.addEventListener("input", (event) => {
+    for (const told of event.target.form?.querySelectorAll("[data-of-form]") ?? []) if (!told.contains(event.target)) told.replaceChildren();
+  });
   document.addEventListener("keyup", (event) => {
     const field = event.target.closest?.("input[data-caps]");
     if (!field || !event.getModifierState) return;
