@@ -267,7 +267,7 @@ func (s *Service) LapseDue(ctx context.Context, limit int) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, wrap("look for requests that lapse", err)
 	}
-	n, err := sweep(ctx, s, due, "lapse request", func(r Request) string { return string(r.ID) }, func(tx Tx, r Request) (int, error) {
+	n, err := sweep(ctx, s, due, ChoreLapse, Request.subject, func(tx Tx, r Request) (int, error) {
 		r, err := tx.Request(ctx, r.ID)
 		if err != nil {
 			return 0, err

@@ -425,8 +425,10 @@ func (g Grant) visibleTo(who identity.Actor, app App) bool {
 	return app.caredForBy(who) || who.Person == g.Person
 }
 
+func (g Grant) subject() string { return "grant:" + string(g.ID) }
+
 func (g Grant) event(kind audit.Kind, who identity.Actor, now time.Time, data ...string) audit.Event {
-	return event(kind, who, "grant:"+string(g.ID), now, data...)
+	return event(kind, who, g.subject(), now, data...)
 }
 
 func timeText(t time.Time) string {

@@ -292,6 +292,7 @@ func TestOneBadRecordKeepsNoOther(t *testing.T) {
 			t.Errorf("the bad one is %s without a run", got.State)
 		}
 		w.refuse = nil
+		w.pass(5 * time.Second)
 		if n, err := w.svc.ExpireDue(t.Context(), 100); n != 1 || err != nil {
 			t.Errorf("%d ended once it could be, %v", n, err)
 		}
@@ -313,6 +314,7 @@ func TestOneBadRecordKeepsNoOther(t *testing.T) {
 			t.Errorf("%d began, %v", n, err)
 		}
 		w.refuse = nil
+		w.pass(5 * time.Second)
 		if n, err := w.svc.BeginDue(t.Context(), 100); n != 1 || err != nil {
 			t.Errorf("%d began once it could, %v", n, err)
 		}

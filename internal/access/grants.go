@@ -2,8 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -201,7 +199,7 @@ func (s *Service) ExpirePaced(ctx context.Context, limit int, pace Pace) (int, e
 		strongestFirst(due, scales)
 	}
 	due = pace.take(due, ending, limit)
-	n, err := sweep(ctx, s, due, "expire grant", func(g Grant) string { return string(g.ID) }, func(tx Tx, g Grant) (int, error) {
+	n, err := sweep(ctx, s, due, ChoreExpire, Grant.subject, func(tx Tx, g Grant) (int, error) {
 		return s.expireOne(ctx, tx, g.ID)
 	})
 	return n, wrap("expire grants", err)
@@ -223,41 +221,6 @@ func (p Pace) take(due []Grant, ending map[string]int, limit int) []Grant {
 		some = append(some, g)
 	}
 	return some
-}
-
-// sweep does what the clock brings about for all, in one transaction, and where
-// that fails for each in one of its own: what cannot be done for one holds up no
-// other, and is told with its id. do returns for how many it was done; so does
-// sweep.
-func sweep[T any](ctx context.Context, s *Service, all []T, what string, id func(T) string, do func(tx Tx, one T) (int, error)) (int, error) {
-	some := func(some []T) (n int, err error) {
-		err = s.store.Change(ctx, func(tx Tx) error {
-			n = 0
-			for _, one := range some {
-				done, err := do(tx, one)
-				if err != nil {
-					return fmt.Errorf("%s %s: %w", what, id(one), err)
-				}
-				n += done
-			}
-			return nil
-		})
-		if err != nil {
-			n = 0
-		}
-		return n, err
-	}
-	n, err := some(all)
-	if err == nil || ctx.Err() != nil || len(all) == 1 {
-		return n, err
-	}
-	var errs []error
-	for _, one := range all {
-		done, err := some([]T{one})
-		n += done
-		errs = append(errs, err)
-	}
-	return n, errors.Join(errs...)
 }
 
 // expireOne ends a grant in tx if its time is over, and returns how many that

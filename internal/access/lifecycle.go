@@ -217,7 +217,7 @@ func (s *Service) BeginDue(ctx context.Context, limit int) (int, error) {
 	if err != nil || len(due) == 0 {
 		return 0, wrap("look for grants to begin", err)
 	}
-	n, err := sweep(ctx, s, due, "begin grant", func(g Grant) string { return string(g.ID) }, func(tx Tx, g Grant) (int, error) {
+	n, err := sweep(ctx, s, due, ChoreBegin, Grant.subject, func(tx Tx, g Grant) (int, error) {
 		g, err := tx.Grant(ctx, g.ID)
 		if err != nil {
 			return 0, err

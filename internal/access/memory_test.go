@@ -175,6 +175,8 @@ func (m *memory) Grants(_ context.Context, f access.GrantFilter) ([]access.Grant
 	return list, nil
 }
 
+func (m *memory) Postponed(context.Context) ([]access.Postponed, error) { return nil, nil }
+
 func (m *memory) Ending(context.Context, time.Time) (map[string]int, error) {
 	panic("memory: it counts no ends")
 }

@@ -203,8 +203,10 @@ func (r Request) visibleTo(who identity.Actor, app App) bool {
 		slices.ContainsFunc(r.Policy.Steps, func(s Step) bool { return s.admits(who, app, r) })
 }
 
+func (r Request) subject() string { return "request:" + string(r.ID) }
+
 func (r Request) event(kind audit.Kind, who identity.Actor, now time.Time, data ...string) audit.Event {
-	return event(kind, who, "request:"+string(r.ID), now, data...)
+	return event(kind, who, r.subject(), now, data...)
 }
 
 // event builds an event with data given as key, value, key, value, …; empty

@@ -52,6 +52,8 @@ type Reader interface {
 	// Ending counts the grants on each connection that a run is ending since its
 	// end was ordered after a time.
 	Ending(ctx context.Context, since time.Time) (map[string]int, error)
+	// Postponed returns what the clock could not do, the longest first.
+	Postponed(ctx context.Context) ([]Postponed, error)
 	// Provisioning returns how a subject's access is carried out, as it was saved
 	// of "app:…" or "role:…"; of one that says nothing, the zero value.
 	Provisioning(ctx context.Context, subject string) (Provisioning, error)
@@ -102,6 +104,8 @@ type Tx interface {
 	DropComparisons(ctx context.Context, app AppID, keep int) error
 	// EnqueueComparison records the job that makes the comparison.
 	EnqueueComparison(ctx context.Context, c Comparison) error
+	SavePostponed(ctx context.Context, p Postponed) error
+	DropPostponed(ctx context.Context, subject string) error
 	// Record appends events to the audit chain.
 	Record(ctx context.Context, events ...audit.Event) error
 	// Enqueue records the job: it exists if and only if the transaction is kept.
@@ -119,7 +123,7 @@ type RequestFilter struct {
 	For       identity.PersonID // whom it is for
 	App       AppID
 	Role      RoleID
-	LapsedBy  time.Time // only those whose time to be decided is over then
+	LapsedBy  time.Time // only those whose time to be decided is over then, and that are not postponed beyond it
 	Limit     int       // 0: no limit
 	Before    RequestID // only those older than this one
 	Keys      []string  // only those that one of these keys opens, see [Key]; nil: all
@@ -153,8 +157,8 @@ type GrantFilter struct {
 	HeldUntil  time.Time
 	EndedFrom  time.Time // only those that ended at this time or later, begun or not
 	Seen       *Seen     // only those that somebody may see; nil: all
-	DueBy      time.Time // only those that hold and whose end is not after this time, the first to end first
-	BeginBy    time.Time // only scheduled ones that are to begin by this time, the first to begin first
+	DueBy      time.Time // only those that hold, whose end is not after this time and is not postponed beyond it, the first to end first
+	BeginBy    time.Time // only scheduled ones that are to begin by this time and are not postponed beyond it, the first to begin first
 	Underway   bool      // only those that wait for a run
 	NotOn      []string  // only those that are on none of these connections
 	Limit      int       // 0: no limit

@@ -67,6 +67,8 @@ func (s scene) letters() []addressed {
 		return s.compared()
 	case connectionDegraded, connectionShut, patExpiring:
 		return s.ofConnection()
+	case access.ClockFailed:
+		return s.ofClock()
 	case identity.SignInLinkMade, identity.PasswordSet:
 		return s.ofSignIn()
 	}
@@ -267,6 +269,18 @@ func (s scene) ofConnection() []addressed {
 	return []addressed{{to: s.admins, daily: true, letter: l}}
 }
 
+// ofClock tells administrators of what the clock cannot do.
+func (s scene) ofClock() []addressed {
+	what := map[access.Chore]string{
+		access.ChoreExpire: "Access whose time is over cannot be ended", access.ChoreBegin: "Access whose time has come cannot be begun",
+		access.ChoreLapse: "A request that nobody decided in time cannot be closed",
+	}[access.Chore(s.event.Data["chore"])]
+	return []addressed{{to: s.admins, letter: letter{
+		Subject: what, Lines: []string{what + ": " + s.event.Data["message"], "Margay keeps trying. The log of the server says more, at " + s.event.Subject + "."},
+		Act: "See what it is", Why: "you administer Margay",
+	}}}
+}
+
 // holders are whom the access is for and who asked, without who did it.
 func (s scene) holders() []identity.Person {
 	people := []identity.Person{s.person}
@@ -383,7 +397,7 @@ var page = template.Must(template.New("mail").Parse(`<!doctype html>
 func sceneOf(ctx context.Context, r Reader, e audit.Event, link string, people func() ([]identity.Person, error)) (scene, error) {
 	s := scene{event: e, link: link}
 	switch e.Kind {
-	case WebhookDisabled, connectionDegraded, connectionShut, patExpiring:
+	case WebhookDisabled, connectionDegraded, connectionShut, patExpiring, access.ClockFailed: // what a record holds may be the trouble
 		all, err := people()
 		s.admins = admins(all)
 		return s, err

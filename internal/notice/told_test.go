@@ -40,11 +40,12 @@ func TestTroubleOfConnectionsAndRunsIsTold(t *testing.T) {
 			{"run.unknown", "run:run_1", "", "run.unknown", ""},
 			{access.GrantAccepted, "grant:grt_1", "", "grant.ended", ""},
 			{access.GrantFound, "grant:grt_1", "", "grant.activated", ""},
+			{access.ClockFailed, "grant:grt_1", "", "", "ana: Access whose time is over cannot be ended"}, // whose record cannot be read
 		} {
 			n++
 			w.must(db.RecordEvents(context.WithoutCancel(t.Context()), audit.Event{
 				ID: fmt.Sprintf("evt_%d", n), At: w.clock(), Kind: e.kind, Actor: "system", Subject: e.subject,
-				Data: map[string]string{"name": "Acme", "before": e.before, "ends": "2026-03-09"},
+				Data: map[string]string{"name": "Acme", "before": e.before, "ends": "2026-03-09", "chore": "expire grant"},
 			}))
 			w.turn()
 			var told, want, mail []string

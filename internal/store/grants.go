@@ -103,9 +103,10 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 	}
 	switch {
 	case !f.DueBy.IsZero():
-		q.Where("state IN ? AND starts_ms > 0", bun.Tuple(statesThatHold)).Where("ends_ms > 0 AND ends_ms <= ?", ms(f.DueBy)).Order("ends_ms", "id")
+		q.Where("state IN ? AND starts_ms > 0", bun.Tuple(statesThatHold)).Where("ends_ms > 0 AND ends_ms <= ?", ms(f.DueBy)).
+			Where(notPostponed, "grant:", ms(f.DueBy)).Order("ends_ms", "id")
 	case !f.BeginBy.IsZero():
-		q.Where("state = ? AND begins_ms <= ?", access.GrantScheduled, ms(f.BeginBy)).Order("begins_ms", "id")
+		q.Where("state = ? AND begins_ms <= ?", access.GrantScheduled, ms(f.BeginBy)).Where(notPostponed, "grant:", ms(f.BeginBy)).Order("begins_ms", "id")
 	default:
 		q.Order("id DESC")
 	}

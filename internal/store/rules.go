@@ -186,6 +186,6 @@ func (r reader) Touched(ctx context.Context, roles []access.RoleID) (access.Touc
 // lapsed picks the requests whose time to be decided is over.
 func lapsed(q *bun.SelectQuery, by time.Time) {
 	if !by.IsZero() {
-		q.Where("lapses_ms > 0 AND lapses_ms <= ?", ms(by))
+		q.Where("lapses_ms > 0 AND lapses_ms <= ?", ms(by)).Where(notPostponed, "request:", ms(by))
 	}
 }

@@ -25,6 +25,7 @@ type home struct {
 	tasks       []access.Task    // that wait for them
 	trouble     []access.Grant   // that need a hand
 	stuck       []access.Request // that nobody may decide
+	postponed   []access.Postponed // what the clock cannot do
 	connections []connection.Overview
 	admin       bool
 }
@@ -35,7 +36,7 @@ func (h home) unfinished() bool { return h.admin && len(h.connections) > 0 && le
 
 // quiet says whether there is nothing to do.
 func (h home) quiet() bool {
-	return !h.unfinished() && len(h.box.requests)+len(h.tasks)+len(h.trouble)+len(h.stuck) == 0 && !slices.ContainsFunc(h.connections, troubled)
+	return !h.unfinished() && len(h.box.requests)+len(h.tasks)+len(h.trouble)+len(h.stuck)+len(h.postponed) == 0 && !slices.ContainsFunc(h.connections, troubled)
 }
 
 func troubled(c connection.Overview) bool {
@@ -86,8 +87,24 @@ func (s *site) homeTrouble(r *Request, h *home) error {
 	if h.stuck, err = s.Access.Requests(ctx, who, access.RequestFilter{Stuck: true, Limit: homeRows}, false); err != nil || !h.admin {
 		return err
 	}
+	if h.postponed, err = s.Access.Postponed(ctx, who); err != nil {
+		return err
+	}
 	h.connections, err = s.Connections.Overviews(ctx, who)
 	return err
+}
+
+// choreText is what the clock could not do, in words.
+func choreText(c access.Chore) string {
+	switch c {
+	case access.ChoreExpire:
+		return "End access whose time is over"
+	case access.ChoreBegin:
+		return "Begin access whose time has come"
+	case access.ChoreLapse:
+		return "Close a request that nobody decided"
+	}
+	return string(c)
 }
 
 // ownsSome says whether somebody owns an app.

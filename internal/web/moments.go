@@ -159,6 +159,7 @@ var tellings = map[audit.Kind]telling{
 	access.GrantAccepted:       {over, by("%s accepted what was changed outside"), datum("note", ""), false},
 	access.GrantRestored:       {started, by("%s wants it restored"), datum("note", ""), false},
 	access.GrantOverwrote:      {outside, by("What somebody had set was overwritten"), t0(trail.overwroteText), false},
+	access.ClockFailed:         {alarm, by("What was due could not be done"), datum("message", ""), false},
 	access.GrantFound:          {good, by("Found as it should be again"), always(""), false},
 }
 
