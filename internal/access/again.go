@@ -56,7 +56,7 @@ func (s *Service) retry(ctx context.Context, tx Reader, who identity.Actor, g Gr
 			err = s.alone(ctx, tx, g)
 		}
 	}
-	return g, events, new(g.job(kind, "retry", 0)), err
+	return g, events, new(g.job(kind, triggerRetry, 0)), err
 }
 
 // MayCancelRun says why who may not cancel a run of the kind for a grant, or nil.

@@ -65,7 +65,7 @@ func (r Request) ask(app App, run string, now time.Time) (Request, *Job, []audit
 	}
 	a := Asked{Step: r.step(), Workflow: r.Policy.Steps[r.step()].Workflow, Run: run, Attempt: 1, At: now}
 	r.Asked = append(slices.Clone(r.Asked), a)
-	return r, r.askingJob(a, app, "request:"+string(r.ID)), []audit.Event{r.askedEvent(a, identity.System(), now)}
+	return r, r.askingJob(a, app, triggerRequest+string(r.ID)), []audit.Event{r.askedEvent(a, identity.System(), now)}
 }
 
 func (r Request) askingJob(a Asked, app App, trigger string) *Job {
@@ -92,7 +92,7 @@ func (r Request) askAgain(who identity.Actor, app App, old, run string, now time
 	}
 	again := Asked{Step: a.Step, Workflow: a.Workflow, Run: run, Attempt: a.Attempt + 1, At: now}
 	r = r.with(again)
-	return r, r.askingJob(again, app, "retry"), []audit.Event{r.askedEvent(again, who, now)}, nil
+	return r, r.askingJob(again, app, triggerRetry), []audit.Event{r.askedEvent(again, who, now)}, nil
 }
 
 // with returns r with a in the place of what its step was asked before.

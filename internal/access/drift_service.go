@@ -336,7 +336,7 @@ func (s *Service) Restore(ctx context.Context, who identity.Actor, id GrantID, n
 		if err == nil {
 			err = enabled(ctx, tx, g.Person)
 		}
-		return g, events, new(g.job(JobProvision, "restore", 0)), err
+		return g, events, new(g.job(JobProvision, triggerRestore, 0)), err
 	})
 }
 

@@ -264,7 +264,7 @@ func (g Grant) leftover(now time.Time) Grant {
 func (g Grant) anew(kind JobKind, run string, now time.Time) (Grant, []audit.Event, *Job) {
 	events := []audit.Event{g.event(GrantSuperseded, identity.System(), now, "run", g.Run, "state", string(g.State), "next", run)}
 	g.Run, g.Attempts, g.NextTry = run, g.Attempts+1, time.Time{}
-	return g, events, new(g.job(kind, "retry", 0))
+	return g, events, new(g.job(kind, triggerRetry, 0))
 }
 
 // stillThere is the problem of a run that was to take g back and left it.
@@ -315,7 +315,7 @@ func (g Grant) again(kind JobKind, run string, now time.Time) (Grant, *Job) {
 	} else {
 		g = next
 	}
-	return g, new(next.job(kind, "retry", delay))
+	return g, new(next.job(kind, triggerRetry, delay))
 }
 
 // mayEnd says why who may not end g or shorten it, or nil.

@@ -26,7 +26,7 @@ func (s *Service) keep(ctx context.Context, tx Tx, req Request, app App, now tim
 		grant, events, begins := grantOf(req, app, req.Grant, s.newID("run"), now)
 		var job *Job
 		if begins {
-			job = new(grant.job(JobProvision, "request:"+string(req.ID), 0))
+			job = new(grant.job(JobProvision, triggerRequest+string(req.ID), 0))
 		}
 		return s.keepWith(ctx, tx, req, grant, events, job)
 	}
@@ -239,7 +239,7 @@ func (s *Service) expire(ctx context.Context, tx Tx, g Grant) (int, error) {
 	if !ok {
 		return 0, nil
 	}
-	return 1, s.put(ctx, tx, g, events, new(g.job(JobDeprovision, "expiry", 0)))
+	return 1, s.put(ctx, tx, g, events, new(g.job(JobDeprovision, triggerExpiry, 0)))
 }
 
 // Due says whether a grant's time is over, without taking the writer's turn.

@@ -28,7 +28,7 @@ type Job struct {
 	// role there.
 	Connection string
 	Person     identity.PersonID
-	Trigger    string        // what caused it: "request:req_…", "expiry", "revoked", "retry"
+	Trigger    string        // what caused it, one of [Triggers]; of a request with its id behind it
 	Attempt    int           // 1 for the first
 	Delay      time.Duration // not before this time has passed
 }
@@ -40,6 +40,21 @@ func (j Job) Key() string {
 		return "request/" + string(j.Request)
 	}
 	return j.Connection + "/" + string(j.Person)
+}
+
+// What causes jobs.
+const (
+	triggerRequest   = "request:"
+	triggerScheduled = "scheduled"
+	triggerExpiry    = "expiry"
+	triggerRevoked   = ReasonRevoked
+	triggerRetry     = "retry"
+	triggerRestore   = "restore"
+)
+
+// Triggers are what causes jobs, as it begins.
+func Triggers() []string {
+	return []string{triggerRequest, triggerScheduled, triggerExpiry, triggerRevoked, triggerRetry, triggerRestore}
 }
 
 func (g Grant) job(kind JobKind, trigger string, delay time.Duration) Job {

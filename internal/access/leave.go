@@ -175,7 +175,7 @@ func (s *Service) revocation(ctx context.Context, tx Tx, g Grant, who identity.A
 	if err != nil || g.State == GrantEnded {
 		return g, events, nil, err
 	}
-	return g, events, new(g.job(JobDeprovision, ReasonRevoked, 0)), nil
+	return g, events, new(g.job(JobDeprovision, triggerRevoked, 0)), nil
 }
 
 // Revoked is what became of one grant of somebody whose access all ends.

@@ -255,7 +255,7 @@ func (s *Service) begin(ctx context.Context, tx Tx, g Grant, now time.Time) erro
 	}
 	if live == nil {
 		g, events := g.begin(s.newID("run"), now)
-		return s.put(ctx, tx, g, events, new(g.job(JobProvision, "scheduled", 0)))
+		return s.put(ctx, tx, g, events, new(g.job(JobProvision, triggerScheduled, 0)))
 	}
 	g, events := g.mergeInto(live.ID, now)
 	if err := s.put(ctx, tx, g, events, nil); err != nil {
@@ -281,7 +281,7 @@ func (s *Service) moreOf(live Grant, r Request, now time.Time) (Grant, *Job, []a
 	if err != nil {
 		return live, nil, nil, err
 	}
-	return live, new(live.job(JobProvision, "request:"+string(r.ID), 0)), append(events, more...), nil
+	return live, new(live.job(JobProvision, triggerRequest+string(r.ID), 0)), append(events, more...), nil
 }
 
 // overlapping returns a grant but for g, on the connection of g, that gives the

@@ -84,6 +84,8 @@ var triggers = []ui.Option{
 	{Value: "request:", Label: "A request"},
 	{Value: "expiry", Label: "The end of access"},
 	{Value: "revoked", Label: "Access ended early"},
+	{Value: "scheduled", Label: "The begin of access"},
+	{Value: "restore", Label: "A change outside, undone"},
 	{Value: "retry", Label: "A retry"},
 	{Value: "person:", Label: "A person"},
 	{Value: "schedule", Label: "The schedule"},
@@ -103,6 +105,10 @@ func (d directory) triggerText(trigger string) string {
 		return "Its time was over"
 	case "revoked":
 		return "Ended early"
+	case "scheduled":
+		return "Its time had come"
+	case "restore":
+		return "What was changed outside is undone"
 	case "retry":
 		return "Tried again"
 	}

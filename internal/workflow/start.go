@@ -114,11 +114,20 @@ func (s *Service) start(ctx context.Context, who identity.Actor, id string, inpu
 		} else if o.Inputs, err = v.CheckInputs(inputs); err != nil {
 			return err
 		}
-		started, err = s.begin(ctx, tx, who, w, v, o, Run{Trigger: "person:" + string(who.Person), RetryOf: retryOf})
+		started, err = s.begin(ctx, tx, who, w, v, o, Run{Trigger: triggerPerson + string(who.Person), RetryOf: retryOf})
 		return err
 	})
 	return started, s.refused(ctx, who, id, "start", wrap("start workflow", err))
 }
+
+// What starts runs that carry out no decision on access.
+const (
+	triggerPerson   = "person:"
+	triggerSchedule = "schedule"
+)
+
+// Triggers are what starts runs that carry out no decision on access, as it begins.
+func Triggers() []string { return []string{triggerPerson, triggerSchedule} }
 
 // begin keeps the run of a version with its event and its job; because says what
 // it comes from.
@@ -180,7 +189,7 @@ func (s *Service) startDue(ctx context.Context, tx Tx, id string) (bool, error) 
 	if queued { // that one will see all that this one would
 		return false, tx.Record(ctx, w.event(Skipped, identity.System(), now, "scheduled_for", meant.UTC().Format(time.RFC3339)))
 	}
-	_, err = s.begin(ctx, tx, identity.System(), w, v, occasion{ScheduledFor: meant.UTC()}, Run{Trigger: "schedule"})
+	_, err = s.begin(ctx, tx, identity.System(), w, v, occasion{ScheduledFor: meant.UTC()}, Run{Trigger: triggerSchedule})
 	return err == nil, err
 }
 
