@@ -204,7 +204,7 @@ func (p *Provisioner) carryOut(ctx context.Context, job *engine.Run) (json.RawMe
 // insist does fn until our own database does its part: else one lost connection
 // would leave the grant under way for ever.
 func (p *Provisioner) insist(ctx context.Context, t task, name string, fn func() error) error {
-	return workflow.Insist(ctx, p.Log, t.Run, name, fn)
+	return engine.Insist(ctx, p.Log, t.Run, name, fn)
 }
 
 // begin begins an execution of the run, with the plan that it began with first.

@@ -67,7 +67,7 @@ func (r *Runner) Begin(ctx context.Context, b Beginning) (*Journal, error) {
 		b.At = r.now()
 	}
 	var j Journal
-	err := Insist(ctx, r.log, b.Run, "begin", func() (err error) {
+	err := engine.Insist(ctx, r.log, b.Run, "begin", func() (err error) {
 		j, err = r.store.BeginRun(ctx, b)
 		return err
 	})

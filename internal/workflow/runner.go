@@ -55,7 +55,7 @@ type Task struct {
 // *AsleepError.
 func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.RawMessage, error) {
 	var program *script.Program
-	err := Insist(ctx, r.log, t.Run, "version", func() (err error) {
+	err := engine.Insist(ctx, r.log, t.Run, "version", func() (err error) {
 		program, err = r.program(ctx, t.Workflow, t.Version)
 		return err
 	})
@@ -69,7 +69,7 @@ func (r *Runner) Execute(ctx context.Context, job *engine.Run, t Task) (json.Raw
 		}
 	}
 	var release func()
-	err = insist(ctx, r.log, t.Run, "hold", patience, func() (err error) {
+	err = engine.InsistAWhile(ctx, r.log, t.Run, "hold", func() (err error) {
 		release, err = r.systems.Hold(ctx, t.Connection)
 		return err
 	})
@@ -269,7 +269,7 @@ func errNotReadAgain(err error) error {
 
 // save keeps a step, however long our own database takes.
 func (x *execution) save(ctx context.Context, s Step) error {
-	return Insist(ctx, x.runner.log, s.Run, "step", func() error { return x.runner.store.SaveStep(ctx, x.task.Journal.Epoch, s) })
+	return engine.Insist(ctx, x.runner.log, s.Run, "step", func() error { return x.runner.store.SaveStep(ctx, x.task.Journal.Epoch, s) })
 }
 
 // act does one call. What fails on our side before anything was sent is begun
@@ -277,7 +277,7 @@ func (x *execution) save(ctx context.Context, s Step) error {
 func (x *execution) act(ctx context.Context, name string, args json.RawMessage, g *stepGuard) (value []byte, err error) {
 	var sent atomic.Bool
 	var failed error
-	err = insist(ctx, x.runner.log, x.task.Run, name, patience, func() error {
+	err = engine.InsistAWhile(ctx, x.runner.log, x.task.Run, name, func() error {
 		value, failed = x.runner.systems.Act(ctx, x.task.Connection, name, args, g, func(c Call) { sent.Store(true); g.trace(c) })
 		if sent.Load() || g.failed != nil {
 			return nil //nolint:nilerr // it is not to be tried again: failed keeps why
