@@ -35,17 +35,18 @@ var walls = map[string]string{
 	"internal/integration/tableau": "internal/fault internal/integration tableau",
 	"internal/integration/all":     "internal/integration internal/integration/tableau",
 	"internal/connection":          "internal/fault internal/identity internal/audit internal/integration internal/seal",
+	"internal/batch":               "internal/fault internal/identity internal/audit internal/engine",
 	"internal/notice":              "internal/fault internal/identity internal/audit internal/access",
 	"internal/export":              "",
 	"internal/idempotency":         "internal/fault",
-	"internal/store":               "internal/sqlitefile internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration internal/notice internal/idempotency",
+	"internal/store":               "internal/sqlitefile internal/fault internal/identity internal/audit internal/access internal/workflow internal/provision internal/connection internal/integration internal/notice internal/idempotency internal/batch",
 	"internal/api/wire":            "",
-	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/notice internal/idempotency internal/export internal/api/wire",
+	"internal/api":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/notice internal/idempotency internal/export internal/batch internal/api/wire",
 	"internal/client":              "internal/fault internal/api/wire",
 	"internal/cli":                 "internal/fault internal/identity internal/client internal/server internal/export internal/notice internal/api/wire tableau tableau/tableautest",
 	"internal/web/assets":          "",
 	"internal/web/ui":              "internal/fault internal/web/assets",
-	"internal/web":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/export internal/web/ui internal/web/assets",
+	"internal/web":                 "internal/fault internal/identity internal/audit internal/access internal/connection internal/integration internal/workflow internal/export internal/batch internal/web/ui internal/web/assets",
 	"internal/server":              "*",
 
 	// Packages for tests may reach what they test.
@@ -74,7 +75,7 @@ var owners = map[string]string{
 	"github.com/spf13/cobra":                   "internal/cli",
 	"github.com/wneessen/go-mail":              "internal/notice",
 	"github.com/knadh/koanf":                   "internal/cli",
-	"database/sql":                             "internal/sqlitefile internal/store internal/engine internal/provision internal/server internal/store/storetest",
+	"database/sql":                             "internal/sqlitefile internal/store internal/engine internal/provision internal/batch internal/server internal/store/storetest",
 }
 
 // pure lists packages that hold rules: they reach no network, file or database.

@@ -1,6 +1,9 @@
 package access
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The acts on grants.
 var (
@@ -56,3 +59,14 @@ func (s GrantState) Text() StateText { return textOf(GrantStates(), string(s)) }
 
 // plain is the state in the middle of a sentence: "setting up".
 func (s GrantState) plain() string { return strings.ToLower(s.Text().Word) }
+
+// GrantStatesFor returns the states of grants in which the act is possible.
+func GrantStatesFor(act Act) []GrantState {
+	var states []GrantState
+	for _, t := range GrantStates() {
+		if slices.Contains(t.Next, act) {
+			states = append(states, GrantState(t.Code))
+		}
+	}
+	return states
+}

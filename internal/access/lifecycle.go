@@ -119,52 +119,59 @@ func (s *Service) Preview(ctx context.Context, who identity.Actor, id GrantID) (
 	return all[0], nil
 }
 
-// previews says what revoking all these grants of one person would do.
+// previews says what revoking all these grants would do.
 func (s *Service) previews(ctx context.Context, who identity.Actor, grants []Grant) ([]Preview, error) {
-	list := make([]Preview, 0, len(grants))
-	for _, g := range grants {
-		scale, err := s.rules.Scale(ctx, g.Connection)
-		if err != nil {
-			return nil, err
-		}
-		var live []Grant
-		var app App
-		var byHand string
-		err = s.store.View(ctx, func(tx Reader) (err error) {
-			if app, err = tx.App(ctx, g.App); err != nil {
-				return err
-			}
-			who, err := standing(ctx, tx, who)
-			if err != nil {
-				return err
-			}
-			if err := g.mayEnd(who, app); err != nil {
-				return err
-			}
-			task, _, err := s.taskFor(ctx, tx, g, g.job(JobDeprovision, "", 0))
-			if err == nil && task != nil {
-				byHand, err = waitingFor(ctx, tx, *task)
-			}
-			if err != nil {
-				return err
-			}
-			live, err = tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged}})
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		if err := g.endedAlready(); err != nil {
-			return nil, err
-		}
-		live = slices.DeleteFunc(live, func(l Grant) bool {
-			return slices.ContainsFunc(grants, func(other Grant) bool { return other.ID == l.ID && other.ID != g.ID })
-		})
-		p := previewOf(g, app, remaining(g, live, scale), scale)
-		p.ByHand = byHand
-		list = append(list, p)
+	scales, err := s.scales(ctx, grants)
+	if err != nil {
+		return nil, err
 	}
-	return list, nil
+	list := make([]Preview, len(grants))
+	err = s.store.View(ctx, func(tx Reader) error {
+		who, err := standing(ctx, tx, who)
+		if err != nil {
+			return err
+		}
+		for i, g := range grants {
+			app, err := tx.App(ctx, g.App)
+			if err != nil {
+				return err
+			}
+			if list[i], err = s.previewIn(ctx, tx, who, g, app, grants, scales[g.Connection]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// previewIn says what revoking g would do, or why it cannot be revoked. The others
+// of together end with it.
+func (s *Service) previewIn(ctx context.Context, tx Reader, who identity.Actor, g Grant, app App, together []Grant, scale Scale) (Preview, error) {
+	if err := g.mayEnd(who, app); err != nil {
+		return Preview{}, err
+	}
+	if err := g.endedAlready(); err != nil {
+		return Preview{}, err
+	}
+	byHand := ""
+	task, _, err := s.taskFor(ctx, tx, g, g.job(JobDeprovision, "", 0))
+	if err == nil && task != nil {
+		byHand, err = waitingFor(ctx, tx, *task)
+	}
+	if err != nil {
+		return Preview{}, err
+	}
+	live, err := tx.Grants(ctx, GrantFilter{Person: g.Person, Connection: g.Connection, States: []GrantState{GrantActive, GrantChanged}})
+	if err != nil {
+		return Preview{}, err
+	}
+	live = slices.DeleteFunc(live, func(l Grant) bool {
+		return slices.ContainsFunc(together, func(other Grant) bool { return other.ID == l.ID && other.ID != g.ID })
+	})
+	p := previewOf(g, app, remaining(g, live, scale), scale)
+	p.ByHand = byHand
+	return p, nil
 }
 
 // previewOf says what the end of g does: what the workflows of the bundle do

@@ -142,6 +142,19 @@ func (s *Service) Grants(ctx context.Context, who identity.Actor, f GrantFilter)
 	return gs, wrap("list grants", err)
 }
 
+// CountGrants counts the grants that who may see and the filter picks, at most its
+// limit.
+func (s *Service) CountGrants(ctx context.Context, who identity.Actor, f GrantFilter) (n int, err error) {
+	err = s.store.View(ctx, func(tx Reader) error {
+		if f.Seen, err = seenBy(ctx, tx, who); err != nil {
+			return err
+		}
+		n, err = tx.CountGrants(ctx, f)
+		return err
+	})
+	return n, wrap("count grants", err)
+}
+
 // seenBy returns what who may see of grants; nil is all.
 func seenBy(ctx context.Context, tx Reader, who identity.Actor) (*Seen, error) {
 	if who.Admin || who.IsSystem() {

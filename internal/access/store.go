@@ -54,6 +54,8 @@ type Reader interface {
 	Ending(ctx context.Context, since time.Time) (map[string]int, error)
 	// Postponed returns what the clock could not do, the longest first.
 	Postponed(ctx context.Context) ([]Postponed, error)
+	// CountGrants counts the grants that the filter picks, at most its limit.
+	CountGrants(ctx context.Context, f GrantFilter) (int, error)
 	// Provisioning returns how a subject's access is carried out, as it was saved
 	// of "app:…" or "role:…"; of one that says nothing, the zero value.
 	Provisioning(ctx context.Context, subject string) (Provisioning, error)

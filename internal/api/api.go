@@ -25,6 +25,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/idempotency"
@@ -41,6 +42,7 @@ type Config struct {
 	Connections *connection.Service
 	Workflows   *workflow.Service
 	Runs        Runs
+	Batches     *batch.Service
 	Registry    *integration.Registry
 	Notices     *notice.Service
 	Audit       Audit
@@ -95,6 +97,7 @@ func New(cfg Config) http.Handler {
 	s.workflows()
 	s.authoring()
 	s.runs()
+	s.batchRoutes()
 	s.auditRoutes()
 	s.noticeRoutes()
 	s.tokenRoutes()

@@ -91,6 +91,7 @@ func acts() map[string]act {
 	role := func(n *node) string { return "/apps/" + n.app + "/roles/" + n.role }
 	of := func(rest string) func(*node) string { return func(*node) string { return "/webhooks/whk_none" + rest } }
 	none := of("")
+	batch := func(rest string) func(*node) string { return func(*node) string { return "/batches/bat_none" + rest } }
 	settings := map[string]string{"server_url": "h.example", "pat_name": "margay", "pat_secret": "a-secret-of-some-length"}
 	return map[string]act{
 		"GET /me":                {requester: ok, wrong: ok, admin: ok},
@@ -210,8 +211,12 @@ func acts() map[string]act {
 		"POST /runs/{id}/cancel":        {path: id("/runs/{id}/cancel", run), requester: forbidden, wrong: forbidden, admin: conflict},
 		"POST /workflows/{id}/test":     {path: func(*node) string { return "/workflows/none/test" }, body: wire.TestRun{}, requester: forbidden, wrong: forbidden, admin: notFound},
 		"POST /runs/{id}/retry":         {path: id("/runs/{id}/retry", run), requester: forbidden, wrong: forbidden, admin: conflict},
-		"POST /runs/retry":              {body: wire.ManyRuns{RunIDs: []string{"run_none"}}, requester: ok, wrong: forbidden, admin: ok},
-		"POST /runs/cancel":             {body: wire.ManyRuns{RunIDs: []string{"run_none"}}, requester: ok, wrong: forbidden, admin: ok},
+		"POST /batches":                 {body: wire.NewBatch{Act: "retry_run", IDs: []string{"run_none"}}, requester: notFound, wrong: forbidden, admin: notFound},
+		"GET /batches":                  {requester: ok, wrong: forbidden, admin: ok},
+		"GET /batches/{id}":             {path: batch(""), requester: notFound, wrong: forbidden, admin: notFound},
+		"GET /batches/{id}/rows":        {path: batch("/rows"), requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /batches/{id}/start":      {path: batch("/start"), requester: notFound, wrong: forbidden, admin: notFound},
+		"POST /batches/{id}/stop":       {path: batch("/stop"), requester: notFound, wrong: forbidden, admin: notFound},
 		"GET /audit":                    {requester: forbidden, wrong: ok, admin: ok}, // "wrong" is a token for the audit log
 		"GET /audit/verify":             {requester: forbidden, wrong: ok, admin: ok},
 		"GET /webhooks":                 {requester: forbidden, wrong: forbidden, admin: ok},

@@ -18,13 +18,10 @@ type Runs interface {
 	Cancel(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
 	// Retry makes a new run for what one did not carry out.
 	Retry(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
-	RetryMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
-	CancelMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
 	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
 }
 
 func (s *server) runs() {
-	s.manyRuns()
 	register(s, http.MethodPost, "/runs/{id}/cancel", "cancel-run", "End a run between two of its steps", http.StatusOK, s.cancelRun)
 	register(s, http.MethodGet, "/runs/{id}/watch", "watch-run", "Show one run as soon as it has changed", http.StatusOK, s.watchRun)
 	register(s, http.MethodPost, "/workflows/{id}/test", "test-workflow", "Run a draft or a version with what it would change held back", http.StatusOK, s.testWorkflow)

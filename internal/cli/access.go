@@ -177,21 +177,31 @@ func newAccessShow(s *session) *cobra.Command {
 }
 
 func newAccessRevoke(s *session) *cobra.Command {
-	var reason, person string
+	var reason string
+	var choice grantChoice
 	var wait waiting
 	var dry bool
 	cmd := &cobra.Command{
 		Use: "revoke [GRANT...]", Short: "End access before its time",
 		Long: "End access before its time. It shows what will become of it in Tableau and asks, unless --yes\n" +
-			"is given. --dry-run shows that and does nothing. --person ends all that somebody holds.",
+			"is given. --dry-run shows that and does nothing. --person alone ends all that somebody holds.\n" +
+			"With --app, --role, --state and the like all that match are ended, as one batch that goes on\n" +
+			"when this command is interrupted.",
+		Example: "margay access revoke GRANT --reason \"Left the team\" --wait\nmargay access revoke --person vera.viewer@acme.example --dry-run\n" +
+			"margay access revoke --app tableau --role Creator --dry-run",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			filter, chosen, err := choice.filter(cmd.Context(), s)
 			switch {
-			case len(args) == 0 && person == "":
+			case err != nil:
+				return err
+			case len(args) == 0 && !chosen:
 				return usage("margay access revoke GRANT, or margay access revoke --person ADDRESS", "Say which grants, or whose.")
-			case len(args) > 0 && person != "":
-				return usage("Leave out "+args[0]+", or leave out --person.", "Say which grants, or whose, not both: --person ends all that somebody holds.")
-			case person != "":
-				return s.revokePerson(cmd.Context(), person, reason, dry)
+			case len(args) > 0 && chosen:
+				return usage("Leave out "+args[0]+", or leave out the filters.", "Say which grants, or by what they are chosen, not both.")
+			case choice.onlyPerson():
+				return s.revokePerson(cmd.Context(), choice.person, reason, dry)
+			case chosen:
+				return s.revokeMatching(cmd.Context(), filter, choice.words(cmd), reason, dry)
 			case dry:
 				return s.previewAll(cmd.Context(), args)
 			}
@@ -226,10 +236,30 @@ func newAccessRevoke(s *session) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
-	cmd.Flags().StringVar(&person, "person", "", "all that this person holds, by e-mail address")
+	choice.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "show what would happen, and do nothing")
 	wait.flag(cmd.Flags(), "follow it until Tableau confirms the end")
 	return cmd
+}
+
+// revokeMatching ends all access that matches, as one batch.
+func (s *session) revokeMatching(ctx context.Context, filter client.GrantFilter, words, reason string, dry bool) error {
+	api, err := s.client()
+	if err != nil {
+		return err
+	}
+	if len(filter.States) == 0 {
+		filter.States = []string{"scheduled", "setting_up", "active", "not_set_up", "changed_outside"}
+	}
+	found, err := pages(s, paging{all: true, limit: mostPage}, func(page client.Page) (wire.List[wire.Grant], error) { return api.Grants(ctx, filter, page) })
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(found.Items))
+	for i, g := range found.Items {
+		ids[i] = g.ID
+	}
+	return s.bulk(ctx, api, bulk{act: "revoke_access", ids: ids, chosen: words, reason: reason, dry: dry})
 }
 
 // preview says on standard error what is about to change.

@@ -117,7 +117,7 @@ func (s *session) commands() []*cobra.Command {
 		newDemo(s), newServe(s), newSimulate(s), newAdmin(s), newWhoami(s), newVersion(s),
 		newConnection(s), newTableau(s),
 		newApp(s), newRole(s), newPolicy(s), newProfile(s), newCatalogue(s), newPerson(s), newGroup(s), newWorkflow(s),
-		newRequest(s), newApproval(s), newAccess(s), newTask(s), newRun(s), newAudit(s),
+		newRequest(s), newApproval(s), newAccess(s), newTask(s), newRun(s), newBatch(s), newAudit(s),
 		newWebhook(s), newNotice(s), newToken(s),
 	}
 }

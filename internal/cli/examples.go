@@ -16,8 +16,12 @@ var examples = map[string][]string{
 	"margay access reduce":  {"margay access reduce GRANT --for 2h"},
 	"margay access restore": {"margay access restore GRANT --wait"},
 	"margay access retry":   {"margay access retry GRANT --wait=10m"},
-	"margay access revoke":  {"margay access revoke GRANT --wait", "margay access revoke --person vera.viewer@acme.example --dry-run"},
 	"margay access show":    {"margay access show GRANT", "margay access show GRANT -o json --fields state,ends_at"},
+
+	"margay batch list":  {"margay batch list", "margay batch list --state running"},
+	"margay batch show":  {"margay batch show BATCH", "margay batch show BATCH --state refused,not_begun"},
+	"margay batch start": {"margay batch start BATCH --reason \"Project over\""},
+	"margay batch stop":  {"margay batch stop BATCH"},
 
 	"margay approval approve": {"margay approval approve REQUEST", "margay approval approve REQUEST --for 6h --reason \"Until the close\""},
 	"margay approval deny":    {"margay approval deny REQUEST --reason \"Viewer is enough for this\""},

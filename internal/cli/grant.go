@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -59,6 +60,22 @@ func (c *grantChoice) filter(ctx context.Context, s *session) (client.GrantFilte
 	}
 	chosen := len(f.States) > 0 || f.Person != "" || f.App != "" || f.RoleName != "" || f.Text != "" || f.At != "" || c.expiring.set
 	return f, chosen, nil
+}
+
+// onlyPerson says whether nothing but a person is chosen.
+func (c *grantChoice) onlyPerson() bool {
+	return c.person != "" && len(c.states) == 0 && c.app == "" && c.role == "" && c.q == "" && c.day == "" && !c.expiring.set && !c.overdue
+}
+
+// words say by what grants are chosen: the flags as they were given.
+func (c *grantChoice) words(cmd *cobra.Command) string {
+	var parts []string
+	for _, name := range []string{"state", "person", "app", "role", "search", "expiring", "overdue", "at"} {
+		if f := cmd.Flags().Lookup(name); f.Changed {
+			parts = append(parts, name+" "+strings.Trim(f.Value.String(), "[]"))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // willBe says what the end of a grant would do: "Creator → Viewer".

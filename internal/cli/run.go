@@ -263,7 +263,7 @@ func newRunRetry(s *session) *cobra.Command {
 				return err
 			}
 			if len(args) != 1 || many.state != "" || many.dry {
-				return many.act(cmd.Context(), s, api, args, "Retry", "retried", api.RetryRuns)
+				return many.act(cmd.Context(), s, api, args, "retry_run")
 			}
 			before, err := api.Run(cmd.Context(), args[0])
 			if err != nil {
@@ -303,7 +303,7 @@ func newRunCancel(s *session) *cobra.Command {
 				return err
 			}
 			if len(args) != 1 || many.state != "" || many.dry {
-				return many.act(cmd.Context(), s, api, args, "Cancel", "cancelled", api.CancelRuns)
+				return many.act(cmd.Context(), s, api, args, "cancel_run")
 			}
 			r, err := api.CancelRun(cmd.Context(), args[0])
 			if err != nil {

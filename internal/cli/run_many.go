@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,56 +9,6 @@ import (
 	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/client"
 )
-
-// mostHandled is how many runs are retried or cancelled in one call.
-const mostHandled = 200
-
-// handle retries or cancels several runs and tells of each. It fails when nothing
-// was done with one of them.
-func (s *session) handle(ctx context.Context, ids []string, word string, act func(ctx context.Context, ids []string) (wire.List[wire.HandledRun], error)) error {
-	all := wire.List[wire.HandledRun]{Items: []wire.HandledRun{}}
-	var broke error
-	for len(ids) > 0 {
-		n := min(len(ids), mostHandled)
-		page, err := act(ctx, ids[:n])
-		if err != nil { // what was done before is told all the same
-			if len(all.Items) == 0 {
-				return err
-			}
-			broke = err
-			break
-		}
-		all.Items, ids = append(all.Items, page.Items...), ids[n:]
-	}
-	refused := 0
-	for _, h := range all.Items {
-		if h.Problem != nil {
-			refused++
-		}
-	}
-	err := list(s, all, view[wire.HandledRun]{
-		none: "No run fits.",
-		id:   func(h wire.HandledRun) string { return h.RunID },
-		columns: []column[wire.HandledRun]{
-			{name: "Run", keep: true, cell: func(h wire.HandledRun) cell { return text(h.RunID) }},
-			{name: "New run", keep: true, cell: func(h wire.HandledRun) cell { return text(h.NewRunID) }},
-			{name: "State", cell: func(h wire.HandledRun) cell { return stateCell(h.State) }},
-			{name: "Problem", cell: func(h wire.HandledRun) cell {
-				if h.Problem == nil {
-					return cell{}
-				}
-				return text(h.Problem.Message)
-			}},
-		},
-	})
-	if err != nil {
-		return err
-	}
-	if broke != nil {
-		return broke
-	}
-	return part(refused, len(all.Items), "were not "+word)
-}
 
 // manyFlags choose the runs of one act by what they are.
 type manyFlags struct {
@@ -77,9 +26,7 @@ func (f *manyFlags) flags(cmd *cobra.Command, states string) {
 
 // act does one thing with the runs of the arguments, or with those that the flags
 // pick, once they were shown and somebody has agreed.
-func (f *manyFlags) act(ctx context.Context, s *session, api *client.Client, args []string, verb, done string,
-	act func(ctx context.Context, ids []string) (wire.List[wire.HandledRun], error),
-) error {
+func (f *manyFlags) act(ctx context.Context, s *session, api *client.Client, args []string, act string) error {
 	if f.state == "" {
 		switch {
 		case len(args) == 0:
@@ -87,26 +34,21 @@ func (f *manyFlags) act(ctx context.Context, s *session, api *client.Client, arg
 		case f.dry:
 			return usage("", "--dry-run shows the runs that --state chooses: give it a state.")
 		}
-		return s.handle(ctx, args, done, act)
+		return s.bulk(ctx, api, bulk{act: act, ids: args})
 	}
 	found, err := f.matching(ctx, s, api, args)
 	if err != nil {
 		return err
 	}
-	v := s.runView(ctx)
-	v.none = "No run fits."
-	if f.dry || len(found.Items) == 0 {
-		return list(s, found, v)
-	}
 	ids := make([]string, len(found.Items))
 	for i, r := range found.Items {
 		ids[i] = r.ID
-		fmt.Fprintln(s.err, visible(fmt.Sprintf("%s: %s, %s, queued %s", r.ID, states()[r.State].word, r.Kind, r.QueuedAt.UTC().Format(time.RFC3339))))
 	}
-	if err := s.confirm(ctx, fmt.Sprintf("%s all %d?", verb, len(ids))); err != nil {
-		return err
+	chosen := "state " + f.state + ", queued in the last " + f.since.String()
+	if f.workflow != "" {
+		chosen += ", workflow " + f.workflow
 	}
-	return s.handle(ctx, ids, done, act)
+	return s.bulk(ctx, api, bulk{act: act, ids: ids, chosen: chosen, dry: f.dry})
 }
 
 // matching lists the runs that the flags pick.
@@ -126,7 +68,7 @@ func (f *manyFlags) matching(ctx context.Context, s *session, api *client.Client
 		}
 		filter.Workflow = id
 	}
-	return pages(s, paging{all: true, limit: mostHandled}, func(page client.Page) (wire.List[wire.Run], error) { return api.Runs(ctx, filter, page) })
+	return pages(s, paging{all: true, limit: mostPage}, func(page client.Page) (wire.List[wire.Run], error) { return api.Runs(ctx, filter, page) })
 }
 
 // workflowName is how a workflow is called; its id when it cannot be read.

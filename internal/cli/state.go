@@ -47,6 +47,14 @@ func states() map[string]state {
 		"outcome_unknown": {"?", "Outcome unknown", bad},
 		"cancelled":       {"■", "Cancelled", dim},
 		"crashed":         {"✗", "Crashed", bad},
+		// batches and their rows
+		"prepared":  {"◷", "Prepared", dim},
+		"stopping":  {"…", "Stopping", warned},
+		"stopped":   {"■", "Stopped", bad},
+		"ready":     {"◷", "To be done", dim},
+		"left_out":  {"↷", "Left out", dim},
+		"refused":   {"✗", "Not done", bad},
+		"not_begun": {"■", "Not begun", dim},
 	}
 }
 

@@ -71,16 +71,6 @@ func (c *Client) RetryRun(ctx context.Context, id string) (wire.Run, error) {
 	return do[wire.Run](ctx, c, http.MethodPost, "/runs/"+url.PathEscape(id)+"/retry", nil, nil)
 }
 
-// RetryRuns retries several runs, each by its own rule.
-func (c *Client) RetryRuns(ctx context.Context, ids []string) (wire.List[wire.HandledRun], error) {
-	return do[wire.List[wire.HandledRun]](ctx, c, http.MethodPost, "/runs/retry", nil, wire.ManyRuns{RunIDs: ids})
-}
-
-// CancelRuns cancels several runs.
-func (c *Client) CancelRuns(ctx context.Context, ids []string) (wire.List[wire.HandledRun], error) {
-	return do[wire.List[wire.HandledRun]](ctx, c, http.MethodPost, "/runs/cancel", nil, wire.ManyRuns{RunIDs: ids})
-}
-
 // StartableWorkflows lists the workflows that the caller may run.
 func (c *Client) StartableWorkflows(ctx context.Context) (wire.List[wire.Workflow], error) {
 	return do[wire.List[wire.Workflow]](ctx, c, http.MethodGet, "/workflows", url.Values{"may_run": {"true"}}, nil)

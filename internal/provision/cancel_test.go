@@ -72,13 +72,6 @@ func TestWhoMayCancel(t *testing.T) {
 				t.Errorf("%s: recorded are %+v", name, after)
 			}
 		}
-		if done, err := r.p.CancelMany(t.Context(), identity.Actor{Person: owner.Person}, []string{granted}); code(err) != "scope_missing" {
-			t.Errorf("many, by who may only see: %+v, %v", done, err)
-		}
-		if got := r.refusals("run"); len(got) != 1 {
-			t.Errorf("recorded are %+v", got)
-		}
-
 		if run, err := r.p.Cancel(t.Context(), owner, granted); err != nil || run.State != workflow.RunCancelled || run.CancelledBy != "usr_owner" {
 			t.Errorf("the owner: %+v, %v", run, err)
 		}
@@ -132,18 +125,13 @@ func TestOwnerDoesNotCancelTheEndOfOwnAccess(t *testing.T) {
 			_, err := r.p.Cancel(t.Context(), rita, g.Run)
 			return err
 		}(),
-		"among several": func() error {
-			done, err := r.p.CancelMany(t.Context(), rita, []string{g.Run})
-			r.must(err)
-			return done[0].Refuse
-		}(),
 	} {
 		f := fault.Public(refusal)
 		if f.Kind != fault.Forbidden || f.Code != "own_access" || f.Message != "You cannot cancel this run: it takes away your own access." || f.Hint != "Another owner of App or an administrator can." {
 			t.Errorf("%s: %v", name, refusal)
 		}
 	}
-	if run := r.run(g.Run); run.State.Ended() || len(r.refusals("run:"+g.Run)) != 2 {
+	if run := r.run(g.Run); run.State.Ended() || len(r.refusals("run:"+g.Run)) != 1 {
 		t.Errorf("it is %s, recorded are %+v", run.State, r.refusals("run:"+g.Run))
 	}
 	if run, err := r.p.Cancel(t.Context(), olga, g.Run); err != nil || run.State != workflow.RunCancelled {

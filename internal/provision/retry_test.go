@@ -234,14 +234,15 @@ func TestStartedRunIsRetriedOnce(t *testing.T) {
 		}
 
 		r.does(succeed)
-		done, err := r.p.RetryMany(t.Context(), ana, []string{failed.ID, second.ID})
-		if err != nil || len(done) != 2 || code(done[0].Refuse) != "already_retried" || done[1].Refuse != nil || done[1].Now.RetryOf != second.ID {
-			t.Fatalf("all that failed: %+v, %v", done, err)
+		_, again := r.p.Retry(t.Context(), ana, failed.ID)
+		next, err := r.p.Retry(t.Context(), ana, second.ID)
+		if err != nil || code(again) != "already_retried" || next.RetryOf != second.ID {
+			t.Fatalf("all that failed: %v, %+v, %v", again, next, err)
 		}
-		if f := fault.Public(done[0].Refuse); !strings.Contains(f.Message, second.ID) || !strings.Contains(f.Hint, "margay run retry "+second.ID) {
+		if f := fault.Public(again); !strings.Contains(f.Message, second.ID) || !strings.Contains(f.Hint, "margay run retry "+second.ID) {
 			t.Errorf("does not name the one to retry: %+v", f)
 		}
-		third := r.over(done[1].Now.ID, done[1].Now.ID)
+		third := r.over(next.ID, next.ID)
 		for _, id := range []string{failed.ID, second.ID} {
 			_, err := r.p.Retry(t.Context(), ana, id)
 			if f := fault.Public(err); f.Code != "already_retried" || !strings.Contains(f.Message, third.ID+" is the last in its place: done") {

@@ -51,10 +51,11 @@ func TestRunCancelled(t *testing.T) {
 		<-reached
 		owner := u.as("ann@acme.example")
 		refusal := owner.refused("POST", "/runs/"+end+"/cancel", nil, http.StatusForbidden)
-		several := call[wire.List[wire.HandledRun]](owner, "POST", "/runs/cancel", wire.ManyRuns{RunIDs: []string{end}})
+		several := call[wire.Batch](owner, "POST", "/batches", wire.NewBatch{Act: "cancel_run", IDs: []string{end}})
+		rows := call[wire.List[wire.BatchRow]](owner, "GET", "/batches/"+several.ID+"/rows", nil).Items
 		answer()
-		if refusal.Code != "own_access" || len(several.Items) != 1 || several.Items[0].State != "" || several.Items[0].Problem == nil || several.Items[0].Problem.Message != refusal.Detail {
-			t.Errorf("its owner is told %+v, and of several %+v", refusal, several.Items)
+		if refusal.Code != "own_access" || several.Counts.LeftOut != 1 || several.Counts.Ready != 0 || rows[0].Problem == nil || rows[0].Problem.Message != refusal.Detail {
+			t.Errorf("its owner is told %+v, and of several %+v", refusal, rows)
 		}
 		u.grantIn(grant, "ended")
 	})

@@ -28,6 +28,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/api"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/engine"
 	"github.com/margay-access/margay/internal/fault"
@@ -98,6 +99,7 @@ type Server struct {
 	identity    *identity.Service
 	provisioner *provision.Provisioner
 	flows       *workflow.Service
+	batches     *batch.Service
 	notices     *notice.Service
 	head        headFile
 	handler     http.Handler
@@ -207,6 +209,10 @@ func (s *Server) assemble(ctx context.Context) error {
 		return provision.EnqueueComparison(ctx, s.engine, tx, c)
 	})
 
+	db.UseBatches(func(ctx context.Context, tx *sql.Tx, b batch.Batch) error {
+		return batch.Enqueue(ctx, s.engine, tx, b)
+	})
+
 	registry := all.Integrations()
 	s.identity = identity.NewService(db, cfg.Now, newID)
 	s.connections = connection.NewService(connection.Config{Store: db, Registry: registry, Sealer: sealer, Env: env, Now: cfg.Now, NewID: newID})
@@ -226,11 +232,13 @@ func (s *Server) assemble(ctx context.Context) error {
 		Now: cfg.Now, SetClock: common.set, Log: cfg.Log,
 	}
 	s.flows = flows
+	s.batches = batch.NewService(db, doers(granting, flows, s.provisioner), cfg.Now, newID, cfg.Log)
 	s.head = headFile{DB: db, path: cfg.AuditHead, now: cfg.Now, log: cfg.Log}
 	if s.notices, err = cfg.notices(db, sealer); err != nil {
 		return errors.Join(err, s.engine.Stop(ctx))
 	}
 	s.provisioner.Handle(s.engine) //nolint:contextcheck // the engine gives each job a context of its own
+	s.batches.Handle(s.engine)     //nolint:contextcheck // as above
 	external, err := cfg.external()
 	if err != nil {
 		return errors.Join(err, s.engine.Stop(ctx))
@@ -240,11 +248,11 @@ func (s *Server) assemble(ctx context.Context) error {
 		return errors.Join(err, s.engine.Stop(ctx))
 	}
 	pages := web.New(web.Config{ //nolint:contextcheck // each page has the context of its request
-		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Registry: registry, Audit: db, Pulse: db, Install: install,
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Batches: s.batches, Registry: registry, Audit: db, Pulse: db, Install: install,
 		External: external, TrustedProxies: proxies, Stopping: s.stopping, Version: cfg.Version, Log: cfg.Log, Now: cfg.Now,
 	})
 	s.handler = s.routes(api.New(api.Config{
-		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Registry: registry, Audit: s.head, Install: install,
+		Identity: s.identity, Access: granting, Connections: s.connections, Workflows: flows, Runs: s.provisioner, Batches: s.batches, Registry: registry, Audit: s.head, Install: install,
 		Notices: s.notices, Calls: db, External: external, Now: cfg.Now, Version: cfg.Version, Log: cfg.Log,
 	}), pages)
 	return nil
@@ -362,6 +370,7 @@ func (s *Server) Run(ctx context.Context, ready func(url string)) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.provisioner.Expire(work) })
 	background.Go(func() { s.flows.Clock(work) })
+	background.Go(func() { s.batches.Mend(work) })
 	background.Go(func() { s.watch(work) })
 	var telling sync.WaitGroup
 	telling.Go(func() { s.notices.Run(work) })

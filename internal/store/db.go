@@ -32,6 +32,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/sqlitefile"
 	"github.com/margay-access/margay/internal/workflow"
@@ -79,6 +80,7 @@ type DB struct {
 	enqueueRun func(ctx context.Context, tx *sql.Tx, run workflow.Run) error
 
 	enqueueComparison func(ctx context.Context, tx *sql.Tx, c access.Comparison) error
+	enqueueBatch      func(ctx context.Context, tx *sql.Tx, b batch.Batch) error
 }
 
 // Open opens and migrates the database. On SQLite a second process on the same
@@ -204,6 +206,12 @@ func (db *DB) UseRuns(enqueue func(ctx context.Context, tx *sql.Tx, run workflow
 // called once, before changes are made.
 func (db *DB) UseComparisons(enqueue func(ctx context.Context, tx *sql.Tx, c access.Comparison) error) {
 	db.enqueueComparison = enqueue
+}
+
+// UseBatches gives the database the way to enqueue a batch. It is called once,
+// before changes are made.
+func (db *DB) UseBatches(enqueue func(ctx context.Context, tx *sql.Tx, b batch.Batch) error) {
+	db.enqueueBatch = enqueue
 }
 
 // PoolConfig returns how to connect to PostgreSQL, or nil on SQLite.

@@ -112,6 +112,17 @@ func chooseGrants(q *bun.SelectQuery, f access.GrantFilter) {
 	}
 }
 
+// CountGrants implements [access.Reader].
+func (r reader) CountGrants(ctx context.Context, f access.GrantFilter) (int, error) {
+	if !keepable(append(texts(f.States), string(f.Person), string(f.App), string(f.Role), f.RoleName, f.Connection, string(f.Request), f.Text)...) {
+		return 0, nil
+	}
+	q := r.q.NewSelect().Model((*grantRow)(nil)).Column("id")
+	chooseGrants(q, f)
+	n, err := r.q.NewSelect().TableExpr("(?) AS picked", q.Limit(int64(f.Limit))).Count(ctx)
+	return int(n), wrap("count grants", err)
+}
+
 // Ending implements [access.Reader].
 func (r reader) Ending(ctx context.Context, since time.Time) (map[string]int, error) {
 	var rows []struct {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/export"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
@@ -22,8 +23,7 @@ func (s *site) accessPages() {
 	s.get("/my-access", anyone, s.myAccess)
 	s.get("/access", anyone, s.accessList)
 	s.get("/access/export", anyone, s.exportAccess)
-	s.get("/access/revoke", anyone, s.askRevokeMany)
-	s.post("/access/revoke", anyone, s.revokeMany)
+	s.post("/access/many", anyone, s.manyAccess)
 	s.get("/access/{id}", anyone, s.grantPage)
 	s.get("/access/{id}/{act}", anyone, s.askGrantAct)
 	s.post("/access/{id}/{act}", anyone, s.grantAct)
@@ -145,8 +145,9 @@ type accessRows struct {
 	grants []access.Grant
 	roles  []string
 	next   string
-	query  string // of the page, for export and bulk acts
-	drift  bool   // who looks may see what was changed outside
+	query  string // of the page, for the export
+	many   many
+	drift  bool // who looks may see what was changed outside
 }
 
 func (s *site) accessList(r *Request) error {
@@ -170,12 +171,68 @@ func (s *site) accessList(r *Request) error {
 	q := r.URL.Query()
 	q.Del("before")
 	list.query = q.Encode()
+	list.many = many{address: "/access/many?" + list.query, more: list.next != "" || f.Before != ""}
+	ends := manyAct{act: batch.RevokeAccess}
+	if list.many.more {
+		if ends.all, err = s.Access.CountGrants(r.Context(), r.Actor, list.filter.endable(r.Now)); err != nil {
+			return err
+		}
+	}
+	list.many.acts = []manyAct{ends}
 	apps, err := s.comparable(r.Context(), r.Actor, list.dir)
 	if err != nil {
 		return err
 	}
 	list.drift = len(apps) > 0
 	return r.Page(ui.Head{Title: "Who has access", Lead: "What was given here. Access given directly in the other system is listed under drift."}, nil, accessView(list))
+}
+
+// endable picks those of the filtered grants that can be ended, at most one more
+// than a batch has.
+func (f accessFilter) endable(now time.Time) access.GrantFilter {
+	g := f.of(now)
+	can := access.GrantStatesFor(access.ActRevoke)
+	if g.States != nil {
+		can = slices.DeleteFunc(can, func(s access.GrantState) bool { return !slices.Contains(g.States, s) })
+	}
+	g.States, g.Limit = can, batch.Most+1
+	if len(can) == 0 {
+		g.States = []access.GrantState{"none"}
+	}
+	return g
+}
+
+// words say the filter for people.
+func (f accessFilter) words(dir directory) string {
+	state, app := f.state, ""
+	if t := access.GrantState(f.state).Text(); t.Sentence != "" {
+		state = t.Word
+	}
+	if f.app != "" {
+		app = dir.app(access.AppID(f.app))
+	}
+	return filterWords("person or role", f.text, "state", state, "app", app, "role", f.role, "ends within", f.ends, "held on", f.held)
+}
+
+// manyAccess prepares the end of the marked rows, or of all that match.
+func (s *site) manyAccess(r *Request) error {
+	act, err := r.manyActOf(batch.RevokeAccess)
+	if err != nil {
+		return err
+	}
+	dir, err := s.directory(r.Context(), r.Actor)
+	if err != nil {
+		return err
+	}
+	f := accessFilterOf(r)
+	return s.prepare(r, act, f.words(dir), func() ([]string, error) {
+		grants, err := s.Access.Grants(r.Context(), r.Actor, f.endable(r.Now))
+		ids := make([]string, len(grants))
+		for i, g := range grants {
+			ids[i] = string(g.ID)
+		}
+		return ids, err
+	})
 }
 
 // roleNames are the names of roles that there are, in order.
@@ -437,7 +494,7 @@ func (s *site) doGrantAct(r *Request, act access.Act) (access.Grant, error) {
 const foundThere = "found"
 
 // foreseen names the field with the mark of what the page of an end said becomes
-// of the role; where it asks about several, the id of each stands behind it.
+// of the role.
 const foreseen = "foreseen"
 
 // seenThere is the role that the page showed as found in the other system when it
@@ -447,85 +504,4 @@ func seenThere(r *Request) *string {
 		return nil
 	}
 	return new(r.PostForm.Get(foundThere))
-}
-
-// revokeSheet is the preview of many ends, or what came of them.
-type revokeSheet struct {
-	dir      directory
-	previews []access.Preview
-	refused  []refusedEnd
-	note     string
-	done     bool
-}
-
-// refusedEnd is one that is not ended, and why.
-type refusedEnd struct {
-	grant access.Grant
-	why   string
-}
-
-// mostRevoked is how many are ended in one act.
-const mostRevoked = 200
-
-func (s *site) askRevokeMany(r *Request) error {
-	v, err := s.revokeSheet(r)
-	if err != nil {
-		return err
-	}
-	return r.Page(ui.Head{Title: "End access of " + plural(len(v.previews), "row", "rows"), Back: []ui.Link{{Name: "Who has access", Href: "/access"}}}, nil, revokeView(v))
-}
-
-// revokeSheet previews the ends that the form names.
-func (s *site) revokeSheet(r *Request) (revokeSheet, error) {
-	var v revokeSheet
-	var err error
-	if err = r.parse(); err != nil {
-		return v, err
-	}
-	ids := r.Form["grant"]
-	if len(ids) == 0 {
-		return v, fault.New(fault.Invalid, "No row is chosen.").WithCode("nothing_chosen").WithHint("Go back and mark the rows to end.")
-	}
-	if len(ids) > mostRevoked {
-		return v, fault.New(fault.Invalid, "At most %d rows are ended at a time.", mostRevoked).WithCode("too_many_rows")
-	}
-	if v.dir, err = s.directory(r.Context(), r.Actor); err != nil {
-		return v, err
-	}
-	v.note = r.Value("note")
-	for _, id := range ids {
-		p, err := s.Access.Preview(r.Context(), r.Actor, access.GrantID(id))
-		switch fault.KindOf(err) {
-		case "":
-			v.previews = append(v.previews, p)
-		case fault.Conflict, fault.Forbidden:
-			g, readErr := s.Access.Grant(r.Context(), r.Actor, access.GrantID(id))
-			if readErr != nil {
-				return v, readErr
-			}
-			v.refused = append(v.refused, refusedEnd{g, fault.Public(err).Message})
-		default:
-			return v, err
-		}
-	}
-	return v, nil
-}
-
-func (s *site) revokeMany(r *Request) error {
-	v, err := s.revokeSheet(r)
-	if err != nil {
-		return err
-	}
-	var ended []access.Preview
-	for _, p := range v.previews {
-		g, err := s.Access.RevokeForeseen(r.Context(), r.Actor, p.Grant.ID, v.note, r.PostForm.Get(foreseen+string(p.Grant.ID)))
-		if err != nil {
-			v.refused = append(v.refused, refusedEnd{p.Grant, fault.Public(err).Message})
-			continue
-		}
-		p.Grant = g
-		ended = append(ended, p)
-	}
-	v.previews, v.done = ended, true
-	return r.Page(ui.Head{Title: plural(len(ended), "access is being ended", "accesses are being ended"), Back: []ui.Link{{Name: "Who has access", Href: "/access"}}}, nil, revokeView(v))
 }

@@ -6,12 +6,14 @@ import (
 	"slices"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/web/ui"
 )
 
 func (s *site) approvalPages() {
 	s.get("/approvals", anyone, s.approvals)
+	s.post("/approvals/many", anyone, s.manyApprovals)
 	s.get("/approvals/{id}", anyone, s.reviewPage)
 	s.post("/approvals/{id}/approve", anyone, s.approve)
 	s.post("/approvals/{id}/deny", anyone, s.deny)
@@ -23,6 +25,28 @@ type inbox struct {
 	requests []access.Request // the oldest first
 	more     bool
 	extends  map[access.RequestID]access.Extension
+}
+
+// manyApprovals prepares a decision on the marked requests.
+func (s *site) manyApprovals(r *Request) error {
+	act, err := r.manyActOf(batch.ApproveRequest, batch.DenyRequest)
+	if err != nil {
+		return err
+	}
+	return s.prepare(r, act, filterWords(), func() ([]string, error) {
+		f := access.RequestFilter{State: access.RequestWaiting, Limit: batch.Most + 1}
+		requests, err := s.Access.Requests(r.Context(), r.Actor, f, true)
+		ids := make([]string, len(requests))
+		for i, q := range requests {
+			ids[i] = string(q.ID)
+		}
+		return ids, err
+	})
+}
+
+// many is what may be done with many of the inbox.
+func (b inbox) many() many {
+	return many{address: "/approvals/many", acts: []manyAct{{act: batch.ApproveRequest}, {act: batch.DenyRequest}}}
 }
 
 // mostWaiting is how many requests an inbox shows.

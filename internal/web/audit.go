@@ -129,7 +129,7 @@ func subjectHref(subject string) string {
 	object, id, _ := strings.Cut(subject, ":")
 	page := map[string]string{
 		"request": "/requests/", "grant": "/access/", "person": "/people/", "group": "/groups/", "app": "/apps/", "policy": "/policies/", "profile": "/profiles/",
-		"connection": "/connections/", "run": "/runs/", "workflow": "/workflows/", "task": "/tasks/",
+		"connection": "/connections/", "run": "/runs/", "workflow": "/workflows/", "task": "/tasks/", "batch": "/batches/",
 	}[object]
 	if page == "" || id == "" {
 		return ""

@@ -7,6 +7,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
 )
@@ -15,6 +16,7 @@ func (s *site) driftPages() {
 	s.get("/drift", anyone, s.driftApps)
 	s.get("/drift/{app}", anyone, s.driftBoard)
 	s.post("/drift/{app}", anyone, s.compareApp)
+	s.post("/drift/{app}/many", anyone, s.manyDrift)
 }
 
 // driftApp is an app with its latest comparison.
@@ -66,6 +68,7 @@ type driftSheet struct {
 	unmanaged bool // the rows are of users without a grant
 	admin     bool // who looks may see those users
 	next      string
+	many      many
 	settled   map[access.DifferenceID]string // which decision settled a row, and whose
 }
 
@@ -122,7 +125,30 @@ func (s *site) fillDrift(r *Request, v *driftSheet) error {
 		v.rows = v.rows[:pageRows]
 		v.next = withQuery(r.URL, "before", string(v.rows[pageRows-1].ID))
 	}
+	if err := s.driftMany(r, v); err != nil {
+		return err
+	}
 	return s.settlers(r.Context(), v)
+}
+
+// driftMany reads what may be done with many of the differences.
+func (s *site) driftMany(r *Request, v *driftSheet) error {
+	if v.unmanaged || v.allSettled() {
+		return nil
+	}
+	v.many = many{address: driftAddress(v.app.ID) + "/many", more: v.next != "" || r.Value("before") != ""}
+	for _, act := range []batch.Act{batch.RestoreAccess, batch.AcceptChange, batch.RevokeAccess} {
+		offer := manyAct{act: act}
+		if v.many.more {
+			open, err := s.open(r, v.app.ID, settleMany[act.Code])
+			if err != nil {
+				return err
+			}
+			offer.all = len(open)
+		}
+		v.many.acts = append(v.many.acts, offer)
+	}
+	return nil
 }
 
 // settlers reads what settled the differences of the page, and who.
@@ -185,6 +211,53 @@ func settledBy(dir directory, events []audit.Event) string {
 		text += ", then " + told(last)
 	}
 	return text
+}
+
+// settleMany are the acts that settle many differences.
+var settleMany = map[string]access.Act{
+	batch.AcceptChange.Code: access.ActAccept, batch.RestoreAccess.Code: access.ActRestore, batch.RevokeAccess.Code: access.ActRevoke,
+}
+
+// settles says whether the act settles the difference, and it is not settled yet.
+func settles(d access.ShownDifference, act access.Act) bool {
+	return !d.Settled && d.Grant != "" && slices.Contains(d.Kind.Text().Next, act)
+}
+
+// manyDrift prepares to settle the marked differences, or all of the latest
+// comparison.
+func (s *site) manyDrift(r *Request) error {
+	act, err := r.manyActOf(batch.AcceptChange, batch.RestoreAccess, batch.RevokeAccess)
+	if err != nil {
+		return err
+	}
+	app, err := s.Access.App(r.Context(), access.AppID(r.Thing("app")))
+	if err != nil {
+		return err
+	}
+	return s.prepare(r, act, filterWords("differences of", app.Name), func() ([]string, error) {
+		found, err := s.open(r, app.ID, settleMany[act.Code])
+		ids := make([]string, len(found))
+		for i, d := range found {
+			ids[i] = string(d.Grant)
+		}
+		return ids, err
+	})
+}
+
+// open reads the differences of the newest comparison that the act settles.
+func (s *site) open(r *Request, app access.AppID, act access.Act) ([]access.ShownDifference, error) {
+	last, err := s.Access.LastCompared(r.Context(), r.Actor, app)
+	if err != nil || last == nil {
+		return nil, err
+	}
+	f := access.DifferenceFilter{Comparison: last.ID}
+	for _, k := range access.DifferenceKinds() {
+		if slices.Contains(k.Next, act) {
+			f.Kinds = append(f.Kinds, access.DifferenceKind(k.Code))
+		}
+	}
+	found, err := s.Access.Differences(r.Context(), r.Actor, app, f)
+	return slices.DeleteFunc(found, func(d access.ShownDifference) bool { return !settles(d, act) }), err
 }
 
 // allSettled says whether nothing on the page asks for a decision any more.

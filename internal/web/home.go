@@ -19,12 +19,12 @@ const homeRows = 10
 // home is what a person sees first.
 type home struct {
 	dir         directory
-	box         inbox            // for this person's decision
-	grants      []access.Grant   // theirs, live
-	requests    []access.Request // theirs, waiting
-	tasks       []access.Task    // that wait for them
-	trouble     []access.Grant   // that need a hand
-	stuck       []access.Request // that nobody may decide
+	box         inbox              // for this person's decision
+	grants      []access.Grant     // theirs, live
+	requests    []access.Request   // theirs, waiting
+	tasks       []access.Task      // that wait for them
+	trouble     []access.Grant     // that need a hand
+	stuck       []access.Request   // that nobody may decide
 	postponed   []access.Postponed // what the clock cannot do
 	connections []connection.Overview
 	admin       bool

@@ -27,6 +27,7 @@ var menu = []place{
 	{who: anyone, link: ui.NavLink{Name: "Tasks", Href: "/tasks", Icon: "list-checks", Key: "t"}},
 	{group: "Access", who: anyone, link: ui.NavLink{Name: "Who has access", Href: "/access", Icon: "users", Key: "w"}},
 	{group: "Access", who: anyone, link: ui.NavLink{Name: "Runs", Href: "/runs", Icon: "activity", Key: "r"}},
+	{group: "Access", who: anyone, link: ui.NavLink{Name: "Batches", Href: "/batches", Icon: "layers"}},
 	{group: "Access", who: administrators, link: ui.NavLink{Name: "Drift", Href: "/drift", Icon: "git-compare", Key: "d"}},
 	{group: "Access", who: others, link: ui.NavLink{Name: "Workflows", Href: "/workflows", Icon: "workflow"}},
 	{group: "Set up", who: administrators, link: ui.NavLink{Name: "Integrations", Href: "/integrations", Icon: "plug", Key: "i"}, below: []string{"/connections"}},

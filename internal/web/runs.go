@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/margay-access/margay/internal/access"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
@@ -22,15 +23,14 @@ import (
 type Runs interface {
 	Cancel(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
 	Retry(ctx context.Context, who identity.Actor, id string) (workflow.Run, error)
-	RetryMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
-	CancelMany(ctx context.Context, who identity.Actor, ids []string) ([]workflow.Handled, error)
 	MayRetry(ctx context.Context, who identity.Actor, run workflow.Run) error
 	MayCancel(ctx context.Context, who identity.Actor, run workflow.Run) error
 	Try(ctx context.Context, who identity.Actor, t workflow.Trial) (workflow.TrialReport, error)
 }
 
 func (s *site) runPages() {
-	s.manyRunPages()
+	s.get("/runs/export", anyone, s.exportRuns)
+	s.post("/runs/many", anyone, s.manyRuns)
 	s.get("/runs", anyone, s.runList)
 	s.get("/runs/{id}", anyone, s.run)
 	s.get("/runs/{id}/retry", anyone, s.askRetryRun)
@@ -134,7 +134,8 @@ type runRows struct {
 	address   *url.URL
 	admin     bool
 	owned     []access.AppID // apps of who looks
-	unknown   bool           // nobody is called as was searched for
+	many      many
+	unknown   bool // nobody is called as was searched for
 }
 
 // sinces are how far back a list can look.
@@ -201,6 +202,9 @@ func (s *site) readRuns(r *Request, l *runRows, f workflow.RunFilter) error {
 		l.rows = l.rows[:pageRows]
 		l.next = withQuery(r.URL, "before", l.rows[pageRows-1].ID)
 	}
+	if err := s.readManyRuns(r, l, f); err != nil {
+		return err
+	}
 	f.State, f.Before, f.Limit = "", "", 0 // the numbers are of the list as it is filtered otherwise
 	counts, err := s.Workflows.Counts(r.Context(), r.Actor, f, mostCounted)
 	if err != nil {
@@ -228,6 +232,79 @@ func countText(c workflow.Count) string {
 		return "1,000+"
 	}
 	return strconv.Itoa(c.Runs)
+}
+
+// readManyRuns reads what may be done with many of the listed runs.
+func (s *site) readManyRuns(r *Request, l *runRows, f workflow.RunFilter) error {
+	q := r.URL.Query()
+	q.Del("before")
+	l.many = many{address: "/runs/many?" + q.Encode(), more: l.next != "" || f.Before != "", acts: []manyAct{{act: batch.RetryRun}}}
+	if l.cancels() {
+		l.many.acts = append(l.many.acts, manyAct{act: batch.CancelRun})
+	}
+	for i := range l.many.acts {
+		if !l.many.more {
+			break
+		}
+		counts, err := s.Workflows.Counts(r.Context(), r.Actor, handleable(l.many.acts[i].act, f), batch.Most+1)
+		if err != nil {
+			return err
+		}
+		for _, c := range counts {
+			l.many.acts[i].all += c.Runs
+		}
+	}
+	return nil
+}
+
+// handleable picks those of the filtered runs with which the act is possible, at
+// most one more than a batch has.
+func handleable(act batch.Act, f workflow.RunFilter) workflow.RunFilter {
+	f.Limit, f.Before, f.States = batch.Most+1, "", workflow.StatesFor(workflow.ActRetry)
+	if act.Code == batch.CancelRun.Code {
+		f.States = workflow.StatesFor(workflow.ActCancel)
+	}
+	return f
+}
+
+// manyRuns prepares a retry or a cancel of the marked runs, or of all that match.
+func (s *site) manyRuns(r *Request) error {
+	act, err := r.manyActOf(batch.RetryRun, batch.CancelRun)
+	if err != nil {
+		return err
+	}
+	l, f, err := s.runRows(r)
+	if err != nil {
+		return err
+	}
+	return s.prepare(r, act, l.words(), func() ([]string, error) {
+		if l.unknown {
+			return nil, nil
+		}
+		runs, err := s.Workflows.List(r.Context(), r.Actor, handleable(act, f))
+		ids := make([]string, len(runs))
+		for i, run := range runs {
+			ids[i] = run.ID
+		}
+		return ids, err
+	})
+}
+
+// words say the filter for people.
+func (l runRows) words() string {
+	f := l.filter
+	state, app, kind := "", "", ""
+	if f.state != "" {
+		state = workflow.RunState(f.state).Text().Word
+	}
+	if f.app != "" {
+		app = l.dir.app(access.AppID(f.app))
+	}
+	if f.kind != "" {
+		kind = kindText(f.kind)
+	}
+	return filterWords("state", state, "kind", kind, "person", f.person, "caused by", f.trigger, "workflow", l.names[f.workflow], "app", app, "connection", f.connection,
+		"access", f.grant, "queued within", f.since)
 }
 
 // hiddenFault says whether something is not there for who asks: the page then

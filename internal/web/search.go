@@ -12,6 +12,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/web/ui"
@@ -110,6 +111,10 @@ func (s *site) finders() map[string]finder {
 		"tsk": {anyone, func(ctx context.Context, who identity.Actor, id string) (string, error) {
 			t, err := s.Access.Task(ctx, who, access.TaskID(id))
 			return "/tasks/" + string(t.ID), err
+		}},
+		"bat": {anyone, func(ctx context.Context, who identity.Actor, id string) (string, error) {
+			b, err := s.Batches.Batch(ctx, who, batch.ID(id))
+			return batchAddress(b.ID), err
 		}},
 		"wfl": {anyone, s.workflowByID},
 		"con": {administrators, func(ctx context.Context, who identity.Actor, id string) (string, error) {

@@ -58,14 +58,15 @@ func TestRevokeButtonDoesNotLie(t *testing.T) {
 	ana.See("Rita Okafor")
 	ana.Audit("access")
 	ana.Click("Mark Explorer of Rita Okafor")
-	ana.Click("End the marked")
-	ana.See("Nothing has been changed yet.")
+	ana.See("1 marked")
+	ana.Click("End access: the marked…")
+	ana.See("Nothing has been done yet.")
 	ana.See("Another grant still gives Viewer.")
 	ana.Audit("access-revoke")
 
 	refusal := w.Site.Fail(tableautest.Fault{Operation: "update-user", Code: "403004", Times: -1})
 	ana.Click("End 1 access")
-	ana.See("1 access is being ended")
+	ana.See("It has come to its end.")
 	ana.Click("Rita Okafor")
 	ana.See("Overdue to end")
 	if strings.Contains(ana.Text(), "The access has ended.") {

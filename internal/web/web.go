@@ -10,6 +10,7 @@ import (
 
 	"github.com/margay-access/margay/internal/access"
 	"github.com/margay-access/margay/internal/audit"
+	"github.com/margay-access/margay/internal/batch"
 	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
@@ -24,6 +25,7 @@ type Config struct {
 	Connections *connection.Service
 	Workflows   *workflow.Service
 	Runs        Runs
+	Batches     *batch.Service
 	Registry    *integration.Registry
 	Audit       Audit
 	Pulse       Pulse
@@ -77,6 +79,7 @@ func New(cfg Config) http.Handler {
 	s.approvalPages()
 	s.accessPages()
 	s.driftPages()
+	s.batchPages()
 	s.peoplePages()
 	s.signInLinkPages()
 	s.groupPages()

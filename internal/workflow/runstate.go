@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/margay-access/margay/internal/fault"
@@ -76,6 +77,17 @@ func (s RunState) Ended() bool {
 		return false
 	}
 	return true
+}
+
+// StatesFor returns the states of runs in which the act is possible.
+func StatesFor(act Act) []RunState {
+	var states []RunState
+	for _, t := range RunStates() {
+		if slices.Contains(t.Next, act) {
+			states = append(states, RunState(t.Code))
+		}
+	}
+	return states
 }
 
 // endStates are the states of runs that ended with these codes; of others it is
@@ -195,11 +207,4 @@ func (s *Service) Watch(ctx context.Context, who identity.Actor, id, revision st
 // LinkRetry notes of which run another is a retry.
 func (s *Service) LinkRetry(ctx context.Context, id, of string) error {
 	return s.store.LinkRetry(ctx, id, of)
-}
-
-// Handled is what came of one run of several that were retried or cancelled.
-type Handled struct {
-	Run    string
-	Now    Run   // the new run of a retry, or the cancelled one; zero: refused
-	Refuse error // why nothing was done
 }

@@ -6,7 +6,7 @@ import { keys } from "./keys.js";
 import { forms } from "./forms.js";
 import { times } from "./times.js";
 import { waiting } from "./waiting.js";
-import { copying, dialogs, showing } from "./parts.js";
+import { copying, dialogs, marking, showing } from "./parts.js";
 
 document.documentElement.classList.add("scripted");
 forms();
@@ -14,6 +14,7 @@ times();
 copying();
 dialogs();
 showing();
+marking();
 keys();
 waiting();
 live();

@@ -73,12 +73,14 @@ export function live() {
 
   function swap(part, fresh) {
     const open = [...part.querySelectorAll("details[open][id]")].map((d) => d.id);
+    const marked = new Set([...part.querySelectorAll("input[form][type=checkbox]:checked")].map((box) => box.value));
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
     seen.set(part, fresh.dataset.print);
     part.dataset.print = fresh.dataset.print;
     part.replaceChildren(...fresh.childNodes);
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     if (focused) document.getElementById(focused)?.focus();
+    for (const box of part.querySelectorAll("input[form][type=checkbox]")) box.checked = marked.has(box.value);
     globalThis.htmx?.process?.(part);
     document.dispatchEvent(new CustomEvent("margay:changed", { detail: part.id }));
   }

@@ -1,4 +1,4 @@
-// Copy buttons and dialogs.
+// Copy buttons, dialogs, secrets that are shown, marked rows.
 export function copying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
@@ -75,4 +75,26 @@ export function showing() {
     },
     true,
   );
+}
+
+// One box marks all rows on the page, and says how many are marked.
+export function marking() {
+  const all = document.querySelector("[data-mark-page]");
+  if (!all) return;
+  const box = all.querySelector("input");
+  const rows = () => [...document.querySelectorAll(`input[type=checkbox][form="${CSS.escape(all.dataset.markPage)}"]`)];
+  const tell = () => {
+    const marked = rows().filter((row) => row.checked).length;
+    all.hidden = rows().length === 0;
+    all.querySelector("[data-marked]").textContent = marked ? `${marked} marked` : "";
+    box.checked = marked > 0 && marked === rows().length;
+    box.indeterminate = marked > 0 && !box.checked;
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target === box) for (const row of rows()) row.checked = box.checked;
+    if (event.target === box || event.target.getAttribute?.("form") === all.dataset.markPage) tell();
+  });
+  document.addEventListener("margay:changed", tell);
+  window.addEventListener("pageshow", tell); // a browser that goes back has kept the marks
+  tell();
 }
