@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/margay-access/margay/internal/api/wire"
 	"github.com/margay-access/margay/internal/web/webtest"
 )
 
@@ -45,4 +46,44 @@ func TestPagesSayTheirCommand(t *testing.T) {
 			t.Errorf("%s: %q, want %q", path, strings.Join(m, " "), want)
 		}
 	}
+}
+
+// The forms of workflows say theirs.
+func TestFormsSayTheirCommand(t *testing.T) {
+	t.Parallel()
+	w := webtest.StartNode(t)
+	w.Story()
+	v := w.VisitorAs(webtest.Admin)
+	ctx, admin := t.Context(), w.Client(webtest.Admin)
+	says := func(p webtest.Page, want string) {
+		t.Helper()
+		if m := commandOnPage.FindStringSubmatch(p.Body); m == nil || html.UnescapeString(m[1]) != want {
+			t.Errorf("%d: %q, want %q", p.Status, strings.Join(m, " "), want)
+		}
+	}
+	flow, err := admin.CreateWorkflow(ctx, wire.NewWorkflow{Name: "Weekly seats", Type: "manual", Integration: "tableau", ConnectionID: w.Connection.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	says(v.Get("/workflows/new"), "margay workflow new NAME --type manual --connection "+w.Connection.ID)
+	page := "/workflows/" + flow.ID
+	says(v.Get(page+"/edit"), "margay workflow edit "+flow.ID)
+	says(v.Get(page+"/publish"), "margay workflow publish "+flow.ID)
+	says(v.Get(page+"/settings"), "margay workflow set "+flow.ID+" --name 'Weekly seats'")
+	says(v.Get(page+"/test"), "margay workflow test "+flow.ID+" --connection "+w.Connection.ID)
+	says(v.Get(page+"/archive"), "margay workflow archive "+flow.ID)
+	if _, err := admin.PublishWorkflow(ctx, flow.ID, wire.Publication{Revision: flow.Revision}); err != nil {
+		t.Fatal(err)
+	}
+	says(v.Get(page+"/versions/1"), "margay workflow restore "+flow.ID+" 1")
+	flows, err := admin.Workflows(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair := map[string]string{}
+	for _, f := range flows.Items {
+		pair[f.Type] = f.ID
+	}
+	says(v.Get("/workflows"), "margay workflow assign "+w.App.ID+" --provision "+pair["access_provisioning"]+" --deprovision "+pair["access_deprovisioning"])
+	says(v.Get("/workflows/"+pair["access_provisioning"]+"/test"), "margay workflow test "+pair["access_provisioning"]+" --person me --role "+w.Roles["Viewer"].ID)
 }

@@ -473,6 +473,7 @@ func (s *site) runSheet(r *Request) (runSheet, error) {
 func (v runSheet) retryQuestion() ui.Question {
 	return ui.Question{
 		ID: "retry", Title: "Retry this run?", Effect: v.RetryNote(), Action: "/runs/" + v.ID + "/retry", Button: "Retry", Busy: "Retrying…", Back: "/runs/" + v.ID,
+		Command: "margay run retry " + v.ID,
 	}
 }
 
@@ -486,6 +487,7 @@ func (v runSheet) cancelQuestion() ui.Question {
 	}
 	return ui.Question{
 		ID: "cancel", Title: "Cancel this run?", Effect: effect, Action: "/runs/" + v.ID + "/cancel", Button: "Cancel run", Busy: "Cancelling…", Back: "/runs/" + v.ID,
+		Command: "margay run cancel " + v.ID,
 	}
 }
 

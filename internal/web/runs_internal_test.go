@@ -38,3 +38,14 @@ func TestCountText(t *testing.T) {
 		}
 	}
 }
+
+// The questions about a run say the command that does the same.
+func TestRunQuestionsSayTheirCommand(t *testing.T) {
+	t.Parallel()
+	v := runSheet{Run: workflow.Run{ID: "run_1"}}
+	for want, got := range map[string]string{"margay run retry run_1": v.retryQuestion().Command, "margay run cancel run_1": v.cancelQuestion().Command} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

@@ -325,6 +325,7 @@ func (s *site) workflowSheet(r *Request) (workflowSheet, error) {
 	v.archive = ui.Question{
 		ID: "archive", Title: "Archive " + ui.Middle(v.Name, longName) + "?", Action: "/workflows/" + v.ID + "/archive", Back: "/workflows/" + v.ID,
 		Effect: "Nobody can choose or run it any more. Its versions and runs stay, and it can be brought back.", Button: "Archive workflow", Busy: "Archiving…",
+		Command: "margay workflow archive " + v.ID,
 	}
 	return v, err
 }
