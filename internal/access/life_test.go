@@ -454,38 +454,37 @@ func TestOwnAccessByHand(t *testing.T) {
 	t.Parallel()
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		ctx := t.Context()
 		role := w.role(access.Policy{Longest: time.Hour})
 		by := func(people ...identity.PersonID) {
 			t.Helper()
-			_, err := w.svc.SaveProvisioning(ctx, as(ana), w.app.ID, "", access.Provisioning{Method: access.MethodManual, People: people})
+			_, err := w.svc.SaveProvisioning(t.Context(), as(ana), w.app.ID, "", access.Provisioning{Method: access.MethodManual, People: people})
 			w.must(err)
 		}
 		ending := func(person identity.PersonID) access.Grant {
 			t.Helper()
 			g := w.granted(person, role)
-			_, err := w.svc.FinishTask(ctx, as(ana), g.Task, true, "")
+			_, err := w.svc.FinishTask(t.Context(), as(ana), g.Task, true, "")
 			w.must(err)
-			g, err = w.svc.Revoke(ctx, as(ana), g.ID, "")
+			g, err = w.svc.Revoke(t.Context(), as(ana), g.ID, "")
 			w.must(err)
 			return g
 		}
 		refused := func(who identity.PersonID, g access.Grant) {
 			t.Helper()
 			for _, ok := range []bool{true, false} {
-				_, err := w.svc.FinishTask(ctx, as(who), g.Task, ok, "It is gone.")
+				_, err := w.svc.FinishTask(t.Context(), as(who), g.Task, ok, "It is gone.")
 				if f := fault.Public(err); !errors.Is(err, fault.Forbidden) || f.Code != "own_access" || f.Message != "You cannot say what became of this task: it takes away your own access." {
 					t.Errorf("%s: %v", who, err)
 				}
 			}
-			acts, err := w.svc.TaskActs(ctx, as(who), g.Task)
+			acts, err := w.svc.TaskActs(t.Context(), as(who), g.Task)
 			if err != nil || len(acts) != 2 || acts[0].Refusal == nil || acts[0].Refusal.Code != "own_access" {
 				t.Errorf("what %s may do: %+v, %v", who, acts, err)
 			}
-			if mine, err := w.svc.Tasks(ctx, as(who), access.TaskFilter{State: access.TaskOpen}, true); len(mine) != 0 || err != nil {
+			if mine, err := w.svc.Tasks(t.Context(), as(who), access.TaskFilter{State: access.TaskOpen}, true); len(mine) != 0 || err != nil {
 				t.Errorf("%s is told to do %+v, %v", who, mine, err)
 			}
-			if seen, err := w.svc.Task(ctx, as(who), g.Task); err != nil || seen.ID != g.Task {
+			if seen, err := w.svc.Task(t.Context(), as(who), g.Task); err != nil || seen.ID != g.Task {
 				t.Errorf("%s does not see it: %v", who, err)
 			}
 		}
@@ -496,7 +495,7 @@ func TestOwnAccessByHand(t *testing.T) {
 			t.Errorf("it waits for %s", g.WaitsFor)
 		}
 		refused(bo, g)
-		_, err := w.svc.FinishTask(ctx, as(ana), g.Task, true, "")
+		_, err := w.svc.FinishTask(t.Context(), as(ana), g.Task, true, "")
 		w.must(err)
 		if g = w.grant(g.ID); g.State != access.GrantEnded {
 			t.Errorf("an administrator says it: %s", g.State)
@@ -508,21 +507,21 @@ func TestOwnAccessByHand(t *testing.T) {
 			t.Errorf("it waits for %s", g.WaitsFor)
 		}
 		refused(ana, g)
-		_, err = w.svc.FinishTask(ctx, as(bo), g.Task, true, "")
+		_, err = w.svc.FinishTask(t.Context(), as(bo), g.Task, true, "")
 		w.must(err)
 
 		by(ana)
 		g = ending(ana)
-		acts, err := w.svc.TaskActs(ctx, as(ana), g.Task)
+		acts, err := w.svc.TaskActs(t.Context(), as(ana), g.Task)
 		if err != nil || !access.May(acts, access.ActTaskDone) {
 			t.Errorf("the only one there is may not: %+v, %v", acts, err)
 		}
-		if acts, err := w.svc.TaskActs(ctx, as(olga), g.Task); err != nil || access.May(acts, access.ActTaskDone) || acts[0].Refusal.Code != "not_yours" {
+		if acts, err := w.svc.TaskActs(t.Context(), as(olga), g.Task); err != nil || access.May(acts, access.ActTaskDone) || acts[0].Refusal.Code != "not_yours" {
 			t.Errorf("an owner who is none of its people: %+v, %v", acts, err)
 		}
-		_, err = w.svc.FinishTask(ctx, as(ana), g.Task, true, "")
+		_, err = w.svc.FinishTask(t.Context(), as(ana), g.Task, true, "")
 		w.must(err)
-		events, err := db.Events(ctx, audit.Filter{Subject: "task:" + string(g.Task), Limit: 1})
+		events, err := db.Events(t.Context(), audit.Filter{Subject: "task:" + string(g.Task), Limit: 1})
 		if err != nil || len(events) != 1 || events[0].Data["own_access"] != "nobody else could say it" {
 			t.Errorf("recorded as %+v, %v", events, err)
 		}
