@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/margay-access/margay/internal/api/wire"
 )
@@ -21,6 +22,9 @@ type browsed struct {
 	query               map[string]any
 	whole               bool // one answer, not a list
 	columns             []string
+	// choice gives the command flags, and returns what they ask of the call and of
+	// each item, once they are read.
+	choice func(f *pflag.FlagSet) (ask func(call *wire.Call), keep func(item json.RawMessage) bool)
 	// arguments reads what follows the command into the call.
 	arguments func(call *wire.Call, args []string)
 }
@@ -40,13 +44,14 @@ func newTableauBrowse(s *session) []*cobra.Command {
 					call.Query["filter"] = "name:eq:" + args[0]
 				}
 			},
+			choice: userChoice,
 		},
 		{
 			use: "collections", short: "List the collections that the account may see", example: "margay tableau collections",
 			path: "/api/-/collections", columns: []string{"name", "description", "visibility", "totalItemCount", "luid"},
 		},
 		{
-			use: "search WORD...", short: "Search the site's content", example: "margay tableau search sales",
+			use: "search [WORD...]", short: "Search the site's content; without a word list all of it", example: "margay tableau search sales",
 			path: "/api/-/search", columns: []string{"content.title", "content.type", "content.ownerName", "content.hitsTotal", "content.luid"},
 			arguments: func(call *wire.Call, args []string) { call.Query["terms"] = strings.Join(args, " ") },
 		},
@@ -67,6 +72,7 @@ func newTableauBrowse(s *session) []*cobra.Command {
 
 func newBrowse(s *session, b browsed) *cobra.Command {
 	var connection string
+	ask, keep := func(*wire.Call) {}, func(json.RawMessage) bool { return true }
 	cmd := &cobra.Command{
 		Use: b.use, Short: b.short, Example: b.example,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,19 +81,50 @@ func newBrowse(s *session, b browsed) *cobra.Command {
 			if b.arguments != nil {
 				b.arguments(&call, args)
 			}
+			ask(&call)
 			if b.none == "" || len(args) == 0 {
 				b.none = "Tableau answered an empty list."
 			}
-			return s.browse(cmd.Context(), connection, call, b)
+			return s.browse(cmd.Context(), connection, call, b, keep)
 		},
 	}
 	cmd.Flags().StringVar(&connection, "connection", "", "which site, by name or id (default: the only one)")
+	if b.choice != nil {
+		ask, keep = b.choice(cmd.Flags())
+	}
 	return cmd
+}
+
+// userChoice narrows the list of users: by the site role, which Tableau does, and by
+// a part of a name, which it cannot.
+func userChoice(f *pflag.FlagSet) (ask func(call *wire.Call), keep func(item json.RawMessage) bool) {
+	role := f.String("role", "", "only those with this site role, such as Creator")
+	search := f.String("search", "", "only those of whose user name, full name or id this is a part")
+	ask = func(call *wire.Call) {
+		if *role == "" {
+			return
+		}
+		filter := "siteRole:eq:" + *role
+		if named, ok := call.Query["filter"].(string); ok {
+			filter = named + "," + filter
+		}
+		call.Query["filter"] = filter
+	}
+	keep = func(item json.RawMessage) bool {
+		var text strings.Builder
+		for _, path := range []string{"name", "fullName", "id"} {
+			if value, err := fieldText(item, path); err == nil {
+				text.WriteString(strings.ToLower(value) + "\n")
+			}
+		}
+		return strings.Contains(text.String(), strings.ToLower(*search))
+	}
+	return ask, keep
 }
 
 // browse makes the call and shows what came: a list as a table, anything else as
 // the body it is.
-func (s *session) browse(ctx context.Context, connection string, call wire.Call, b browsed) error {
+func (s *session) browse(ctx context.Context, connection string, call wire.Call, b browsed, keep func(item json.RawMessage) bool) error {
 	c, err := s.connection(ctx, connection)
 	if err != nil {
 		return err
@@ -104,10 +141,21 @@ func (s *session) browse(ctx context.Context, connection string, call wire.Call,
 		return s.finishCall(answer)
 	}
 	if s.format == formatJSONL && len(s.fields) == 0 {
-		return api.Pages(ctx, c.ID, call, s.writeItem)
+		return api.Pages(ctx, c.ID, call, func(item json.RawMessage) error {
+			if !keep(item) {
+				return nil
+			}
+			return s.writeItem(item)
+		})
 	}
 	items := []json.RawMessage{}
-	if err := api.Pages(ctx, c.ID, call, func(item json.RawMessage) error { items = append(items, item); return nil }); err != nil {
+	err = api.Pages(ctx, c.ID, call, func(item json.RawMessage) error {
+		if keep(item) {
+			items = append(items, item)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	v := view[json.RawMessage]{none: b.none, id: itemID}

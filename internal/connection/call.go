@@ -29,7 +29,9 @@ func (s *Service) Call(ctx context.Context, who identity.Actor, id string, call 
 	}
 	defer done()
 	answer, err := s.send(s.usage.observed(ctx, id), who, o, call)
-	s.usage.sent(id, sentOf(call, answer, err, authorOf(who), s.now()))
+	if k := fault.KindOf(err); k != fault.Invalid && k != fault.Forbidden { // those were never sent
+		s.usage.sent(id, sentOf(call, answer, err, authorOf(who), s.now()))
+	}
 	return answer, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -51,7 +52,7 @@ type Sent struct {
 }
 
 func sentOf(c integration.Call, a integration.Answer, err error, by Author, at time.Time) Sent {
-	s := Sent{Method: cut(c.Method), Path: cut(c.Path), Query: c.Query, Body: len(c.Body) > 0, Status: a.Status, At: at, By: by}
+	s := Sent{Method: cut(c.Method), Path: cut(c.Path), Query: withoutSecrets(c.Query), Body: len(c.Body) > 0, Status: a.Status, At: at, By: by}
 	if len(c.Query.Encode()) > 2000 {
 		s.Query = nil
 	}
@@ -59,6 +60,20 @@ func sentOf(c integration.Call, a integration.Answer, err error, by Author, at t
 		s.Err = fault.Public(err).Code
 	}
 	return s
+}
+
+// secretParam are the parameters whose values are kept nowhere.
+var secretParam = regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key`)
+
+// withoutSecrets is the query without the values of what is called like a secret.
+func withoutSecrets(query url.Values) url.Values {
+	kept := maps.Clone(query)
+	for name := range kept {
+		if secretParam.MatchString(name) {
+			kept[name] = []string{""}
+		}
+	}
+	return kept
 }
 
 // Add returns u with more after it.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/margay-access/margay/internal/access"
@@ -72,7 +74,10 @@ type shelf struct {
 	kind   string // of usage
 	luid   string
 	items  []json.RawMessage
-	more   bool // there are more than are shown
+	from   int    // how many that fit stand on the pages before
+	next   string // the page behind this one; "": there is none
+	looked int    // at how many of the list was looked
+	cut    bool   // the list goes on behind those
 	text   string
 	answer int
 	err    *fault.Error
@@ -85,7 +90,12 @@ func (s *site) browse(r *Request, b browse) error {
 		return err
 	}
 	q := r.URL.Query()
-	view := shelf{browse: b, o: o, search: strings.TrimSpace(q.Get("q")), role: q.Get("role"), kind: q.Get("kind"), luid: strings.TrimSpace(q.Get("luid"))}
+	from, err := strconv.Atoi(q.Get("from"))
+	if err != nil || from < 0 || from > maxLooked {
+		from = 0
+	}
+	view := shelf{browse: b, o: o, from: from, search: strings.TrimSpace(q.Get("q")), role: q.Get("role"), kind: q.Get("kind"), luid: strings.TrimSpace(q.Get("luid"))}
+	err = nil
 	switch {
 	case b.key == "usage" && (view.kind == "" || view.luid == ""):
 	case b.whole:
@@ -146,20 +156,76 @@ func (s *site) readItems(r *Request, v *shelf) error {
 	if err != nil {
 		return err
 	}
-	looked := 0
+	fit := 0
 	for item, err := range items {
 		if err != nil {
 			return err
 		}
-		if looked++; looked > maxLooked || len(v.items) == maxBrowsed {
-			v.more = true
-			return nil
+		if v.looked == maxLooked {
+			v.cut = true
+			break
 		}
-		if v.key == "search" || v.search == "" || v.holds(item) {
-			v.items = append(v.items, item)
+		v.looked++
+		if v.key != "search" && v.search != "" && !v.holds(item) {
+			continue
+		}
+		if fit++; fit <= v.from {
+			continue
+		}
+		if len(v.items) == maxBrowsed {
+			v.next = withQuery(r.URL, "from", strconv.Itoa(v.from+maxBrowsed))
+			break
+		}
+		v.items = append(v.items, item)
+	}
+	if v.key == "users" && v.cut && v.search != "" {
+		return s.readNamed(r, v)
+	}
+	return nil
+}
+
+// readNamed asks for the user of a whole name: they may stand behind what of the
+// list was looked at.
+func (s *site) readNamed(r *Request, v *shelf) error {
+	if strings.ContainsAny(v.search, ",: ") { // those divide the parts of a filter
+		return nil
+	}
+	query := url.Values{}
+	maps.Copy(query, v.query)
+	query.Set("filter", "name:eq:"+v.search)
+	items, err := s.Connections.Pages(r.Context(), r.Actor, v.o.ID, integration.Call{Method: http.MethodGet, Path: v.path, Query: query})
+	if err != nil {
+		return err
+	}
+	for item, err := range items {
+		if err != nil {
+			return err
+		}
+		known := slices.ContainsFunc(v.items, func(i json.RawMessage) bool { return valueAt(i, "id") == valueAt(item, "id") })
+		if !known && (v.role == "" || valueAt(item, "siteRole") == v.role) {
+			v.items = append([]json.RawMessage{item}, v.items...)
 		}
 	}
 	return nil
+}
+
+// command reads the same with the command line; "": nothing is asked for yet.
+func (v *shelf) command() string {
+	command := "margay tableau " + v.key
+	switch {
+	case v.key == "usage" && v.luid == "":
+		return ""
+	case v.key == "usage":
+		command += " " + shellWord(v.kind) + " " + shellWord(v.luid)
+	case v.key == "search" && v.search != "":
+		command += " " + shellWord(v.search)
+	case v.search != "":
+		command += " --search " + shellWord(v.search)
+	}
+	if v.role != "" {
+		command += " --role " + shellWord(v.role)
+	}
+	return command + " --connection " + v.o.ID
 }
 
 // holds says whether what an item shows holds the words that are searched for.
@@ -207,6 +273,7 @@ type siteUser struct {
 	o                             connection.Overview
 	id, name, fullName, now, want string
 	lastLogin                     string
+	given                         map[string][]access.Grant // by the id of the user
 	errs                          ui.Errors
 }
 
@@ -217,6 +284,11 @@ func (u siteUser) roles() []ui.Option {
 		options = append(options, ui.Option{Value: role, Label: role})
 	}
 	return options
+}
+
+// offers says whether the role may be set.
+func (u siteUser) offers(role string) bool {
+	return slices.ContainsFunc(u.roles(), func(o ui.Option) bool { return o.Value == role })
 }
 
 func userPath(id string) string { return "/sites/{siteId}/users/" + url.PathEscape(id) }
@@ -270,6 +342,13 @@ func (s *site) planRole(r *Request) error {
 		return err
 	}
 	u.want = r.Value("role")
+	if !u.offers(u.want) {
+		u.errs = ui.Errors{{Field: "role", Text: "Choose one of the roles."}}
+		return s.showUser(r, http.StatusUnprocessableEntity, u)
+	}
+	if u.given, err = s.givenOn(r, u.o.ID); err != nil {
+		return err
+	}
 	head := ui.Head{Title: "Set the site role of " + u.name, Back: append(back(u.o), ui.Link{Name: u.name, Href: "/connections/" + u.o.ID + "/users/" + u.id})}
 	if u.want == u.now {
 		u.errs = ui.Errors{{Field: "role", Text: u.name + " has this role already."}}
@@ -285,11 +364,7 @@ func (s *site) setRole(r *Request) error {
 		return err
 	}
 	u.want = r.Value("role")
-	allowed := false
-	for _, o := range u.roles() {
-		allowed = allowed || o.Value == u.want
-	}
-	if !allowed {
+	if !u.offers(u.want) {
 		u.errs = ui.Errors{{Field: "role", Text: "Choose one of the roles."}}
 		return s.showUser(r, http.StatusUnprocessableEntity, u)
 	}

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -314,6 +315,7 @@ func TestConsoleAndBrowse(t *testing.T) {
 	b.Choose("Site role", "Creator")
 	b.Click("Show what will change")
 	b.See("No change was made yet.")
+	b.See("This user has access from here.")
 	b.Audit("user-role-plan")
 	b.Click("Set site role")
 	b.See("The site role of rita@acme.example is Creator: read back from Tableau.")
@@ -322,6 +324,19 @@ func TestConsoleAndBrowse(t *testing.T) {
 	}
 	b.Open(base + "/users?q=nobody-has-this-name")
 	b.See("Nothing matches your filters")
+	tableautest.Populate(w.Site.Site, 5300)
+	v := w.VisitorAs(webtest.Admin)
+	for path, says := range map[string]string{
+		"/users": "1 to 200.", "/users?from=200": "201 to 400.", "/users?q=no-such": "None of those that were looked at matches",
+		"/users?q=user05299%40acme.example": "1 shown.", "/users?role=Viewer": "vera.viewer@acme.example",
+	} {
+		if body := v.Get(base + path).Body; !strings.Contains(body, says) {
+			t.Errorf("%s does not say %q", path, says)
+		}
+	}
+	if p := v.Post(base+"/users/"+w.Site.User("rita@acme.example").ID()+"/plan", url.Values{"role": {"Bogus"}}); p.Status != http.StatusUnprocessableEntity {
+		t.Errorf("a role that there is not: %d", p.Status)
+	}
 	for _, page := range []string{"collections", "search?q=sales", "server-info", "session", "usage"} {
 		b.Open(base + "/" + page)
 		name, _, _ := strings.Cut(page, "?")

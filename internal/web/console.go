@@ -34,7 +34,7 @@ type console struct {
 	found   []integration.Method // by the words of search
 	search  string
 	errs    ui.Errors
-	confirm bool // a removal is asked about
+	confirm bool // a change is asked about
 	command string
 	status  int
 	answer  string
@@ -95,12 +95,16 @@ func (s *site) sendCall(r *Request) error {
 		return s.showConsole(r, http.StatusUnprocessableEntity, c)
 	}
 	c.command = s.Connections.Command(o.Connection, call)
-	if call.Removes() && r.Value("confirmed") != "true" {
+	if call.Writes() && r.Value("confirmed") != "true" {
 		c.confirm = true
 		return s.showConsole(r, http.StatusUnprocessableEntity, c)
 	}
 	a, err := s.Connections.Call(r.Context(), r.Actor, o.ID, call)
 	if f := fault.Public(err); err != nil && f.Kind != fault.Internal && f.Kind != fault.Forbidden {
+		if f.Kind == fault.Invalid && c.use.Name == "" && (f.Field == "" || f.Field == "path") {
+			c.errs = ui.Errors{{Field: "path", Text: f.Message}}
+			return s.showConsole(r, http.StatusUnprocessableEntity, c)
+		}
 		c.trouble = f
 		status := http.StatusBadGateway
 		if f.Kind == fault.Invalid {
@@ -120,6 +124,14 @@ func (s *site) sendCall(r *Request) error {
 		c.o = again // with this call in its history
 	}
 	return s.showConsole(r, http.StatusOK, c)
+}
+
+// verb is the HTTP method of the call.
+func (c console) verb() string {
+	if c.use.Name != "" {
+		return c.use.Verb
+	}
+	return c.method
 }
 
 // methodNamed returns a method of the catalogue.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/margay-access/margay/internal/access"
@@ -91,7 +92,19 @@ func (s *site) homeTrouble(r *Request, h *home) error {
 		return err
 	}
 	h.connections, err = s.Connections.Overviews(ctx, who)
+	slices.SortStableFunc(h.connections, func(a, b connection.Overview) int { return cmp.Compare(homeOrder(a), homeOrder(b)) })
 	return err
+}
+
+// homeOrder puts the connections that need a hand first.
+func homeOrder(c connection.Overview) int {
+	switch c.Condition.State {
+	case connection.StateNeedsAttention:
+		return 0
+	case connection.StateDegraded:
+		return 1
+	}
+	return 2
 }
 
 // choreText is what the clock could not do, in words.

@@ -355,7 +355,7 @@ func promisedCalls(c connecting, cloud, _ *tableautest.Server) {
 		{"PUT", "/sites/{siteId}/users/nobody", "", `{"user":{"siteRole":"Viewer"}}`, "40"},
 		{"PATCH", "/api/-/collections/nothing", "", `{}`, "40"},
 	} {
-		p := c.v.Post(page+"/console", url.Values{"method": {tt.method}, "path": {tt.path}, "query": {tt.query}, "body": {tt.body}})
+		p := c.v.Post(page+"/console", url.Values{"method": {tt.method}, "path": {tt.path}, "query": {tt.query}, "body": {tt.body}, "confirmed": {"true"}})
 		if said := words(p.Body); p.Status != http.StatusOK || !strings.Contains(said, "Answer "+tt.says) || !strings.Contains(said, "margay tableau call "+tt.method) {
 			c.t.Errorf("%s %s: %d %s", tt.method, tt.path, p.Status, said)
 		}
@@ -377,11 +377,23 @@ func promisedCalls(c connecting, cloud, _ *tableautest.Server) {
 	if p := c.v.Post(page+"/console", removal); p.Status != http.StatusUnprocessableEntity || !strings.Contains(words(p.Body), "This removes something") || !strings.Contains(p.Body, `value="nobody"`) {
 		c.t.Errorf("a removal: %d %s", p.Status, words(p.Body))
 	}
+	change := url.Values{"method": {"POST"}, "path": {"/sites/{siteId}/users"}, "body": {`{"user":{}}`}}
+	if p := c.v.Post(page+"/console", change); p.Status != http.StatusUnprocessableEntity || !strings.Contains(words(p.Body), "This changes something there") || !strings.Contains(p.Body, `action="`+page+`/console#answer"`) {
+		c.t.Errorf("a change: %d %s", p.Status, words(p.Body))
+	}
+	away := url.Values{"method": {"GET"}, "path": {"//evil.example/x"}}
+	if p := c.v.Post(page+"/console", away); p.Status != http.StatusUnprocessableEntity || !strings.Contains(p.Body, `id="path-error"`) {
+		c.t.Errorf("another host: %d %s", p.Status, words(p.Body))
+	}
+	c.v.Post(page+"/console", url.Values{"method": {"GET"}, "path": {"/serverinfo"}, "query": {"password=hunter2"}})
+	if body := c.v.Get(page + "/console").Body; strings.Contains(body, "hunter2") || strings.Contains(body, "evil.example") || !strings.Contains(body, "password%3D") {
+		c.t.Error("the history keeps a secret, or what was never sent")
+	}
 	if p := c.v.Get(page + "/console?name=no-such-method"); p.Status != http.StatusNotFound {
 		c.t.Errorf("no method: %d", p.Status)
 	}
-	if n := cloud.SignIns() - before; n != 9 { // S4: made alone, each has a session of its own
-		c.t.Errorf("%d sign-ins for nine calls one after another", n)
+	if n := cloud.SignIns() - before; n != 10 { // S4: made alone, each has a session of its own
+		c.t.Errorf("%d sign-ins for ten calls one after another", n)
 	}
 	for path, says := range map[string]string{ // S16, S18
 		"/users": "svc-margay@acme.example", "/collections": "margay tableau collections", "/search?q=sales": "margay tableau search", "/usage": "Of which content?",
