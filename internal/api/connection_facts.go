@@ -88,8 +88,16 @@ func checkOf(r connection.CheckReport) wire.Check {
 	}
 	return wire.Check{
 		Key: r.Key, Name: r.Name, Status: status, Message: r.Message, Detail: r.Detail, Hint: r.Hint, At: r.At, DurationMS: r.Duration.Milliseconds(),
-		NotProven: r.NotProven, Facts: factsOf(r.Facts),
+		WaitedMS: r.Waited.Milliseconds(), NotProven: r.NotProven, Facts: factsOf(r.Facts), Mends: mendsOf(r.Mends),
 	}
+}
+
+func mendsOf(mends []integration.Mend) []string {
+	out := make([]string, len(mends))
+	for i, m := range mends {
+		out[i] = string(m)
+	}
+	return out
 }
 
 func (s *server) listConnections(ctx context.Context, who identity.Actor, _ *nothing) (*body[wire.List[wire.Connection]], error) {
@@ -156,6 +164,10 @@ type deleteConnection struct {
 
 func (s *server) deleteConnection(ctx context.Context, who identity.Actor, in *deleteConnection) (*nothing, error) {
 	return nil, s.Connections.Delete(ctx, who, in.ID, in.Confirm)
+}
+
+func (s *server) retireConnection(ctx context.Context, who identity.Actor, in *deleteConnection) (*versioned[wire.Connection], error) {
+	return s.tagged(ctx)(s.Connections.Retire(ctx, who, in.ID, in.Confirm))
 }
 
 func (s *server) pauseConnection(ctx context.Context, who identity.Actor, in *one) (*versioned[wire.Connection], error) {

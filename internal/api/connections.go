@@ -30,6 +30,7 @@ func (s *server) connections() {
 	register(s, http.MethodPost, "/connections/{id}/rotate", "rotate-connection", "Replace the credentials, once the system has accepted the new ones", http.StatusOK, s.rotateConnection)
 	register(s, http.MethodPost, "/connections/{id}/pause", "pause-connection", "Send nothing over a connection until it is resumed", http.StatusOK, s.pauseConnection)
 	register(s, http.MethodPost, "/connections/{id}/resume", "resume-connection", "End a pause", http.StatusOK, s.resumeConnection)
+	register(s, http.MethodPost, "/connections/{id}/retire", "retire-connection", "Put a connection out of use for good and remove its secret", http.StatusOK, s.retireConnection)
 	register(s, http.MethodPost, "/connections/{id}/checks", "check-connection", "Run the health checks, or some of them", http.StatusOK, s.checkConnection)
 	register(s, http.MethodGet, "/connections/{id}/calls", "list-calls", "List what was sent lately", http.StatusOK, s.listCalls)
 	register(s, http.MethodPost, "/connections/{id}/call", "call", "Make any call of the system's API", http.StatusOK, s.call)

@@ -28,6 +28,7 @@ func TestConnections(t *testing.T) {
 		run  func(t *testing.T, n *node)
 	}{
 		{"checks", connectionChecks},
+		{"each reason of each check", checkReasons},
 		{"conflict", connectionConflict},
 		{"preview", connectionPreview},
 		{"rotate", connectionRotate},
@@ -97,6 +98,60 @@ func connectionChecks(t *testing.T, n *node) {
 			t.Errorf("a check sent %s %s", e.Method, e.Path)
 		}
 	}
+}
+
+// S54–S72: each reason of each check at POST …/checks, alone; the others pass.
+func checkReasons(t *testing.T, n *node) {
+	fault := func(method, path string, status int, code string) tableautest.Fault {
+		return tableautest.Fault{Method: method, Path: path, Status: status, Code: code, Summary: "Sum", Detail: "It is so", Times: -1}
+	}
+	const (
+		users       = "/api/3.24/sites/*/users"
+		apiFail     = "Unable to connect to Tableau API. Please verify your credentials are valid and the server URL is correct."
+		siteFail    = "Failed to access the configured Tableau site. Please verify your site content URL and that the PAT has access to it."
+		contentFail = "Failed to access Tableau content. Please verify your token has read permissions."
+		denied      = "The configured PAT does not have permission to manage site users. Recreate the PAT under a site or server administrator account if user-management workflows are needed."
+		usersFail   = "Failed to list Tableau site users while checking user-management scope."
+		noSite      = "Could not look up the current Tableau site before checking user-management scope. Verify the Session & Site check passes first."
+	)
+	var (
+		api, session, content, list = "pass Successfully connected to Tableau API", `pass Successfully accessed Tableau site "` + n.site.ContentURL() + `"`, "pass Successfully accessed Tableau content", "pass PAT can list site users (2 total)."
+		path                        = "/connections/" + n.spare
+	)
+	for name, tt := range map[string]struct {
+		fault tableautest.Fault
+		want  [4]string
+		mends string // of the check that failed last
+	}{
+		"S63 server info":      {fault("GET", "/api/3.24/serverinfo", 500, "500000"), [4]string{"fail " + apiFail, session, content, list}, ""},
+		"S64 and S70 session":  {fault("GET", "/api/3.24/sessions/current", 404, "404000"), [4]string{api, "fail " + siteFail, content, "fail " + noSite}, ""},
+		"S65 collections":      {fault("GET", "/api/-/collections", 403, "403004"), [4]string{api, session, "fail " + contentFail, list}, "rotate"},
+		"S65 no collections":   {fault("GET", "/api/-/collections", 404, ""), [4]string{api, session, "fail " + contentFail, list}, ""},
+		"S66 denied":           {fault("GET", users, 403, "403004"), [4]string{api, session, content, "fail " + denied}, "rotate"},
+		"S66 by a 401":         {fault("GET", users, 401, "401003"), [4]string{api, session, content, "fail " + denied}, "rotate"},
+		"S67 trouble":          {fault("GET", users, 500, "500000"), [4]string{api, session, content, "fail " + usersFail}, ""},
+		"S67 a bad body":       {tableautest.Fault{Method: "GET", Path: users, Body: "<html>", ContentType: "text/html", Times: -1}, [4]string{api, session, content, "fail " + usersFail}, "edit"},
+		"S62 nobody counted":   {tableautest.Fault{Method: "GET", Path: users, Body: `{"users":{"user":[]}}`, Times: -1}, [4]string{api, session, content, "pass PAT can list site users."}, ""},
+		"S73 token is refused": {tableautest.Fault{Operation: "sign-in", Status: 401, Code: "401001", Summary: "Signin Error", Detail: "No.", Times: -1}, [4]string{"fail " + apiFail, "fail " + siteFail, "fail " + contentFail, "fail " + noSite}, ""},
+	} {
+		n.site.ClearFaults()
+		n.site.Fail(tt.fault)
+		var got [4]string
+		mends := ""
+		for i, c := range get[wire.List[wire.Check]](n, "POST", path+"/checks", nil).Items {
+			got[i] = c.Status + " " + c.Message
+			if c.Status == "fail" {
+				mends = strings.Join(c.Mends, " ")
+				if c.Detail == "" || c.Hint == "" {
+					t.Errorf("%s: %+v", name, c)
+				}
+			}
+		}
+		if got != tt.want || mends != tt.mends {
+			t.Errorf("%s: %s; mended by %q", name, strings.Join(got[:], "\n  "), mends)
+		}
+	}
+	n.site.ClearFaults()
 }
 
 // Two people edit at once: 409 that says who and when and shows both, by the
@@ -193,7 +248,7 @@ func connectionBadInput(t *testing.T, n *node) {
 		"another site's page": {"server_url", "https://h.example/#/site/other/home", "The address that was pasted into Server URL is of the site other, and this says acme: which of them is it?"},
 		"an IPv6 address":     {"server_url", "[::1]", "Server URL must be the server's name, not an IPv6 address."},
 		"a NUL in the name":   {"pat_name", "a\x00b", "Personal Access Token Name holds a control character, such as a line break."},
-		"the mask":            {"pat_secret", "••••••••9c31", "That is the masked secret, not a secret. Leave it out to keep the one that is stored."},
+		"the mask":            {"pat_secret", "••••••••9c31", "That is the masked secret, not a secret. Give the new one."},
 		"a path as a site":    {"site_content_url", "../acme", "This is not a site's content URL: it is the part of the site's address between /site/ and the next slash."},
 	} {
 		settings := maps.Clone(good)
@@ -243,6 +298,10 @@ func connectionCatalogue(t *testing.T, n *node) {
 func connectionDelete(t *testing.T, n *node) {
 	a := n.do(n.admin, "DELETE", "/connections/"+n.connection, nil)
 	if p := a.problem(t); a.status != conflict || p.Detail != "1 grant that was given through this connection is live." {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	a = n.do(n.admin, "POST", "/connections/"+n.connection+"/retire", nil)
+	if p := a.problem(t); a.status != conflict || p.Code != "in_use" || p.Detail != "1 grant that was given through this connection is live." {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if a := n.do(n.admin, "DELETE", "/connections/"+n.spare+"?confirm=wrong", nil); a.status != http.StatusUnprocessableEntity {

@@ -123,6 +123,7 @@ func acts() map[string]act {
 		},
 		"POST /connections/{id}/pause":  {path: id("/connections/{id}/pause", spare), requester: forbidden, wrong: forbidden, admin: ok},
 		"POST /connections/{id}/resume": {path: id("/connections/{id}/resume", spare), requester: forbidden, wrong: forbidden, admin: ok},
+		"POST /connections/{id}/retire": {path: id("/connections/{id}/retire", connection), requester: forbidden, wrong: forbidden, admin: conflict},
 		"POST /connections/{id}/call": {
 			path: id("/connections/{id}/call", connection), body: wire.Call{Method: "GET", Path: "/sessions/current"}, requester: forbidden, wrong: forbidden, admin: ok,
 		},

@@ -18,7 +18,7 @@ func newConnection(s *session) *cobra.Command {
 		"margay connection add --server-url 10ax.online.tableau.com --site-content-url acme --pat-name margay --secret-file pat.txt",
 		"margay connection check acme",
 	}, newConnectionList(s), newConnectionShow(s), newConnectionAdd(s), newConnectionEdit(s), newConnectionCheck(s), newConnectionRotate(s),
-		newConnectionPause(s), newConnectionResume(s), newConnectionCalls(s), newConnectionDelete(s))
+		newConnectionPause(s), newConnectionResume(s), newConnectionCalls(s), newConnectionRetire(s), newConnectionDelete(s))
 }
 
 // connectionView shows connections.
@@ -111,7 +111,7 @@ func newConnectionDelete(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete CONNECTION", Short: "Remove a connection that no app is bound to",
 		Long: "Remove a connection and its secret. It is refused while apps are bound to it, or when\n" +
-			"access was given through it: pause it instead. On a terminal its name is asked for.",
+			"access was given through it: retire it instead. On a terminal its name is asked for.",
 		Example: "margay connection delete acme\nmargay connection delete acme --confirm \"Tableau – acme\"",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.connection(cmd.Context(), first(args))
@@ -153,7 +153,13 @@ func checkView() view[wire.Check] {
 			}},
 			{name: "Check", cell: func(c wire.Check) cell { return text(c.Name) }},
 			{name: "Message", cell: func(c wire.Check) cell { return text(c.Message) }},
-			{name: "Time", keep: true, cell: func(c wire.Check) cell { return text(strconv.FormatInt(c.DurationMS, 10) + " ms") }},
+			{name: "Time", keep: true, cell: func(c wire.Check) cell {
+				took := strconv.FormatInt(c.DurationMS, 10) + " ms"
+				if c.WaitedMS > 0 {
+					took += fmt.Sprintf(" after a wait of %d s", (c.WaitedMS+500)/1000)
+				}
+				return text(took)
+			}},
 		},
 	}
 }
@@ -184,6 +190,7 @@ func newConnectionCheck(s *session) *cobra.Command {
 			if err := s.showChecks(page); err != nil {
 				return err
 			}
+			s.mends(c.ID, page.Items)
 			return failedChecks(page.Items)
 		},
 	}
@@ -217,6 +224,19 @@ func (s *session) showChecks(page wire.List[wire.Check]) error {
 		}
 	}
 	return nil
+}
+
+// mends names the commands that may mend what failed.
+func (s *session) mends(id string, checks []wire.Check) {
+	told := map[string]bool{}
+	for _, c := range checks {
+		for _, m := range c.Mends {
+			if !told[m] {
+				s.note("margay connection %s %s", m, id)
+			}
+			told[m] = true
+		}
+	}
 }
 
 func failedChecks(checks []wire.Check) error {

@@ -259,6 +259,9 @@ func (s *session) showPlan(plan wire.EditPlan) error {
 	if err != nil {
 		return err
 	}
+	if len(plan.Changes) == 0 && !s.term.shows { // a pipe gets the head of an empty table
+		s.note("Nothing would change.")
+	}
 	if plan.NameBefore != plan.NameAfter {
 		s.note("The connection will be called %s.", plan.NameAfter)
 	}

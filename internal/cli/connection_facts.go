@@ -127,7 +127,7 @@ func newConnectionCalls(s *session) *cobra.Command {
 	var mine bool
 	cmd := &cobra.Command{
 		Use: "calls [CONNECTION]", Short: "List what was sent over a connection lately",
-		Long: "List the last 20 exchanges with the site: method, path with ids replaced, status, time.\n" +
+		Long: "List the last 20 calls to the site, sign-in and sign-out too: method, path with ids replaced, status, time.\n" +
 			"Bodies are not kept. --history lists what people sent themselves, as commands.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := s.connection(cmd.Context(), first(args))

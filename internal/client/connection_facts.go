@@ -30,6 +30,12 @@ func (c *Client) PauseConnection(ctx context.Context, id string) (wire.Connectio
 	return do[wire.Connection](ctx, c, http.MethodPost, "/connections/"+url.PathEscape(id)+"/pause", nil, nil)
 }
 
+// RetireConnection puts a connection out of use for good. name is its display
+// name, or "".
+func (c *Client) RetireConnection(ctx context.Context, id, name string) (wire.Connection, error) {
+	return do[wire.Connection](ctx, c, http.MethodPost, "/connections/"+url.PathEscape(id)+"/retire", url.Values{"confirm": {name}}, nil)
+}
+
 // ResumeConnection ends a pause.
 func (c *Client) ResumeConnection(ctx context.Context, id string) (wire.Connection, error) {
 	return do[wire.Connection](ctx, c, http.MethodPost, "/connections/"+url.PathEscape(id)+"/resume", nil, nil)

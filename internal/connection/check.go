@@ -26,8 +26,24 @@ type CheckReport struct {
 	Facts     []integration.Fact
 	Version   int // of the connection that was checked; 0: of settings that are not stored
 	At        time.Time
-	Duration  time.Duration
+	Duration  time.Duration // without Waited
+	Waited    time.Duration // for the system to take calls again; 0: not worth a word
+	Mends     []integration.Mend
 }
+
+// CheckRun is a check that runs, or whose last try came to no result.
+type CheckRun struct {
+	Key     string
+	Version int // of the connection
+	Began   time.Time
+	Until   time.Time // it is taken to be gone with its node after that
+	Waits   time.Time // nothing is sent before that; zero: it does not wait
+	Trouble string    // why it has no result; "": it runs
+	Hint    string
+}
+
+// LongestCheck is how long a run of checks may take.
+const LongestCheck = 5 * time.Minute
 
 // Check runs the connection's health checks of these keys, all for none, side by
 // side on one exchange. It keeps the results and returns them in their order.
@@ -38,22 +54,87 @@ func (s *Service) Check(ctx context.Context, who identity.Actor, id string, keys
 // CheckEach does what Check does, and tells done of each result as soon as it is
 // there, one at a time.
 func (s *Service) CheckEach(ctx context.Context, who identity.Actor, id string, keys []string, done func(CheckReport)) ([]CheckReport, error) {
+	run, err := s.BeginChecks(ctx, who, id, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return run(ctx, done)
+}
+
+// Checking runs checks that were begun. It is called once.
+type Checking func(ctx context.Context, done func(CheckReport)) ([]CheckReport, error)
+
+// BeginChecks notes that checks run, for all who look, and returns what runs
+// them. What keeps them from a result is noted likewise.
+func (s *Service) BeginChecks(ctx context.Context, who identity.Actor, id string, keys ...string) (Checking, error) {
 	if err := who.NeedAdmin(identity.ScopeTableauRead); err != nil {
 		return nil, err
 	}
+	c, in, err := s.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	checks, err := chosen(in, keys)
+	if err != nil {
+		return nil, err
+	}
+	began := s.now()
+	runs := make([]CheckRun, len(checks))
+	for i, check := range checks {
+		runs[i] = CheckRun{Key: check.Key, Version: c.Version, Began: began, Until: began.Add(LongestCheck)}
+	}
 	o, leave, err := s.use(ctx, id, fault.Conflict)
 	if err != nil {
+		if fault.Public(err).Code == "paused" { // the page says so itself
+			return nil, err
+		}
+		return nil, errors.Join(err, s.store.BeginChecks(ctx, id, inVain(runs, err)))
+	}
+	for i := range runs {
+		runs[i].Version = o.connection.Version
+	}
+	if err := s.store.BeginChecks(ctx, id, runs); err != nil {
+		leave()
 		return nil, err
 	}
-	defer leave()
-	checks, err := chosen(o.integration, keys)
-	if err != nil {
-		return nil, err
+	return func(ctx context.Context, done func(CheckReport)) ([]CheckReport, error) {
+		defer leave()
+		ctx, cancel := context.WithTimeout(ctx, LongestCheck)
+		defer cancel()
+		reports, err := s.check(ctx, who, o, checks, began, done)
+		trouble, hint := "", ""
+		switch {
+		case errors.Is(ctx.Err(), context.DeadlineExceeded):
+			err, trouble, hint = nil, "It did not come to an end in time.", "Run it again."
+		case ctx.Err() != nil: // who gave up learnt nothing
+			err = nil
+		case err != nil:
+			f := fault.Public(err)
+			trouble, hint = f.Message, f.Hint
+		}
+		return reports, errors.Join(err, s.store.EndChecks(context.WithoutCancel(ctx), id, began, trouble, hint))
+	}, nil
+}
+
+// inVain are runs that ended before they began.
+func inVain(runs []CheckRun, err error) []CheckRun {
+	f := fault.Public(err)
+	for i := range runs {
+		runs[i].Until, runs[i].Trouble, runs[i].Hint = time.Time{}, f.Message, f.Hint
 	}
+	return runs
+}
+
+// check runs checks that are noted as running, and keeps what they find.
+func (s *Service) check(ctx context.Context, who identity.Actor, o *opened, checks []integration.Check, began time.Time, done func(CheckReport)) ([]CheckReport, error) {
+	id := o.connection.ID
 	last, err := s.store.LastChecks(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.watchWaits(watching, o, began)
 	var lost error
 	reports := s.run(s.usage.observed(ctx, id), checks, o.client, o.connection, func(r CheckReport) {
 		if ctx.Err() != nil { // who gave up learnt nothing of the system
@@ -70,6 +151,35 @@ func (s *Service) CheckEach(ctx context.Context, who identity.Actor, id string, 
 		return reports, nil
 	}
 	return reports, errors.Join(lost, s.tellState(ctx, who, o, last[id], reports))
+}
+
+// watchEvery is how soon pages learn that checks wait for the system.
+const watchEvery = 500 * time.Millisecond
+
+// watchWaits notes until when the system asked to be left alone, while checks run.
+func (s *Service) watchWaits(ctx context.Context, o *opened, began time.Time) {
+	busy, ok := o.client.(integration.Busy)
+	if !ok {
+		return
+	}
+	tick := time.NewTicker(watchEvery) //nolint:forbidigo // paces a look, decides nothing
+	defer tick.Stop()
+	var told time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		until := busy.Traffic().PausedUntil
+		if until.Equal(told) {
+			continue
+		}
+		if err := s.store.WaitChecks(ctx, o.connection.ID, began, until); err != nil && ctx.Err() == nil {
+			s.env.Log.WarnContext(ctx, "it is not noted that checks wait", "connection", o.connection.ID, "error", err)
+		}
+		told = until
+	}
 }
 
 // chosen returns the checks of these keys or names in their order; all for none.
@@ -97,12 +207,14 @@ func (s *Service) run(ctx context.Context, checks []integration.Check, client in
 	for i, check := range checks {
 		wg.Go(func() {
 			at := s.now()
-			r := check.Run(ctx, client, c.Settings)
+			var sent timer
+			r := check.Run(integration.WithTrace(ctx, sent.add), client, c.Settings)
 			reports[i] = CheckReport{
 				Key: check.Key, Name: check.Name, Help: check.Help, NotProven: check.NotProven,
-				Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint, Facts: r.Facts,
-				Version: c.Version, At: at, Duration: s.now().Sub(at),
+				Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint, Facts: r.Facts, Mends: r.Mends,
+				Version: c.Version, At: at,
 			}
+			reports[i].Duration, reports[i].Waited = sent.parts(s.now().Sub(at))
 			if done != nil {
 				telling.Lock()
 				defer telling.Unlock()
@@ -112,6 +224,31 @@ func (s *Service) run(ctx context.Context, checks []integration.Check, client in
 	}
 	wg.Wait()
 	return reports
+}
+
+// timer adds up how long exchanges took.
+type timer struct {
+	mu   sync.Mutex
+	took time.Duration
+}
+
+func (t *timer) add(e integration.Trace) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.took += e.Duration
+}
+
+// worthAWord is the shortest wait that is told.
+const worthAWord = time.Second
+
+// parts tells the wait from the rest of a whole time, when it is worth a word.
+func (t *timer) parts(whole time.Duration) (took, waited time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if waited = whole - t.took; waited < worthAWord {
+		return whole, 0
+	}
+	return whole - waited, waited
 }
 
 // tellState records when a run made the connection better or worse.

@@ -71,9 +71,13 @@ func mask(secret string) string {
 	return bullets + string(r[len(r)-4:])
 }
 
-// looksMasked says whether a value is what mask gives, or a part of it: the form
-// sent back what it was shown. No secret of a system holds a bullet.
-func looksMasked(value string) bool { return strings.ContainsRune(value, '•') }
+// looksMasked says whether a value is what mask gives, or a part of it, or another
+// program's mask: the form sent back what it was shown. No secret of a system
+// holds a bullet, or begins with four stars and ends after eight characters more.
+func looksMasked(value string) bool {
+	stars := strings.TrimLeft(value, "*")
+	return strings.ContainsRune(value, '•') || len(value)-len(stars) >= 4 && len([]rune(stars)) <= 8
+}
 
 // place is where a secret is sealed for.
 func place(id, field string) string { return "connections/" + id + "/" + field }

@@ -28,6 +28,7 @@ type Edit struct {
 // Use is what depends on a connection.
 type Use struct {
 	Apps       []string // their names
+	AppIDs     []string // likewise
 	LiveGrants int      // access that is there, or may be
 	Grants     int      // all that was ever given through it
 }
@@ -102,6 +103,22 @@ func (s *Service) toEdit(ctx context.Context, who identity.Actor, id string, e E
 		return Connection{}, integration.Integration{}, s.meanwhile(c, in, e)
 	}
 	return c, in, checkKnown(in, e.Settings)
+}
+
+// anew is err where a secret is needed: a mask cannot be left out.
+func anew(err error) error {
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok || f.Kind != fault.Invalid || len(f.Fields()) == 0 {
+		return err
+	}
+	var all []*fault.Error
+	for _, field := range f.Fields() {
+		if field.Code == "masked" {
+			field = fault.Field(field.Field, "That is the masked secret, not a secret. Give the new one.").WithCode("masked")
+		}
+		all = append(all, field)
+	}
+	return fault.Join(all...)
 }
 
 // also adds what is wrong besides: people are told of everything at once.
@@ -256,7 +273,7 @@ func (s *Service) Preview(ctx context.Context, who identity.Actor, id string, e 
 		if f.KeepBlank {
 			kept[f.Key] = c.Settings[f.Key]
 		}
-		if f.Secret {
+		if f.Secret && c.Hints[f.Key] != "" {
 			kept[f.Key] = bullets
 		}
 	}
@@ -309,7 +326,7 @@ func count(n int, one, many string) string {
 func (s *Service) Rotate(ctx context.Context, who identity.Actor, id string, e Edit) (Connection, error) {
 	c, in, err := s.toEdit(ctx, who, id, e)
 	if err != nil {
-		return Connection{}, err
+		return Connection{}, anew(err)
 	}
 	all := integration.Settings{}
 	var faults []*fault.Error

@@ -214,6 +214,10 @@ func TestRotate(t *testing.T) {
 			}
 		}
 
+		if _, err := f.Rotate(t.Context(), ana, c.ID, connection.Edit{Settings: integration.Settings{"pat_secret": "********1111"}}); fault.Public(err).Message != "That is the masked secret, not a secret. Give the new one." {
+			t.Errorf("a mask of stars: %v", err)
+		}
+
 		refuse = false
 		before := c.SecretAt
 		got, err := f.Rotate(t.Context(), bo, c.ID, rotation)

@@ -21,7 +21,28 @@ type Overview struct {
 	Credential  Credential
 	Usage       Usage
 	CallsToday  int
-	Traffic     Traffic // of one connection that was asked for
+	Traffic     Traffic    // of one connection that was asked for
+	Runs        []CheckRun // likewise: its checks that run, or whose last try came to no result
+}
+
+// Run returns what is known of the run of a check.
+func (o Overview) Run(key string) (CheckRun, bool) {
+	i := slices.IndexFunc(o.Runs, func(r CheckRun) bool { return r.Key == key })
+	if i < 0 {
+		return CheckRun{}, false
+	}
+	return o.Runs[i], true
+}
+
+// Running counts the checks that run.
+func (o Overview) Running() int {
+	n := 0
+	for _, r := range o.Runs {
+		if r.Trouble == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Traffic is what a connection is doing at the moment.
@@ -68,8 +89,21 @@ func (s *Service) Known(ctx context.Context, c Connection) (Overview, error) {
 	if err != nil {
 		return Overview{}, err
 	}
+	if all[0].Runs, err = s.checkRuns(ctx, c); err != nil {
+		return Overview{}, err
+	}
 	all[0].Traffic, err = s.traffic(ctx, all[0])
 	return all[0], err
+}
+
+// checkRuns returns the checks of a connection as it is now that run, or whose
+// last try came to no result.
+func (s *Service) checkRuns(ctx context.Context, c Connection) ([]CheckRun, error) {
+	all, err := s.store.CheckRuns(ctx, c.ID)
+	now := s.now()
+	return slices.DeleteFunc(all, func(r CheckRun) bool {
+		return r.Version != c.Version || r.Trouble == "" && !r.Until.After(now) // its node is gone
+	}), err
 }
 
 // Overviews returns all connections so, by display name.

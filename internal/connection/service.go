@@ -30,6 +30,10 @@ type Store interface {
 	// DeleteConnection removes a connection that no app is bound to and through
 	// which no access was given; else a fault.Conflict that says which.
 	DeleteConnection(ctx context.Context, id string, events ...audit.Event) error
+	// RetireConnection keeps c, which holds no secret any more and is paused, unless
+	// an app is bound to it or access through it is live: a fault.Conflict. The
+	// stored version must be c.Version-1.
+	RetireConnection(ctx context.Context, c Connection, events ...audit.Event) error
 	// PauseConnection notes since when and by whom a connection is paused; zero:
 	// it is not.
 	PauseConnection(ctx context.Context, id string, at time.Time, by Author, events ...audit.Event) error
@@ -41,6 +45,16 @@ type Store interface {
 	// LastChecks returns the last results by connection: of one, or of all for "",
 	// then without what they said.
 	LastChecks(ctx context.Context, id string) (map[string][]CheckReport, error)
+	// BeginChecks notes that checks run, in the place of what is noted of them.
+	BeginChecks(ctx context.Context, id string, runs []CheckRun) error
+	// WaitChecks notes until when nothing is sent for the checks that began then.
+	WaitChecks(ctx context.Context, id string, began, until time.Time) error
+	// EndChecks notes why the checks that began then and have no result have none;
+	// "": nothing is noted of them any more.
+	EndChecks(ctx context.Context, id string, began time.Time, trouble, hint string) error
+	// CheckRuns returns what is noted of the checks of a connection. One that was
+	// kept since is not among them.
+	CheckRuns(ctx context.Context, id string) ([]CheckRun, error)
 	// AddUsage adds to how a connection was used. One that is gone is left out.
 	AddUsage(ctx context.Context, id string, more Usage) error
 	// Usages returns how connections were used: one, or all for "".
@@ -137,7 +151,7 @@ func (s *Service) fresh(who identity.Actor, kind string, settings integration.Se
 		return in, nil, err
 	}
 	if err := checkKnown(in, settings); err != nil {
-		return in, nil, err
+		return in, nil, anew(err)
 	}
 	clean, err = cleaned(in, settings, integration.Settings{})
 	return in, clean, err
@@ -207,7 +221,7 @@ func (s *Service) Delete(ctx context.Context, who identity.Actor, id, confirm st
 		return err
 	}
 	if confirm != "" && strings.TrimSpace(confirm) != c.DisplayName {
-		return fault.Field("confirm", "That is not the name of this connection: it is %s.", c.DisplayName).WithCode("confirm")
+		return wrongName(c)
 	}
 	if err := who.NeedProof(s.now()); err != nil {
 		return err
@@ -234,9 +248,13 @@ func (s *Service) pause(ctx context.Context, who identity.Actor, id string, paus
 	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil {
 		return Connection{}, err
 	}
-	c, _, err := s.get(ctx, id)
+	c, in, err := s.get(ctx, id)
 	if err != nil || paused == !c.PausedAt.IsZero() {
 		return c, err
+	}
+	if c.Retired(in) {
+		return Connection{}, fault.New(fault.Conflict, "The connection %s is retired: no secret is stored.", c.DisplayName).WithCode("retired").
+			WithHint("Give it new credentials first: margay connection rotate %s", c.ID)
 	}
 	kind, now := Resumed, s.now()
 	c.PausedAt, c.PausedBy = time.Time{}, Author{}
@@ -327,6 +345,10 @@ func (s *Service) use(ctx context.Context, id string, paused fault.Kind) (o *ope
 	c, in, err := s.get(ctx, id)
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.Retired(in) {
+		return nil, nil, fault.New(paused, "The connection %s is retired: nothing is sent over it.", c.DisplayName).WithCode("paused").
+			WithHint("%s retired it and its secret is removed. To use it again, rotate its credentials and resume it.", c.PausedBy)
 	}
 	if !c.PausedAt.IsZero() {
 		return nil, nil, fault.New(paused, "The connection %s is paused: nothing is sent over it.", c.DisplayName).WithCode("paused").

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,7 +134,11 @@ type fixture struct {
 	db     *store.DB
 	system *system
 	sealer *seal.Sealer
+	later  atomic.Int64
 }
+
+// skip lets time pass.
+func (f *fixture) skip(d time.Duration) { f.later.Add(int64(d)) }
 
 func each(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
@@ -148,7 +153,7 @@ func newFixture(t *testing.T, db *store.DB) *fixture {
 	}
 	f := &fixture{db: db, system: &system{}, sealer: sealer}
 	f.Service = connection.NewService(connection.Config{
-		Store: db, Registry: integration.NewRegistry(f.system.integration()), Sealer: sealer, Now: time.Now,
+		Store: db, Registry: integration.NewRegistry(f.system.integration()), Sealer: sealer, Now: func() time.Time { return time.Now().Add(time.Duration(f.later.Load())) },
 		NewID: func(prefix string) string { return prefix + "_" + strings.ReplaceAll(uuid.NewString(), "-", "") },
 	})
 	return f
@@ -209,7 +214,7 @@ func TestCreateSaysAllThatIsMissing(t *testing.T) {
 				"settings.server_url": "Server URL must be a host alone: leave out what stands before the @.", "settings.pat_secret": "Personal Access Token secret is required",
 			}},
 			"the mask": {integration.Settings{"server_url": "h.example", "pat_name": "a", "pat_secret": " ••••••••7b60"}, map[string]string{
-				"settings.pat_secret": "That is the masked secret, not a secret. Leave it out to keep the one that is stored.",
+				"settings.pat_secret": "That is the masked secret, not a secret. Give the new one.",
 			}},
 			"no such field": {integration.Settings{"password": secret}, map[string]string{"settings.password": `Tableau has no setting "password".`}},
 		}

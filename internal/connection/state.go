@@ -54,6 +54,11 @@ func Health(c Connection, in integration.Integration, last []CheckReport) Condit
 	}
 	all := len(in.Checks)
 	switch {
+	case c.Retired(in):
+		return Condition{
+			StatePaused, "Retired", fmt.Sprintf("%s retired it: its secret is removed, and nothing is sent over it.", c.PausedBy),
+			[]string{"To use it again, rotate its credentials and resume it."},
+		}
 	case !c.PausedAt.IsZero():
 		return Condition{
 			StatePaused, "Paused", fmt.Sprintf("%s paused it: nothing is sent over it, and runs wait.", c.PausedBy),
@@ -72,9 +77,11 @@ func Health(c Connection, in integration.Integration, last []CheckReport) Condit
 		}
 	case pass < all && pass > 0:
 		return Condition{
-			StateNeverChecked, "Never checked", fmt.Sprintf("%d of its %d checks were run since it was changed.", pass, all),
+			StateNeverChecked, "Never checked", fmt.Sprintf("%d of its %d checks were run%s.", pass, all, map[bool]string{false: " since it was changed"}[c.Version == 1]),
 			[]string{"Run the checks."},
 		}
+	case pass < all && c.Version == 1:
+		return Condition{StateNeverChecked, "Never checked", "Its checks were not run yet.", []string{"Run the checks."}}
 	case pass < all:
 		return Condition{StateNeverChecked, "Never checked", "Its checks were not run since it was changed.", []string{"Run the checks."}}
 	}

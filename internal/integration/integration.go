@@ -205,7 +205,19 @@ type CheckResult struct {
 	Detail  string // the system's own words
 	Hint    string // what to do next
 	Facts   []Fact // found on the way
+	// Mends are the acts on the connection that may mend a failure, the likeliest
+	// first.
+	Mends []Mend
 }
+
+// Mend is an act on a connection that may mend what a check found.
+type Mend string
+
+// The acts that may mend a connection.
+const (
+	MendRotate Mend = "rotate" // give it other credentials
+	MendEdit   Mend = "edit"   // change its address or its place there
+)
 
 // Account is somebody who is in the system, whatever they may do there.
 type Account struct {

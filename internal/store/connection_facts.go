@@ -29,6 +29,20 @@ type checkRow struct {
 	Facts         string
 	AtMs          int64
 	TookMs        int64
+	WaitedMs      int64
+	Mends         string
+}
+
+type checkRunRow struct {
+	bun.BaseModel `bun:"table:connection_check_runs"`
+	ConnectionID  string `bun:",pk"`
+	CheckKey      string `bun:",pk"`
+	Version       int
+	BeganMs       int64
+	UntilMs       int64
+	WaitsMs       int64
+	Trouble       string
+	Hint          string
 }
 
 type usageRow struct {
@@ -51,6 +65,28 @@ func usageFrom(r usageRow) (connection.Usage, error) {
 	return u, err
 }
 
+// RetireConnection implements [connection.Store].
+func (db *DB) RetireConnection(ctx context.Context, c connection.Connection, events ...audit.Event) error {
+	return db.change(ctx, func(tx *tx) error {
+		use, err := connectionUse(ctx, tx.sql, c.ID)
+		if err != nil {
+			return err
+		}
+		if use.Needed() {
+			return stillUsed(use)
+		}
+		res, err := tx.sql.NewRaw("UPDATE connections SET sealed = '{}', hints = '{}', secret_ms = 0, secret_by = '{}', version = ?, updated_ms = ?, updated_by = ?, paused_ms = ?, paused_by = ? "+
+			"WHERE id = ? AND version = ?", c.Version, ms(c.UpdatedAt), text(c.UpdatedBy), ms(c.PausedAt), text(c.PausedBy), c.ID, c.Version-1).Exec(ctx)
+		if err != nil {
+			return wrap("retire connection", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			return fault.New(fault.Conflict, "This connection was changed meanwhile.").WithCode("conflict").WithHint("Reload it and try again.").Because(err)
+		}
+		return tx.Record(ctx, events...)
+	})
+}
+
 // PauseConnection implements [connection.Store].
 func (db *DB) PauseConnection(ctx context.Context, id string, at time.Time, by connection.Author, events ...audit.Event) error {
 	return db.change(ctx, func(tx *tx) error {
@@ -68,6 +104,7 @@ func (db *DB) KeepChecks(ctx context.Context, id string, reports []connection.Ch
 		rows[i] = checkRow{
 			ConnectionID: id, CheckKey: r.Key, Version: r.Version, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint,
 			Facts: text(r.Facts), AtMs: ms(r.At), TookMs: r.Duration.Milliseconds(),
+			WaitedMs: r.Waited.Milliseconds(), Mends: joined(r.Mends),
 		}
 	}
 	if len(rows) == 0 {
@@ -80,10 +117,95 @@ func (db *DB) KeepChecks(ctx context.Context, id string, reports []connection.Ch
 		// A run that began later and ended sooner has the last word.
 		_, err := tx.sql.NewInsert().Model(&rows).On("CONFLICT (connection_id, check_key) DO UPDATE").
 			Set("version = EXCLUDED.version, pass = EXCLUDED.pass, message = EXCLUDED.message, detail = EXCLUDED.detail, hint = EXCLUDED.hint").
-			Set("facts = EXCLUDED.facts, at_ms = EXCLUDED.at_ms, took_ms = EXCLUDED.took_ms").
+			Set("facts = EXCLUDED.facts, at_ms = EXCLUDED.at_ms, took_ms = EXCLUDED.took_ms, waited_ms = EXCLUDED.waited_ms, mends = EXCLUDED.mends").
 			Where("check_row.at_ms <= EXCLUDED.at_ms").Exec(ctx)
-		return wrap("keep checks", err)
+		if err != nil {
+			return wrap("keep checks", err)
+		}
+		for _, r := range rows {
+			_, err := tx.sql.NewDelete().Model((*checkRunRow)(nil)).Where("connection_id = ? AND check_key = ? AND began_ms <= ?", id, r.CheckKey, r.AtMs).Exec(ctx)
+			if err != nil {
+				return wrap("end the run of a check", err)
+			}
+		}
+		return nil
 	})
+}
+
+// BeginChecks implements [connection.Store].
+func (db *DB) BeginChecks(ctx context.Context, id string, runs []connection.CheckRun) error {
+	rows := make([]checkRunRow, len(runs))
+	for i, r := range runs {
+		rows[i] = checkRunRow{
+			ConnectionID: id, CheckKey: r.Key, Version: r.Version, BeganMs: ms(r.Began), UntilMs: ms(r.Until), WaitsMs: ms(r.Waits), Trouble: r.Trouble, Hint: r.Hint,
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return db.change(ctx, func(tx *tx) error {
+		if there, err := tx.connectionIsThere(ctx, id); err != nil || !there {
+			return err
+		}
+		_, err := tx.sql.NewInsert().Model(&rows).On("CONFLICT (connection_id, check_key) DO UPDATE").
+			Set("version = EXCLUDED.version, began_ms = EXCLUDED.began_ms, until_ms = EXCLUDED.until_ms").
+			Set("waits_ms = EXCLUDED.waits_ms, trouble = EXCLUDED.trouble, hint = EXCLUDED.hint").
+			Where("check_run_row.began_ms <= EXCLUDED.began_ms").Exec(ctx)
+		return wrap("begin checks", err)
+	})
+}
+
+// WaitChecks implements [connection.Store].
+func (db *DB) WaitChecks(ctx context.Context, id string, began, until time.Time) error {
+	return db.change(ctx, func(tx *tx) error {
+		_, err := tx.sql.NewRaw("UPDATE connection_check_runs SET waits_ms = ? WHERE connection_id = ? AND began_ms = ? AND until_ms > 0", ms(until), id, ms(began)).Exec(ctx)
+		return wrap("note that checks wait", err)
+	})
+}
+
+// EndChecks implements [connection.Store].
+func (db *DB) EndChecks(ctx context.Context, id string, began time.Time, trouble, hint string) error {
+	return db.change(ctx, func(tx *tx) error {
+		const these = "connection_id = ? AND began_ms = ? AND until_ms > 0"
+		if trouble == "" {
+			_, err := tx.sql.NewDelete().Model((*checkRunRow)(nil)).Where(these, id, ms(began)).Exec(ctx)
+			return wrap("end checks", err)
+		}
+		_, err := tx.sql.NewRaw("UPDATE connection_check_runs SET until_ms = 0, waits_ms = 0, trouble = ?, hint = ? WHERE "+these, trouble, hint, id, ms(began)).Exec(ctx)
+		return wrap("end checks", err)
+	})
+}
+
+// CheckRuns implements [connection.Store].
+func (db *DB) CheckRuns(ctx context.Context, id string) ([]connection.CheckRun, error) {
+	var rows []checkRunRow
+	if err := db.read.NewSelect().Model(&rows).Where("connection_id = ?", id).Order("check_key").Scan(ctx); err != nil {
+		return nil, wrap("read the runs of checks", err)
+	}
+	out := make([]connection.CheckRun, len(rows))
+	for i, r := range rows {
+		out[i] = connection.CheckRun{
+			Key: r.CheckKey, Version: r.Version, Began: at(r.BeganMs), Until: at(r.UntilMs), Waits: at(r.WaitsMs), Trouble: r.Trouble, Hint: r.Hint,
+		}
+	}
+	return out, nil
+}
+
+// joined and parted write what may mend a failure as words.
+func joined(mends []integration.Mend) string {
+	words := make([]string, len(mends))
+	for i, m := range mends {
+		words[i] = string(m)
+	}
+	return strings.Join(words, " ")
+}
+
+func parted(words string) []integration.Mend {
+	var mends []integration.Mend
+	for w := range strings.FieldsSeq(words) {
+		mends = append(mends, integration.Mend(w))
+	}
+	return mends
 }
 
 func (t *tx) connectionIsThere(ctx context.Context, id string) (bool, error) {
@@ -115,6 +237,7 @@ func (db *DB) LastChecks(ctx context.Context, id string) (map[string][]connectio
 		out[r.ConnectionID] = append(out[r.ConnectionID], connection.CheckReport{
 			Key: r.CheckKey, Version: r.Version, Pass: r.Pass, Message: r.Message, Detail: r.Detail, Hint: r.Hint, Facts: facts,
 			At: at(r.AtMs), Duration: time.Duration(r.TookMs) * time.Millisecond,
+			Waited: time.Duration(r.WaitedMs) * time.Millisecond, Mends: parted(r.Mends),
 		})
 	}
 	return out, nil
@@ -187,7 +310,7 @@ var over = []string{string(access.GrantEnded), string(access.GrantNotSetUp)}
 
 func connectionUse(ctx context.Context, db bun.IDB, id string) (connection.Use, error) {
 	var u connection.Use
-	if err := db.NewSelect().Table("apps").Column("name").Where("connection_id = ?", id).Order("name").Scan(ctx, &u.Apps); err != nil {
+	if err := db.NewSelect().Table("apps").Column("name", "id").Where("connection_id = ?", id).Order("name", "id").Scan(ctx, &u.Apps, &u.AppIDs); err != nil {
 		return u, wrap("read the apps of a connection", err)
 	}
 	err := db.NewSelect().Table("grants").ColumnExpr("COUNT(*), COUNT(CASE WHEN state NOT IN (?) THEN 1 END)", bun.List(over)).
@@ -216,7 +339,7 @@ func stillUsed(u connection.Use) error {
 			WithHint("Bind the apps to another connection first.")
 	case u.Grants > 0:
 		return fault.New(fault.Conflict, "Access was given through this connection, and the record of it is kept.").WithCode("in_use").
-			WithHint("It stays. To stop all use of it, pause it.")
+			WithHint("It stays. To put it out of use for good and remove its secret, retire it.")
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (db *DB) DeleteConnection(ctx context.Context, id string, events ...audit.E
 		if err := stillUsed(use); err != nil {
 			return err
 		}
-		for _, model := range []any{(*checkRow)(nil), (*usageRow)(nil)} {
+		for _, model := range []any{(*checkRow)(nil), (*checkRunRow)(nil), (*usageRow)(nil)} {
 			if _, err := tx.sql.NewDelete().Model(model).Where("connection_id = ?", id).Exec(ctx); err != nil {
 				return wrap("delete connection", err)
 			}

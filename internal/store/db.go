@@ -284,7 +284,11 @@ func (db *DB) Pulse(ctx context.Context) (string, error) {
 		err = db.read.NewRaw("SELECT count(CASE WHEN state = 'queued' THEN 1 END), count(CASE WHEN state = 'running' THEN 1 END) FROM runs WHERE state IN ('queued', 'running')").
 			Scan(ctx, &queued, &running)
 	}
-	return fmt.Sprintf("%d.%d.%d.%d", mine, last, queued, running), wrap("look for changes", err)
+	var checks, changed int64
+	if err == nil && db.pool != nil { // and the checks that it runs
+		err = db.read.NewRaw("SELECT count(*), coalesce(max(began_ms + waits_ms), 0) FROM connection_check_runs").Scan(ctx, &checks, &changed)
+	}
+	return fmt.Sprintf("%d.%d.%d.%d.%d.%d", mine, last, queued, running, checks, changed), wrap("look for changes", err)
 }
 
 // view runs fn on one snapshot of the database.

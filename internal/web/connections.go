@@ -2,8 +2,8 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +25,6 @@ func (s *site) connectionPages() {
 	s.ask("/integrations/{kind}/connect/look", administrators, s.lookAtAddress)
 	s.ask("/integrations/{kind}/connect/test", administrators, s.testConnect)
 	s.get("/connections/{id}", administrators, s.connection)
-	s.get("/connections/{id}/checks", administrators, s.checks)
 	s.ask("/connections/{id}/checks", administrators, s.runChecks)
 	s.get("/connections/{id}/edit", administrators, s.editForm)
 	s.post("/connections/{id}/edit", administrators, s.edit)
@@ -35,6 +34,8 @@ func (s *site) connectionPages() {
 	s.post("/connections/{id}/rotate", administrators, s.rotate)
 	s.get("/connections/{id}/delete", administrators, s.deleteForm)
 	s.post("/connections/{id}/delete", administrators, s.deleteConnection)
+	s.get("/connections/{id}/retire", administrators, s.retireForm)
+	s.post("/connections/{id}/retire", administrators, s.retireConnection)
 	s.post("/connections/{id}/pause", administrators, s.pauseConnection)
 	s.post("/connections/{id}/resume", administrators, s.resumeConnection)
 }
@@ -173,7 +174,24 @@ func typed(in integration.Integration, values integration.Settings, errs ui.Erro
 	if clean, err := in.Clean(f.values); err == nil {
 		f.taken = in.TargetOf(clean)
 	}
+	if f.lost && len(errs) > 0 {
+		f.errs = alsoSecrets(in, values, errs)
+	}
 	return f
+}
+
+// typeAgain is said at a secret that was typed and is not given back.
+const typeAgain = "Type the secret again: it is never sent back to the browser."
+
+// alsoSecrets adds to what is wrong that secrets must be typed again.
+func alsoSecrets(in integration.Integration, values integration.Settings, errs ui.Errors) ui.Errors {
+	errs = slices.Clone(errs)
+	for _, field := range in.Fields {
+		if field.Secret && values[field.Key] != "" && errs.Of(field.Key) == "" {
+			errs = append(errs, ui.FieldError{Field: field.Key, Text: typeAgain})
+		}
+	}
+	return errs
 }
 
 func (s *site) connectForm(r *Request) error {
@@ -285,7 +303,11 @@ func (s *site) connection(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return r.Page(head, connectionActs(o), connectionView(o, progress{}, waiting))
+	use, err := s.Connections.Use(r.Context(), r.Actor, o.ID)
+	if err != nil {
+		return err
+	}
+	return r.Page(head, connectionActs(o), connectionView(o, waiting, use))
 }
 
 // waitingShown bounds how many of the runs that wait for a connection are shown.
@@ -299,41 +321,8 @@ func (s *site) waitingRuns(r *Request, id string) ([]workflow.Listed, error) {
 	})
 }
 
-// progress is a run of checks that a page follows.
-type progress struct {
-	since time.Time // when it began; zero: none is followed
-	only  string    // one check; "": all
-}
-
-// longestRun is how long a page follows a run.
-const longestRun = 5 * time.Minute
-
-// waits says whether the page waits for the check's result.
-func (p progress) waits(o connection.Overview, key string, now time.Time) bool {
-	if p.since.IsZero() || p.only != "" && p.only != key || now.Sub(p.since) > longestRun {
-		return false
-	}
-	i := slices.IndexFunc(o.Checks, func(c connection.CheckReport) bool { return c.Key == key })
-	return i < 0 || o.Checks[i].At.Before(p.since)
-}
-
-func (p progress) waitsFor(o connection.Overview, now time.Time) int {
-	n := 0
-	for _, c := range o.Integration.Checks {
-		if p.waits(o, c.Key, now) {
-			n++
-		}
-	}
-	return n
-}
-
-func (p progress) address(o connection.Overview) string {
-	q := url.Values{"since": {strconv.FormatInt(p.since.UnixMilli(), 10)}, "only": {p.only}}
-	return "/connections/" + o.ID + "/checks?" + q.Encode()
-}
-
-// runChecks runs one check or all. With script the page follows them row by row;
-// without, it comes back when they are done.
+// runChecks runs one check or all. With script the page follows them by its live
+// part; without, it comes back when they are done.
 func (s *site) runChecks(r *Request) error {
 	o, err := s.overview(r)
 	if err != nil {
@@ -347,35 +336,29 @@ func (s *site) runChecks(r *Request) error {
 		}
 		keys = []string{only}
 	}
-	if !r.Partial() || !o.PausedAt.IsZero() {
+	if !r.Partial() {
 		if _, err := s.Connections.Check(r.Context(), r.Actor, o.ID, keys...); err != nil {
 			return err
 		}
 		return r.Done("/connections/"+o.ID+"#checks", "")
 	}
-	p := progress{since: r.Now.Truncate(time.Millisecond), only: only}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), longestRun)
-	who := r.Actor
-	go func() {
-		defer cancel()
-		if _, err := s.Connections.Check(ctx, who, o.ID, keys...); err != nil {
-			s.Log.WarnContext(ctx, "checks did not end well", "connection", o.ID, "error", err)
-		}
-	}()
-	return r.Render(http.StatusOK, checksView(o, p))
-}
-
-// checks is the part of a page that follows a run.
-func (s *site) checks(r *Request) error {
-	o, err := s.overview(r)
-	if err != nil {
+	run, err := s.Connections.BeginChecks(r.Context(), r.Actor, o.ID, keys...)
+	if err != nil && fault.KindOf(err) != fault.Forbidden {
+		s.Log.WarnContext(r.Context(), "checks did not begin", "connection", o.ID, "error", err) // the page tells of it
+	} else if err != nil {
 		return err
 	}
-	ms, err := strconv.ParseInt(r.URL.Query().Get("since"), 10, 64)
-	if err != nil {
-		return r.Done("/connections/"+o.ID+"#checks", "")
+	if run != nil {
+		ctx := context.WithoutCancel(r.Context())
+		go func() {
+			if _, err := run(ctx, nil); err != nil {
+				s.Log.WarnContext(ctx, "checks did not end well", "connection", o.ID, "error", err)
+			}
+		}()
 	}
-	return r.Render(http.StatusOK, checksView(o, progress{since: time.UnixMilli(ms), only: r.URL.Query().Get("only")}))
+	r.w.Header().Set("HX-Trigger", "margay:look")
+	r.w.WriteHeader(http.StatusNoContent)
+	return nil
 }
 
 // edits is the form of an edit as it stands.
@@ -460,7 +443,7 @@ func (s *site) edit(r *Request) error {
 		c, err = s.Connections.Update(r.Context(), r.Actor, o.ID, e)
 	}
 	if errs, ok := formErrors(err); ok {
-		view.errs = errs
+		view.errs = alsoSecrets(o.Integration, e.Settings, errs)
 		return s.showEdit(r, http.StatusUnprocessableEntity, view)
 	}
 	if f := fault.Public(err); err != nil && f.Code == "conflict" {
@@ -519,7 +502,7 @@ func (s *site) rotateForm(r *Request) error {
 func (s *site) showRotate(r *Request, status int, e edits, trouble *fault.Error) error {
 	e.proof = r.proof(e.errs)
 	head := ui.Head{Title: "Rotate the token", Lead: "The new token is tried before the old one is dropped: when " + e.in.Name + " refuses it, nothing changes.", Back: back(e.o)}
-	return r.PageAs(status, head, nil, rotateView(e, trouble))
+	return r.PageAs(status, head, nil, rotateView(e, trouble, r.ID))
 }
 
 func (s *site) rotate(r *Request) error {
@@ -540,7 +523,7 @@ func (s *site) rotate(r *Request) error {
 	}
 	view := edits{form: typed(o.Integration, e.Settings, nil), o: o}
 	if errs, ok := formErrors(err); ok {
-		view.errs = errs
+		view.errs = alsoSecrets(o.Integration, e.Settings, errs)
 		return s.showRotate(r, http.StatusUnprocessableEntity, view, nil)
 	}
 	if f := fault.Public(err); err != nil && f.Kind != fault.Internal && f.Kind != fault.Forbidden {
@@ -564,33 +547,95 @@ func deletion(o connection.Overview, wrong string) ui.Question {
 	}
 }
 
-func (s *site) deleteForm(r *Request) error {
-	o, err := s.overview(r)
-	if err != nil {
-		return err
+// retirement asks before a connection is put out of use for good.
+func retirement(o connection.Overview, wrong string) ui.Question {
+	return ui.Question{
+		ID: "retire", Title: "Retire this connection?", Name: o.DisplayName, Action: "/connections/" + o.ID + "/retire", Button: "Retire connection", Busy: "Retiring…",
+		Effect: "Its sealed secret is removed and nothing is sent over it any more. What was given through it can still be read. The token stays in " + o.Integration.Name + ": revoke it there.",
+		Back:   "/connections/" + o.ID, Error: wrong, Command: "margay connection retire " + o.ID,
 	}
-	return r.Page(ui.Head{Title: "Delete connection", Back: back(o)}, nil, ui.AskPage(deletion(o, "")))
 }
 
-func (s *site) deleteConnection(r *Request) error {
+// ending is how a connection is put an end to: deleted or retired.
+type ending struct {
+	head  string
+	ask   func(o connection.Overview, wrong string) ui.Question
+	end   func(r *Request, o connection.Overview) error
+	after func(o connection.Overview) (page, said string)
+}
+
+func (s *site) deletion() ending {
+	return ending{
+		"Delete connection", deletion,
+		func(r *Request, o connection.Overview) error {
+			return s.Connections.Delete(r.Context(), r.Actor, o.ID, o.DisplayName)
+		},
+		func(o connection.Overview) (string, string) { return "/integrations", o.DisplayName + " is deleted." },
+	}
+}
+
+func (s *site) retirement() ending {
+	return ending{
+		"Retire connection", retirement,
+		func(r *Request, o connection.Overview) error {
+			_, err := s.Connections.Retire(r.Context(), r.Actor, o.ID, o.DisplayName)
+			return err
+		},
+		func(o connection.Overview) (string, string) {
+			return "/connections/" + o.ID, "Retired: its secret is removed, and nothing is sent over it."
+		},
+	}
+}
+
+func (s *site) deleteForm(r *Request) error       { return s.endForm(r, s.deletion()) }
+func (s *site) deleteConnection(r *Request) error { return s.end(r, s.deletion()) }
+func (s *site) retireForm(r *Request) error       { return s.endForm(r, s.retirement()) }
+func (s *site) retireConnection(r *Request) error { return s.end(r, s.retirement()) }
+
+// endForm asks, or says what stands in the way.
+func (s *site) endForm(r *Request, e ending) error {
 	o, err := s.overview(r)
 	if err != nil {
 		return err
 	}
-	head := ui.Head{Title: "Delete connection", Back: back(o)}
+	head := ui.Head{Title: e.head, Back: back(o)}
+	use, err := s.Connections.Use(r.Context(), r.Actor, o.ID)
+	if err != nil {
+		return err
+	}
+	if use.Needed() || e.head == "Delete connection" && use.Grants > 0 {
+		return r.Page(head, nil, neededPage(o, use))
+	}
+	return r.Page(head, nil, ui.AskPage(e.ask(o, "")))
+}
+
+func (s *site) end(r *Request, e ending) error {
+	o, err := s.overview(r)
+	if err != nil {
+		return err
+	}
+	head := ui.Head{Title: e.head, Back: back(o)}
 	if !r.Confirmed(o.DisplayName) {
-		return r.PageAs(http.StatusUnprocessableEntity, head, nil, ui.AskPage(deletion(o, "That is not the name of this connection.")))
+		return r.PageAs(http.StatusUnprocessableEntity, head, nil, ui.AskPage(e.ask(o, "That is not the name of this connection.")))
 	}
 	if err = s.prove(r); err == nil {
-		err = s.Connections.Delete(r.Context(), r.Actor, o.ID, o.DisplayName)
+		err = e.end(r, o)
 	}
 	if errs, ok := formErrors(err); ok {
-		return r.askAgain(head, deletion(o, errs.Of("confirm")), errs)
+		return r.askAgain(head, e.ask(o, errs.Of("confirm")), errs)
+	}
+	if fault.Public(err).Code == "in_use" { // since the page was read
+		use, lost := s.Connections.Use(r.Context(), r.Actor, o.ID)
+		if lost != nil {
+			return lost
+		}
+		return r.PageAs(http.StatusConflict, head, nil, neededPage(o, use))
 	}
 	if err != nil {
 		return err
 	}
-	return r.Done("/integrations", "%s is deleted.", o.DisplayName)
+	page, said := e.after(o)
+	return r.Done(page, "%s", said)
 }
 
 func (s *site) pauseConnection(r *Request) error {
@@ -616,7 +661,7 @@ func inputOf(f integration.Field, form form, note string) ui.Field {
 		out.Help, out.Optional = note, true
 	}
 	if f.Secret && form.lost && out.Error == "" {
-		out.Error = "Type the secret again: it is never sent back to the browser."
+		out.Error = typeAgain
 	}
 	out.Attrs = templ.Attributes{"spellcheck": "false", "autocapitalize": "none"}
 	if f.Example != "" {
@@ -638,6 +683,24 @@ func checkState(c connection.CheckReport) ui.State {
 		return ui.State{Word: "Pass", Icon: "circle-check", Tone: ui.Good}
 	}
 	return ui.State{Word: "Fail", Icon: "circle-x", Tone: ui.Bad}
+}
+
+// checksSaid says in one line how the checks of a connection stand: what is read
+// out when that changes.
+func checksSaid(o connection.Overview) string {
+	if n := o.Running(); n > 0 {
+		return fmt.Sprintf("%d of %d checks %s. You can leave this page: they go on.", n, len(o.Integration.Checks), map[bool]string{true: "is running", false: "are running"}[n == 1])
+	}
+	return o.Condition.Sentence
+}
+
+// checkTook says how long a check took.
+func checkTook(r connection.CheckReport) string {
+	text := fmt.Sprintf("%d ms", r.Duration.Milliseconds())
+	if r.Waited > 0 {
+		text += fmt.Sprintf(", after a wait of %d s", int(r.Waited.Round(time.Second).Seconds()))
+	}
+	return text
 }
 
 // report returns the last result of a check.

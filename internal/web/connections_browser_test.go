@@ -144,7 +144,7 @@ func TestCheckOutcomes(t *testing.T) {
 		fault tableautest.Fault
 		see   []string
 	}{
-		{"users denied", fail(http.MethodGet, "/api/3.24/sites/*/users", 403, "403004"), []string{apiPass, site, contentPass, usersDenied, "Degraded (1 check fails)"}},                  // S54, S66, S72
+		{"users denied", fail(http.MethodGet, "/api/3.24/sites/*/users", 403, "403004"), []string{apiPass, site, contentPass, usersDenied, "Degraded (1 check fails)", "Rotate token"}},  // S54, S66, S72
 		{"users fail", fail(http.MethodGet, "/api/3.24/sites/*/users", 400, "400006"), []string{apiPass, site, contentPass, usersFail}},                                                  // S67
 		{"content", fail(http.MethodGet, "/api/-/collections", 403, "403004"), []string{apiPass, site, contentFail, "PAT can list site users ("}},                                        // S65
 		{"session", fail(http.MethodGet, "/api/3.24/sessions/current", 404, "404000"), []string{apiPass, siteFail, contentPass, usersNoSite, "Fix Check Tableau Session & Site first."}}, // S55, S64, S70, S71
@@ -169,10 +169,29 @@ func TestCheckOutcomes(t *testing.T) {
 	b.See("Tableau sign-in failed (HTTP 401, Signin Error): The token is invalid.") // S73, in Tableau's own words
 	b.Until(`![...document.querySelectorAll("#checks i")].length`)
 	w.Site.ClearFaults()
-	b.Click("Run api")
+	b.Click("Run Validate Tableau API Connection")
 	b.Gone("still running")
 	b.See(apiPass)
 	b.See(siteFail) // only one was run
+
+	// U19: the page follows what is checked elsewhere; what is open stays open, and
+	// the focus where it is.
+	b.Until(`(document.querySelector("#details-api").open = true, document.querySelector("#run-all").focus(), true)`)
+	if _, err := w.Client(webtest.Admin).CheckConnection(t.Context(), w.Connection.ID); err != nil {
+		t.Fatal(err)
+	}
+	b.See("Healthy")
+	b.Until(`document.querySelector("#details-api").open && document.activeElement.id === "run-all"`)
+
+	// A wait is said in the row, and told apart from what the check took. Only one
+	// short line is read out.
+	b.Until(`(globalThis.said = "", new MutationObserver(() => (said += document.querySelector("#checks").textContent + " STATUS " + document.querySelector("[role=status][data-live-count]").textContent)).observe(document.querySelector("main"), { subtree: true, childList: true }), true)`)
+	w.Site.Fail(tableautest.Fault{Method: http.MethodGet, Path: "/api/-/collections", Status: 429, Code: "429000", RetryAfter: "5", Times: 1})
+	b.Click("Run all checks")
+	b.See("after a wait of ")
+	b.See("Healthy")
+	b.Until(`said.includes("Waiting: Tableau asked to send nothing until") && said.includes("You can leave this page: they go on.") && /STATUS \d of 4 checks (is|are) running/.test(said) && !document.querySelector("#checks [aria-live]")`)
+	b.Until(`document.querySelector("#details-api").open && document.activeElement.id === "run-all"`)
 }
 
 // S41–S46, S91–S95: an edit shows what is stored, what will change, and who
@@ -259,14 +278,17 @@ func TestEdit(t *testing.T) {
 	b.Click("Run all checks")
 	b.See("Healthy")
 
-	// A removal needs the name, and is refused while access is live.
+	// U12: what is needed can be neither deleted nor retired, and it is said before
+	// anybody types its name.
 	b.Reload() // nothing moves under the hand
-	b.Click("Delete")
-	b.See("The connection and its sealed secret are removed.")
+	b.See("It can be neither deleted nor retired while it is needed:")
+	b.See("1 grant through it is live.")
+	b.See("is bound to it.")
+	b.Until(`!document.querySelector("[data-dialog]") && document.querySelector("main a[href^='/apps/']") && document.querySelector("main a[href='/access']")`)
+	b.Open("/connections/" + w.Connection.ID + "/delete")
+	b.See("It can be neither deleted nor retired while it is needed:")
+	b.Until(`!document.querySelector("main form")`)
 	b.Audit("connection-delete")
-	b.Fill("Type Tableau – "+w.Site.ContentURL(), "Tableau – "+w.Site.ContentURL())
-	b.Click("Delete connection")
-	b.See("1 grant that was given through this connection is live.")
 }
 
 // S11, S18: the console and what a site holds.
@@ -367,7 +389,7 @@ func TestConnectionsWithoutScript(t *testing.T) {
 	b.Fill("Personal Access Token Secret", webtest.PATSecret)
 	b.Click("Submit")
 	b.See("Never checked")
-	b.Click("Run users")
+	b.Click("Run Check Tableau User Management Scope")
 	b.See("PAT can list site users (")
 	b.Click("Run all checks")
 	b.See("Healthy")
@@ -399,6 +421,11 @@ func TestConnectionsWithoutScript(t *testing.T) {
 	b.See(webtest.Requester)
 	b.Gone("svc-margay@acme.example")
 	b.Open(page)
+	b.Click("Retire")
+	b.See("Its sealed secret is removed and nothing is sent over it any more.")
+	b.Fill("Type Tableau – "+w.Site.ContentURL(), "Tableau – "+w.Site.ContentURL())
+	b.Click("Retire connection")
+	b.See("Retired")
 	b.Click("Delete")
 	b.See("The connection and its sealed secret are removed.")
 	b.Fill("Type Tableau – "+w.Site.ContentURL(), "Tableau – "+w.Site.ContentURL())

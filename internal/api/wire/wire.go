@@ -131,9 +131,11 @@ type Check struct {
 	Detail     string    `json:"detail"`
 	Hint       string    `json:"hint,omitempty"`
 	At         time.Time `json:"at"`
-	DurationMS int64     `json:"duration_ms"`
+	DurationMS int64     `json:"duration_ms" doc:"Without waited_ms"`
+	WaitedMS   int64     `json:"waited_ms,omitempty" doc:"How long it waited until the system took calls again; from a second on"`
 	NotProven  string    `json:"not_proven" doc:"What a pass does not confirm"`
 	Facts      []Fact    `json:"facts,omitempty"`
+	Mends      []string  `json:"mends,omitempty" doc:"Acts on the connection that may mend the failure, the likeliest first: rotate, edit"`
 }
 
 // Call is any call of a system's API: by method and path, or by the name of a

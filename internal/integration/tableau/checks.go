@@ -117,7 +117,16 @@ func passed(format string, args ...any) result {
 // failed returns a check's fixed sentence with the cause's own words below it.
 func failed(message string, err error) integration.CheckResult {
 	f := fault.Public(meaning(err))
-	return integration.CheckResult{Message: message, Detail: f.Message, Hint: f.Hint}
+	return integration.CheckResult{Message: message, Detail: f.Message, Hint: f.Hint, Mends: mendsOf(err)}
+}
+
+// notThere says what to do when Tableau does not know what a check asked for: its
+// sign-in was accepted, so that the call is right and the thing is missing.
+func notThere(r integration.CheckResult, err error, hint string, mends ...integration.Mend) integration.CheckResult {
+	if e, ok := errors.AsType[*tableau.Error](err); ok && e.Op != "SignIn" && (errors.Is(err, tableau.ClassBadRequest) || e.Status == http.StatusNotFound) {
+		r.Hint, r.Mends = hint, mends
+	}
+	return r
 }
 
 func runAPI(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
@@ -127,7 +136,7 @@ func runAPI(ctx context.Context, t *tableau.Client, _ integration.Settings) inte
 	}
 	info, err := t.ServerInfo(ctx)
 	if err != nil {
-		return failed(apiFail, err)
+		return notThere(failed(apiFail, err), err, "The sign-in was accepted and the server says nothing of itself: is it Tableau Cloud, or Tableau Server 2025.1 or later?", integration.MendEdit)
 	}
 	r := passed(apiPass).with("product", "Tableau release", info.ProductVersion).with("rest_version", "Newest REST API version", info.RESTVersion)
 	if !session.PATExpires.IsZero() {
@@ -151,7 +160,7 @@ func older(ctx context.Context, t *tableau.Client, r integration.CheckResult, er
 func runSession(ctx context.Context, t *tableau.Client, s integration.Settings) integration.CheckResult {
 	info, err := t.CurrentSession(ctx)
 	if err != nil {
-		return failed(siteFail, err)
+		return notThere(failed(siteFail, err), err, "The sign-in was accepted, but Tableau knows no such session: correct the Site Content URL, and look whether the token’s account is a user of that site.", integration.MendEdit)
 	}
 	r := passed(defaultPass)
 	if s[keySite] != "" {
@@ -164,7 +173,7 @@ func runSession(ctx context.Context, t *tableau.Client, s integration.Settings) 
 
 func runContent(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
 	if _, err := t.CollectionsPage(ctx, 1); err != nil {
-		return failed(contentFail, err)
+		return notThere(failed(contentFail, err), err, "The site may have collections switched off, or its release has none: other content calls can work all the same.")
 	}
 	return passed(contentPass).CheckResult
 }
@@ -172,7 +181,7 @@ func runContent(ctx context.Context, t *tableau.Client, _ integration.Settings) 
 func runUsers(ctx context.Context, t *tableau.Client, _ integration.Settings) integration.CheckResult {
 	if _, err := t.CurrentSession(ctx); err != nil {
 		r := failed(usersNoSite, err)
-		r.Hint = fixSession // S71
+		r.Hint, r.Mends = fixSession, nil // S71
 		return r
 	}
 	page, err := t.UsersPage(ctx, tableau.UsersOptions{PageSize: 1})
@@ -180,7 +189,7 @@ func runUsers(ctx context.Context, t *tableau.Client, _ integration.Settings) in
 	case denied(err):
 		return failed(usersDenied, err)
 	case err != nil:
-		return failed(usersFail, err)
+		return notThere(failed(usersFail, err), err, "Tableau did not refuse for lack of permission: the details say what it answered. Try again.")
 	case page.Total >= 0:
 		return withSeats(ctx, t, passed(usersPass, page.Total).with("users", "Users of the site", strconv.Itoa(page.Total))).CheckResult
 	}

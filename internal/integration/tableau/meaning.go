@@ -2,8 +2,10 @@ package tableau
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/margay-access/margay/internal/fault"
+	"github.com/margay-access/margay/internal/integration"
 	"github.com/margay-access/margay/tableau"
 )
 
@@ -49,7 +51,53 @@ func hintOf(err error, class tableau.Class) string {
 	if e, ok := errors.AsType[*tableau.NotTableauError](err); ok && e.Op == "SignIn" { // S78
 		return "Is the Server URL right? A sign-in page, a proxy or another program answered instead of Tableau’s REST API."
 	}
+	if e, ok := errors.AsType[*tableau.Error](err); ok {
+		switch {
+		case class == tableau.ClassDenied && !ofUsers[e.Op]:
+			return deniedHint
+		case class == tableau.ClassUnavailable:
+			return troubleHint
+		}
+	}
+	if e, ok := errors.AsType[*tableau.NotTableauError](err); ok && class == tableau.ClassUnavailable && e.Status >= http.StatusInternalServerError {
+		return troubleHint
+	}
 	return hints[class]
+}
+
+// ofUsers are the operations for which an account must be an administrator's.
+var ofUsers = map[string]bool{"Users": true, "User": true, "SetSiteRole": true, "GroupMembers": true, "AddGroupMember": true, "RemoveGroupMember": true}
+
+const (
+	deniedHint  = "The token’s account may not do this: give it the right in Tableau, or rotate to a token of an account that has it."
+	troubleHint = "Tableau has trouble of its own: the settings are not the cause. Try again in a few minutes."
+)
+
+// mendsOf says which acts on the connection may mend a failure.
+func mendsOf(err error) []integration.Mend {
+	if errors.Is(err, tableau.ErrNoSessionToken) { // S77
+		return []integration.Mend{integration.MendRotate}
+	}
+	if e, ok := errors.AsType[*tableau.Error](err); ok {
+		switch {
+		case e.Op == "SignIn" && signInHints[e.Code] != "":
+			return []integration.Mend{integration.MendEdit}
+		case e.Status >= http.StatusInternalServerError, e.Status == http.StatusRequestTimeout:
+			return nil
+		}
+	}
+	if e, ok := errors.AsType[*tableau.NotTableauError](err); ok && e.Status >= http.StatusInternalServerError {
+		return nil
+	}
+	switch tableau.ClassOf(err) { //nolint:exhaustive // nothing on the connection mends the others
+	case tableau.ClassAuthRejected:
+		return []integration.Mend{integration.MendRotate, integration.MendEdit}
+	case tableau.ClassSessionLost, tableau.ClassDenied:
+		return []integration.Mend{integration.MendRotate}
+	case tableau.ClassUnavailable, tableau.ClassNotTableau, tableau.ClassTLSUntrusted, tableau.ClassEgressBlocked:
+		return []integration.Mend{integration.MendEdit}
+	}
+	return nil
 }
 
 // signInHints say what to do next, by the code with which Tableau refuses a

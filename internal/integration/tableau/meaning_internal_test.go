@@ -97,6 +97,42 @@ func TestMeaning(t *testing.T) {
 	}
 }
 
+// What people are told to do fits what was refused, and the act that may mend it
+// is offered. S22, S72: a refusal that is not about users says nothing of
+// administrators.
+func TestNextSteps(t *testing.T) {
+	t.Parallel()
+	refused := func(op string, status int, code string) error {
+		return &tableau.Error{Op: op, Status: status, Code: code}
+	}
+	for name, tt := range map[string]struct {
+		err   error
+		hint  string
+		mends string
+	}{
+		"users 403":       {refused("Users", 403, "403004"), "User management needs a Personal Access Token of a site or server administrator.", "rotate"},
+		"collections 403": {refused("Collections", 403, "403004"), deniedHint, "rotate"},
+		"session 403":     {refused("CurrentSession", 403, ""), deniedHint, "rotate"},
+		"server info 403": {refused("ServerInfo", 403, ""), deniedHint, "rotate"},
+		"a call 403":      {refused("GET /x", 403, ""), deniedHint, "rotate"},
+		"500":             {refused("Users", 500, ""), troubleHint, ""},
+		"a gateway’s 502": {&tableau.NotTableauError{Op: "SignIn", Status: 502}, "Is the Server URL right? A sign-in page, a proxy or another program answered instead of Tableau’s REST API.", ""},
+		"502 on a call":   {&tableau.NotTableauError{Op: "Users", Status: 502}, troubleHint, ""},
+		"unreachable":     {&tableau.UnreachableError{Host: "h"}, "Check the Server URL and the network, then try again.", "edit"},
+		"token refused":   {refused("SignIn", 401, "401001"), hints[tableau.ClassAuthRejected], "rotate edit"},
+		"another pod":     {refused("SignIn", 405, "405000"), signInHints["405000"], "edit"},
+		"other program":   {&tableau.SessionLostError{}, hints[tableau.ClassSessionLost], "rotate"},
+		"login page":      {&tableau.NotTableauError{Op: "Users", Status: 200}, hints[tableau.ClassNotTableau], "edit"},
+	} {
+		if got := fault.Public(meaning(tt.err)).Hint; got != tt.hint {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := strings.Trim(fmt.Sprint(mendsOf(tt.err)), "[]"); got != tt.mends {
+			t.Errorf("%s: mended by %q", name, got)
+		}
+	}
+}
+
 // S66, S68, decision 5: what is a refusal for lack of permission.
 func TestDenied(t *testing.T) {
 	t.Parallel()

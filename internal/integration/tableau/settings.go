@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 
@@ -57,7 +58,7 @@ func clean(in integration.Settings) (integration.Settings, error) {
 	var faults []*fault.Error
 	for _, f := range fields() {
 		value := strings.TrimSpace(in[f.Key])
-		if len(value) > maxSetting {
+		if utf8.RuneCountInString(value) > maxSetting {
 			faults = append(faults, settingFault(f.Key, "%s has at most %d characters.", f.Label, maxSetting))
 			continue
 		}

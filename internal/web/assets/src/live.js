@@ -61,7 +61,8 @@ export function live() {
     }
     for (const count of document.querySelectorAll("[data-live-count]")) {
       const fresh = next.querySelector(`[data-live-count="${CSS.escape(count.dataset.liveCount)}"]`);
-      if (fresh) count.textContent = fresh.textContent;
+      // What is read out is touched only when it says something else.
+      if (fresh && fresh.textContent !== count.textContent) count.textContent = fresh.textContent;
     }
   }
 
@@ -133,6 +134,7 @@ export function live() {
     });
   }
   connect();
+  document.addEventListener("margay:look", refresh); // an act of this page changed something
   for (const left of ["focusout", "close"]) document.addEventListener(left, () => held && setTimeout(refresh), true);
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden && pending) refresh();

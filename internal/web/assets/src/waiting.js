@@ -35,7 +35,7 @@ export function waiting() {
     // Parts that ask by themselves, as one types, ask for what is quick.
     if (!target || !sourceElement?.matches("button, form")) return;
     parts.get(target)?.();
-    parts.set(target, wait((note) => target.before(note), [target], "The other system is slow. You can leave this page."));
+    parts.set(target, wait((note) => target.before(note), [target], sourceElement.matches("[data-stay]") ? "The other system is slow. What it says comes here: stay on this page." : "The other system is slow. You can leave this page."));
   });
   document.addEventListener("htmx:finally:request", over);
   document.addEventListener("htmx:error", over);
