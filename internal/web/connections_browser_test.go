@@ -190,7 +190,7 @@ func TestCheckOutcomes(t *testing.T) {
 	b.Click("Run all checks")
 	b.See("after a wait of ")
 	b.See("Healthy")
-	b.Until(`said.includes("Waiting: Tableau asked to send nothing until") && said.includes("You can leave this page: they go on.") && /STATUS \d of 4 checks (is|are) running/.test(said) && !document.querySelector("#checks [aria-live]")`)
+	b.Until(`said.includes("Waiting: Tableau asked to send nothing until") && said.includes("You can leave this page: they go on.") && /STATUS \d of 4 checks (is|are) running/.test(said) && !document.querySelector("#checks .body[aria-live]")`)
 	b.Until(`document.querySelector("#details-api").open && document.activeElement.id === "run-all"`)
 }
 
