@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/margay-access/margay/internal/api/wire"
+	"github.com/margay-access/margay/internal/connection"
 	"github.com/margay-access/margay/internal/fault"
 	"github.com/margay-access/margay/internal/identity"
 	"github.com/margay-access/margay/internal/integration"
@@ -93,7 +94,19 @@ func guideOf(g integration.Guide) wire.Guide {
 }
 
 func (s *server) createConnection(ctx context.Context, who identity.Actor, in *with[wire.NewConnection]) (*versioned[wire.Connection], error) {
-	return s.tagged(ctx)(s.Connections.Create(ctx, who, in.Body.Integration, in.Body.Settings))
+	c, err := s.Connections.Create(ctx, who, in.Body.Integration, in.Body.Settings)
+	out, err := s.tagged(ctx)(c, err)
+	if err != nil {
+		return nil, err
+	}
+	same, _, err := s.Connections.Same(ctx, who, c.Integration, c.Settings, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if w := connection.SameWarning(same); w != "" {
+		out.Body.Warnings = []string{w}
+	}
+	return out, nil
 }
 
 func (s *server) call(ctx context.Context, who identity.Actor, in *oneWith[wire.Call]) (*body[wire.CallAnswer], error) {

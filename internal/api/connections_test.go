@@ -34,6 +34,7 @@ func TestConnections(t *testing.T) {
 		{"rotate", connectionRotate},
 		{"bad input", connectionBadInput},
 		{"catalogue", connectionCatalogue},
+		{"the same twice", connectionSame},
 		{"delete", connectionDelete},
 		{"conflicts of what is set up", editConflicts},
 		{"idle", func(t *testing.T, n *node) { connectionIdle(t, n, &later) }},
@@ -291,6 +292,31 @@ func connectionCatalogue(t *testing.T, n *node) {
 	// The connection's own account stays.
 	if got := n.call(json.RawMessage(`{"method":"DELETE","path":"/sites/{siteId}/users/{userId}"}`)); got.status != http.StatusUnprocessableEntity || got.problem(t).Code != "own_account" {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// Another connection with the same settings is warned of, and not forbidden.
+func connectionSame(t *testing.T, n *node) {
+	settings := map[string]string{"server_url": "twice.example", "site_content_url": "acme", "pat_name": "margay", "pat_secret": patSecret}
+	first := get[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: settings})
+	second := get[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: settings})
+	want := "There is a connection with the same settings already: Tableau – acme (" + first.ID + ")."
+	if len(first.Warnings) != 0 || len(second.Warnings) != 1 || second.Warnings[0] != want {
+		t.Errorf("%q, then %q", first.Warnings, second.Warnings)
+	}
+	settings["pat_name"] = "another"
+	third := get[wire.Connection](n, "POST", "/connections", wire.NewConnection{Integration: "tableau", Settings: settings})
+	if len(third.Warnings) != 0 {
+		t.Errorf("of another token: %q", third.Warnings)
+	}
+	p := get[wire.EditPlan](n, "POST", "/connections/"+third.ID+"/preview", wire.ChangedConnection{Settings: map[string]string{"site_content_url": "acme", "pat_name": "margay"}})
+	if len(p.Warnings) != 1 || !strings.HasPrefix(p.Warnings[0], "There are 2 connections with the same settings already") {
+		t.Errorf("before an edit: %q", p.Warnings)
+	}
+	for _, c := range []wire.Connection{first, second, third} {
+		if a := n.do(n.admin, "DELETE", "/connections/"+c.ID, nil); a.status != noContent {
+			t.Errorf("%d %s", a.status, a.body)
+		}
 	}
 }
 

@@ -115,9 +115,15 @@ func newConnectionAdd(s *session) *cobra.Command {
 				}
 				return failedChecks(page.Items)
 			}
+			if err := s.warnOfSame(cmd.Context(), in, settings); err != nil {
+				return err
+			}
 			c, err := api.CreateConnection(cmd.Context(), wire.NewConnection{Integration: in.Kind, Settings: settings})
 			if err != nil {
 				return err
+			}
+			for _, w := range c.Warnings {
+				s.warn("%s", w)
 			}
 			if err := told(s, c, s.connectionView(), "Added", c.DisplayName); err != nil {
 				return err
@@ -129,6 +135,35 @@ func newConnectionAdd(s *session) *cobra.Command {
 	form.flags(cmd.Flags())
 	cmd.Flags().BoolVar(&try, "dry-run", false, "run the checks with these settings and save nothing")
 	return cmd
+}
+
+// warnOfSame says on a terminal, before anything is saved, that a connection with
+// these settings is there already, and asks. What was typed may be more than what
+// is stored, such as a whole address.
+func (s *session) warnOfSame(ctx context.Context, in wire.Integration, settings map[string]string) error {
+	if !s.canAsk() {
+		return nil // the answer says so
+	}
+	api, err := s.client()
+	if err != nil {
+		return err
+	}
+	all, err := api.Connections(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range all.Items {
+		same := c.Integration == in.Kind
+		for _, f := range in.Fields {
+			typed, stored := strings.ToLower(strings.TrimSpace(settings[f.Key])), strings.ToLower(c.Settings[f.Key])
+			same = same && (f.Secret || typed == stored || stored != "" && strings.Contains(typed, stored))
+		}
+		if same {
+			s.warn("There is a connection with the same settings already: %s (%s).", c.DisplayName, c.ID)
+			return s.confirm(ctx, "Add another?")
+		}
+	}
+	return nil
 }
 
 // askSettings asks for the settings of a new connection that are not given.

@@ -292,6 +292,15 @@ func (s *Service) Preview(ctx context.Context, who identity.Actor, id string, e 
 		return Plan{}, err
 	}
 	p.Warnings = s.warnings(in, p, e)
+	if len(p.Changes) > 0 {
+		same, _, err := s.Same(ctx, who, c.Integration, open, id)
+		if err != nil {
+			return Plan{}, err
+		}
+		if w := SameWarning(same); w != "" {
+			p.Warnings = append(p.Warnings, w)
+		}
+	}
 	return p, nil
 }
 

@@ -220,7 +220,15 @@ func (s *site) connect(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return r.Done("/connections/"+c.ID, "%s is connected. Run its checks to see that it works.%s", c.DisplayName, blanksRemoved(in, settings))
+	same, _, err := s.Connections.Same(r.Context(), r.Actor, in.Kind, c.Settings, c.ID)
+	if err != nil {
+		return err
+	}
+	warning := connection.SameWarning(same)
+	if warning != "" {
+		warning = " " + warning
+	}
+	return r.Done("/connections/"+c.ID, "%s is connected. Run its checks to see that it works.%s%s", c.DisplayName, blanksRemoved(in, settings), warning)
 }
 
 // blanksRemoved says which fields came with blanks around what was typed.
@@ -246,7 +254,7 @@ func (s *site) lookAtAddress(r *Request) error {
 	settings := settingsOf(r, in)
 	clean, err := in.Clean(settings)
 	if errs, ok := formErrors(err); ok {
-		return r.Render(http.StatusOK, addressView(integration.Target{}, "", errs[0].Text))
+		return r.Render(http.StatusOK, addressView(integration.Target{}, "", errs[0].Text, nil))
 	}
 	if err != nil {
 		return err
@@ -257,7 +265,11 @@ func (s *site) lookAtAddress(r *Request) error {
 			taken = f.Label + " is taken from the address that was pasted: " + clean[f.Key]
 		}
 	}
-	return r.Render(http.StatusOK, addressView(in.TargetOf(clean), taken, ""))
+	same, place, err := s.Connections.Same(r.Context(), r.Actor, in.Kind, clean, "")
+	if err != nil {
+		return err
+	}
+	return r.Render(http.StatusOK, addressView(in.TargetOf(clean), taken, "", append(same, place...)))
 }
 
 // tested shows how checks with settings that are not stored went.

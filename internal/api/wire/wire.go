@@ -91,6 +91,7 @@ type Connection struct {
 	Version     int               `json:"version"`
 	CreatedAt   time.Time         `json:"created_at"`
 	UpdatedAt   time.Time         `json:"updated_at"`
+	Warnings    []string          `json:"warnings,omitempty" doc:"In the answer to what made it: what people should know, such as another connection with the same settings"`
 	ConnectionKnown
 }
 
