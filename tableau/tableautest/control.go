@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -249,6 +250,17 @@ func (s *Site) hook(changes []controlChange, when string) func() {
 	}
 }
 
+// errNoFault is the answer to a fault that would change no answer.
+var errNoFault = errors.New("a fault says what it does: one of status, code, body, body_base64, html, redirect, retry_after, header, delay, hang, drop, truncate, slow, endless, raw, end_session, changes; " +
+	"and which requests meet it: method, path, operation, query, pat, skip, times")
+
+// doesNothing says whether requests would be answered as they are without it.
+func (f controlFault) doesNothing() bool {
+	does := f.Fault
+	does.Name, does.Method, does.Path, does.Operation, does.Query, does.PAT, does.Skip, does.Times, does.Apply = "", "", "", "", "", "", 0, 0, false
+	return reflect.ValueOf(does).IsZero() && f.Delay == "" && len(f.BodyBase64) == 0 && len(f.Changes) == 0
+}
+
 func controlAddFaults(s *Site, r *http.Request) (int, any, error) {
 	raw, err := readControl[json.RawMessage](r)
 	if err != nil {
@@ -263,7 +275,13 @@ func controlAddFaults(s *Site, r *http.Request) (int, any, error) {
 	if err := d.Decode(&many); err != nil {
 		return 0, nil, err
 	}
+	if len(many) == 0 {
+		return 0, nil, errNoFault
+	}
 	for i, f := range many {
+		if f.doesNothing() {
+			return 0, nil, errNoFault
+		}
 		if f.Delay != "" {
 			if many[i].Fault.Delay, err = time.ParseDuration(f.Delay); err != nil {
 				return 0, nil, err

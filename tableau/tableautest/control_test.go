@@ -77,6 +77,14 @@ func TestControl(t *testing.T) {
 	} {
 		sim("POST", path, body, 400)
 	}
+	for _, nothing := range []string{`{}`, `[]`, `{"operation":"update-user","times":2,"apply":true}`, `[{"code":"500000"},{"delay":""}]`} {
+		if got := sim("POST", "faults", nothing, 400).Body.String(); !strings.Contains(got, "a fault says what it does") || !strings.Contains(got, "hang") {
+			t.Errorf("%s: %s", nothing, got)
+		}
+	}
+	if got := sim("GET", "faults", "", 200).Body.String(); strings.Contains(got, "update-user") {
+		t.Errorf("a fault that was refused is set: %s", got)
+	}
 
 	var journal struct{ Entries []tableautest.Entry }
 	sim("GET", "journal?since=1", "", 200).decode(&journal)
