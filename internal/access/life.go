@@ -90,7 +90,7 @@ func (g Grant) reduce(who identity.Actor, app App, left time.Duration, note stri
 		return g, nil, err
 	}
 	if left == Indefinite || tooShort(left) {
-		return g, nil, fault.Field("duration", "Access is given for at least %s; to end it at once, revoke it.", plainLength(shortest))
+		return g, nil, fault.Field("duration", "A length of time is at least %s; to end it at once, revoke it.", plainLength(shortest))
 	}
 	before := g
 	if g.StartsAt.IsZero() {

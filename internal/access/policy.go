@@ -131,9 +131,9 @@ func (p Policy) usual() time.Duration {
 	return p.Longest
 }
 
-// shortest is the least that access is given for, be it asked for, agreed, extended
-// or shortened: less is over before the other system and its person have seen it.
-const shortest = 5 * time.Minute
+// shortest is the least that access can be given for. What is kept of a length
+// are whole milliseconds: less than one would be read back as Indefinite.
+const shortest = time.Second
 
 func tooShort(d time.Duration) bool { return d != Indefinite && d < shortest }
 
@@ -141,7 +141,7 @@ func tooShort(d time.Duration) bool { return d != Indefinite && d < shortest }
 func (p Policy) checkLength(d time.Duration) error {
 	switch {
 	case tooShort(d):
-		return fault.Field("duration", "Access is given for at least %s.", plainLength(shortest))
+		return fault.Field("duration", "A length of time is at least %s.", plainLength(shortest))
 	case p.Longest == Indefinite:
 		return nil
 	case d == Indefinite:

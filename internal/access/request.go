@@ -147,7 +147,7 @@ func (r Request) approve(who identity.Actor, app App, length *time.Duration, rea
 		return r, nil, err
 	}
 	if length != nil {
-		if *length == Indefinite && r.Length != Indefinite || tooShort(*length) && *length != r.Length || r.Length != Indefinite && *length > r.Length {
+		if *length == Indefinite && r.Length != Indefinite || tooShort(*length) || r.Length != Indefinite && *length > r.Length {
 			return r, nil, fault.Field("duration", "An approver may shorten what was asked for (%s) to no less than %s, not lengthen it.", plainLength(r.Length), plainLength(shortest))
 		}
 		r.Length = *length

@@ -39,15 +39,12 @@ func TestCLICannotBypass(t *testing.T) {
 	grant, request, role := grants.Items[0].ID, requests.Items[0].ID, w.Roles["Explorer"].ID
 	bo := w.People[webtest.Approver].ID
 	long := wire.For(40 * 24 * time.Hour)
-	lasting := func(length string, more url.Values) url.Values {
-		for k, v := range map[string]string{"length": "custom", "length_custom": length} {
+	tooLong := func(more url.Values) url.Values {
+		for k, v := range map[string]string{"length": "custom", "length_custom": "40d"} {
 			more.Set(k, v)
 		}
 		return more
 	}
-	tooLong := func(more url.Values) url.Values { return lasting("40d", more) }
-	short := wire.For(299 * time.Second)
-	tooShort := func(more url.Values) url.Values { return lasting("299s", more) }
 
 	visitors := map[string]*webtest.Visitor{} // one address may sign in 20 times a minute
 	for _, who := range []string{webtest.Requester, webtest.Approver, webtest.Admin, stranger} {
@@ -122,34 +119,6 @@ func TestCLICannotBypass(t *testing.T) {
 			who: webtest.Requester, cli: "access reduce " + grant + " --for 40d", page: "/access/" + grant + "/reduce", form: tooLong(url.Values{}),
 			api: func(c *client.Client) error {
 				_, err := c.ReduceGrant(ctx, grant, wire.Reduction{Duration: wire.Duration(40 * 24 * time.Hour)})
-				return err
-			},
-		},
-		"ask for too short a time": {
-			who: webtest.Requester, cli: "request new tableau/Explorer --for 299s --reason x", page: "/roles/" + role + "/ask", form: tooShort(url.Values{"reason": {"x"}}),
-			api: func(c *client.Client) error {
-				_, err := c.FileRequest(ctx, wire.NewRequest{RoleID: role, Duration: short, Reason: "x"})
-				return err
-			},
-		},
-		"extend by too short a time": {
-			who: webtest.Requester, cli: "access extend " + grant + " --for 299s --reason x", page: "/access/" + grant + "/extend", form: tooShort(url.Values{"note": {"x"}}),
-			api: func(c *client.Client) error {
-				_, err := c.ExtendGrant(ctx, grant, wire.Extension{Duration: short, Reason: "x"})
-				return err
-			},
-		},
-		"approve for too short a time": {
-			who: webtest.Approver, cli: "approval approve " + request + " --for 299s", page: "/approvals/" + request + "/approve", form: tooShort(url.Values{}),
-			api: func(c *client.Client) error {
-				_, err := c.Approve(ctx, request, wire.Decision{Duration: short})
-				return err
-			},
-		},
-		"reduce to too short a time": {
-			who: webtest.Requester, cli: "access reduce " + grant + " --for 299s", page: "/access/" + grant + "/reduce", form: tooShort(url.Values{}),
-			api: func(c *client.Client) error {
-				_, err := c.ReduceGrant(ctx, grant, wire.Reduction{Duration: wire.Duration(299 * time.Second)})
 				return err
 			},
 		},

@@ -31,13 +31,13 @@ type Preview struct {
 
 // Extension asks for more time.
 type Extension struct {
-	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"How much more, such as PT8H, at least PT5M; left out: the policy's usual time"`
+	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"How much more, such as PT8H; left out: the policy's usual time"`
 	Reason   string       `json:"reason,omitempty"`
 }
 
 // Reduction shortens a grant.
 type Reduction struct {
-	Duration Duration `json:"duration" doc:"The time that is left from now, such as PT2H, at least PT5M; of one that has not begun, all its time"`
+	Duration Duration `json:"duration" doc:"The time that is left from now, such as PT2H; of one that has not begun, all its time"`
 	Reason   string   `json:"reason,omitempty"`
 }
 

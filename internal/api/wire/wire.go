@@ -380,14 +380,14 @@ type Approval struct {
 type NewRequest struct {
 	RoleID   string       `json:"role_id"`
 	PersonID string       `json:"person_id,omitempty" doc:"Whom it is for; left out: who asks"`
-	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"ISO 8601, such as PT8H or P30D, at least PT5M; null: without an end; left out: the policy's usual time"`
+	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"ISO 8601, such as PT8H or P30D; null: without an end; left out: the policy's usual time"`
 	Reason   string       `json:"reason,omitempty"`
 	StartsAt *time.Time   `json:"starts_at,omitempty" doc:"When the access is to start, at most 90 days ahead; left out: as soon as it is approved"`
 }
 
 // Decision approves or denies.
 type Decision struct {
-	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"Approve for less than what was asked for, at least PT5M"`
+	Duration MaybeForever `json:"duration,omitzero" required:"false" doc:"Approve for less than what was asked for"`
 	Reason   string       `json:"reason,omitempty"`
 }
 
