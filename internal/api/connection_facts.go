@@ -182,10 +182,15 @@ func (s *server) resumeConnection(ctx context.Context, who identity.Actor, in *o
 type checkConnection struct {
 	ID   string   `path:"id"`
 	Only []string `query:"only" doc:"Keys of checks, such as session,users; left out: all"`
+	Body *wire.ChosenChecks
 }
 
 func (s *server) checkConnection(ctx context.Context, who identity.Actor, in *checkConnection) (*body[wire.List[wire.Check]], error) {
-	reports, err := s.Connections.Check(ctx, who, in.ID, in.Only...)
+	only := in.Only
+	if in.Body != nil {
+		only = append(only, in.Body.Only...)
+	}
+	reports, err := s.Connections.Check(ctx, who, in.ID, only...)
 	return listOf(reports, checkOf), err
 }
 

@@ -90,6 +90,13 @@ func connectionChecks(t *testing.T, n *node) {
 	if a := n.do(n.admin, "POST", path+"/checks?only=nothing", nil); a.status != notFound {
 		t.Errorf("%d %s", a.status, a.body)
 	}
+	// The body says it as the query does; one that is not understood is refused.
+	if got := get[wire.List[wire.Check]](n, "POST", path+"/checks", wire.ChosenChecks{Only: []string{"api"}}).Items; len(got) != 1 || got[0].Key != "api" {
+		t.Errorf("%+v", got)
+	}
+	if a := n.do(n.admin, "POST", path+"/checks", map[string][]string{"keys": {"api"}}); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 	calls := get[wire.ConnectionCalls](n, "GET", path+"/calls", nil)
 	if len(calls.Items) == 0 || calls.Items[0].At.IsZero() || strings.Contains(string(n.do(n.admin, "GET", path+"/calls", nil).body), patSecret) {
 		t.Errorf("calls %+v", calls.Items)
