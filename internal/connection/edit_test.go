@@ -127,7 +127,7 @@ func TestPreview(t *testing.T) {
 }
 
 // An edit that changes nothing is none: what the checks found stays, no version
-// and no event is made, and no secret is needed for it. S41, S42, S44
+// and no event is made, and no secret is needed for it. S41, S42, S44.
 func TestEditOfNothing(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, f *fixture) {
