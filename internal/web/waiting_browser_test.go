@@ -46,16 +46,16 @@ func TestWaiting(t *testing.T) {
 	b.Press("\x1b")
 	b.Until(`document.activeElement.matches("a[data-slow]") && document.activeElement.innerText === "Tableau users" && !document.querySelector(".waiting, [aria-busy]") && document.querySelector("#checks").checkVisibility()`)
 
-	// A part of a page, whose button is in what is replaced.
-	b.Open("/connections/" + w.Connection.ID)
+	// A part of a page that is asked for by a button beside it.
+	b.Open("/connections/" + w.Connection.ID + "/edit")
 	b.Until(byHand)
-	b.Until(`(() => { const ask = fetch; globalThis.fetch = async (...all) => { await new Promise((go) => (globalThis.letGo = go)); return ask(...all); }; return true; })()`)
-	b.Click("Run all checks")
-	b.Until(`globalThis.letGo && document.activeElement.id === "run-all"`)
-	says("300", words+`"" && n.dataset.shown === "" && n.nextElementSibling.matches("#checks[aria-busy=true]")`)
+	b.Until(`(() => { const ask = fetch; globalThis.fetch = async (...all) => { if (String(all[0]?.url ?? all[0]).includes("/edit/test")) await new Promise((go) => (globalThis.letGo = go)); return ask(...all); }; return true; })()`)
+	b.Click("Test before saving")
+	b.Until(`globalThis.letGo && document.activeElement.textContent.includes("Test before saving")`)
+	says("300", words+`"" && n.dataset.shown === "" && n.nextElementSibling.matches("#tested[aria-busy=true]")`)
 	says("3000", words+`"Reading from the other system…"`)
-	says("10000", words+`"Still working. The other system is slow. You can leave this page."`)
-	b.Until(`(globalThis.before = document.querySelector("#checks"), letGo(), true)`)
-	b.Until(`!before.isConnected && document.activeElement.id === "run-all" && !document.querySelector(".waiting, [aria-busy]")`)
+	says("10000", words+`"Still working. The other system is slow. What it says comes here: stay on this page."`)
+	b.Until(`(letGo(), true)`)
+	b.Until(`document.querySelector("#tested").textContent.trim() && document.activeElement.textContent.includes("Test before saving") && !document.querySelector(".waiting, [aria-busy]")`)
 	b.Until(`Object.keys(due).length === 0`)
 }
