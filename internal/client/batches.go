@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/margay-access/margay/internal/api/wire"
 )
@@ -39,9 +40,5 @@ func (c *Client) BatchRows(ctx context.Context, id, state string, p Page) (wire.
 }
 
 func batchPath(id string, more ...string) string {
-	path := "/batches/" + url.PathEscape(id)
-	for _, m := range more {
-		path += "/" + m
-	}
-	return path
+	return strings.Join(append([]string{"/batches", url.PathEscape(id)}, more...), "/")
 }

@@ -103,6 +103,7 @@ func homeOrder(c connection.Overview) int {
 		return 0
 	case connection.StateDegraded:
 		return 1
+	case connection.StateHealthy, connection.StatePaused, connection.StateNeverChecked:
 	}
 	return 2
 }

@@ -365,7 +365,8 @@ func (s *sieve) members() {
 	})
 	done := 0
 	for _, f := range fields {
-		if f.from < done || !secretName(f.name) && !(pairs && isOne(f.name, pairValues)) {
+		secret := secretName(f.name) || pairs && isOne(f.name, pairValues)
+		if f.from < done || !secret {
 			continue
 		}
 		if n := s.lengthAt(f); n > 0 {
@@ -507,11 +508,11 @@ func deeper(c byte) int {
 func spaceAt(text string) int {
 	i := 0
 	for i < len(text) {
-		switch c := text[i]; {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+		switch text[i] {
+		case ' ', '\t', '\n', '\r':
 			i++
 			continue
-		case c == '\\':
+		case '\\':
 			n := len(text[i:]) - len(strings.TrimLeft(text[i:], `\`))
 			if i+n < len(text) && strings.IndexByte("ntr", text[i+n]) >= 0 {
 				i += n + 1
