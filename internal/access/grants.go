@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/margay-access/margay/internal/audit"
@@ -123,6 +124,15 @@ func (s *Service) Revoke(ctx context.Context, who identity.Actor, id GrantID, no
 func (s *Service) RevokeForeseen(ctx context.Context, who identity.Actor, id GrantID, note, mark string) (Grant, error) {
 	if mark == "" {
 		return s.Revoke(ctx, who, id, note)
+	}
+	if strings.HasPrefix(mark, own) {
+		return s.change(ctx, who, id, "revoke", func(ctx context.Context, tx Tx, who identity.Actor, g Grant, app App) (Grant, []audit.Event, *Job, error) {
+			if g.ownMark() != mark && g.endedAlready() == nil {
+				return g, nil, nil, fault.New(fault.Conflict, "This access has changed since you looked: it is %s now.", strings.ToLower(g.State.Text().Word)).
+					WithCode("changed_again").WithHint("Look at the access as it is now, and decide on that.")
+			}
+			return s.revocation(ctx, tx, g, who, app, note)
+		})
 	}
 	p, unseen := s.Preview(ctx, who, id)
 	otherwise := fault.New(fault.Conflict, "What becomes of the role has changed since you looked: %s → %s now.", foundText(p.Now), foundText(p.Then)).

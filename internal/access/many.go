@@ -79,8 +79,8 @@ func (s *Service) foresee(ctx context.Context, tx Reader, who identity.Actor, ac
 			return f, err
 		}
 		f.Before, f.After, f.Because, f.Refuse = p.Now, p.Then, p.Because, err
-		if len(mates) == 1 { // of several, the end of the one changes what is there for the next
-			f.Mark = p.Mark()
+		if f.Mark = p.Mark(); len(mates) > 1 { // the end of the one changes what is there for the next
+			f.Mark = g.ownMark()
 		}
 	case ActAccept, ActRestore:
 		f.Before, f.After, f.Mark = g.Outside.Found, g.Outside.Found, g.Outside.Found
@@ -93,6 +93,14 @@ func (s *Service) foresee(ctx context.Context, tx Reader, who identity.Actor, ac
 		}
 	}
 	return f, nil
+}
+
+// own is what the mark of a grant by itself begins with.
+const own = "own/"
+
+// ownMark tells a grant as it is by itself from anything that it becomes.
+func (g Grant) ownMark() string {
+	return own + string(g.State) + "/" + g.Outside.Found + "/" + g.Proof.Role
 }
 
 // StandsAfter says whether a grant stands as the act on it leaves it.

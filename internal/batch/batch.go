@@ -161,6 +161,7 @@ type Batch struct {
 	By         identity.PersonID
 	Scopes     []identity.Scope // of the token or the session it was started with
 	Admin      bool             // who started it did so as an administrator
+	Via        string           // with what: "token:tok_…", "session:ses_…"
 	Chosen     string           // by what all that match were chosen, for people; "": one by one
 	Note       string
 	State      State

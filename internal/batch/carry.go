@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -204,6 +205,16 @@ func (w *work) wanted(ctx context.Context) (who identity.Actor, err error) {
 			}
 			if b.State != Running || p.Disabled {
 				return errOver
+			}
+			// Who signs out has left the page; a token that is revoked is to do nothing more.
+			if id, ok := strings.CutPrefix(b.Via, "token:"); ok {
+				t, err := tx.Token(ctx, id)
+				if err != nil && !errors.Is(err, fault.NotFound) {
+					return err
+				}
+				if err != nil || !t.RevokedAt.IsZero() || !t.ExpiresAt.IsZero() && !w.now().Before(t.ExpiresAt) {
+					return errOver
+				}
 			}
 			who = identity.Actor{Person: p.ID, Name: p.Name, Admin: b.Admin && p.Admin, Scopes: b.Scopes, Via: "batch:" + string(b.ID)}
 			return nil

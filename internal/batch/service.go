@@ -59,6 +59,7 @@ type Reader interface {
 	Batches(ctx context.Context, f Filter) ([]Batch, error)
 	BatchRows(ctx context.Context, f RowFilter) ([]Row, error)
 	Person(ctx context.Context, id identity.PersonID) (identity.Person, error)
+	Token(ctx context.Context, id string) (identity.Token, error)
 }
 
 // Tx changes batches.
@@ -279,7 +280,11 @@ func (b Batch) start(who identity.Actor, note string, now time.Time) (Batch, err
 	case utf8.RuneCountInString(note) > maxNote:
 		return b, fault.Field("note", "A reason has at most %d characters.", maxNote)
 	}
-	b.State, b.Note, b.StartedAt = Running, note, now
+	b.State, b.StartedAt = Running, now
+	if !act.Note {
+		note = ""
+	}
+	b.Note, b.Via = note, who.Via
 	b.Scopes, b.Admin = who.Scopes, who.Admin // what they may now, not what they could when they looked
 	return b, nil
 }

@@ -251,7 +251,7 @@ func (s *session) revokeMatching(ctx context.Context, filter client.GrantFilter,
 	if len(filter.States) == 0 {
 		filter.States = []string{"scheduled", "setting_up", "active", "not_set_up", "changed_outside"}
 	}
-	found, err := pages(s, paging{all: true, limit: mostPage}, func(page client.Page) (wire.List[wire.Grant], error) { return api.Grants(ctx, filter, page) })
+	found, err := pages(s, paging{limit: mostInBatch + 1}, func(page client.Page) (wire.List[wire.Grant], error) { return api.Grants(ctx, filter, page) })
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (s *session) revokeMatching(ctx context.Context, filter client.GrantFilter,
 	for i, g := range found.Items {
 		ids[i] = g.ID
 	}
-	return s.bulk(ctx, api, bulk{act: "revoke_access", ids: ids, chosen: words, reason: reason, dry: dry})
+	return s.doMany(ctx, api, withMany{act: "revoke_access", ids: ids, chosen: words, reason: reason, dry: dry})
 }
 
 // preview says on standard error what is about to change.

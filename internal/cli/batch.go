@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -159,11 +160,8 @@ func newBatchShow(s *session) *cobra.Command {
 
 // batchRows reads all rows of a batch.
 func (s *session) batchRows(ctx context.Context, api *client.Client, id, state string) (wire.List[wire.BatchRow], error) {
-	return pages(s, paging{all: true, limit: mostPage}, func(page client.Page) (wire.List[wire.BatchRow], error) { return api.BatchRows(ctx, id, state, page) })
+	return pages(s, paging{all: true, limit: largestPage}, func(page client.Page) (wire.List[wire.BatchRow], error) { return api.BatchRows(ctx, id, state, page) })
 }
-
-// mostPage is how many things the API gives at a time.
-const mostPage = 200
 
 func newBatchStart(s *session) *cobra.Command {
 	var reason string
@@ -200,8 +198,8 @@ func newBatchStop(s *session) *cobra.Command {
 	}
 }
 
-// bulk is one act with many things from the command line.
-type bulk struct {
+// withMany is one act with many things from the command line.
+type withMany struct {
 	act    string
 	ids    []string
 	chosen string // by what they were chosen; "": one by one, which asks no more
@@ -209,17 +207,17 @@ type bulk struct {
 	dry    bool
 }
 
-// mostBulk is how many things are in one batch at most.
-const mostBulk = 1000
+// mostInBatch is how many things are in one batch at most.
+const mostInBatch = 1000
 
-// bulk prepares a batch, shows it, asks, has it done and tells what came of each.
+// doMany prepares a batch, shows it, asks, has it done and tells what came of each.
 // It fails when it was not done with one of them.
-func (s *session) bulk(ctx context.Context, api *client.Client, w bulk) error {
+func (s *session) doMany(ctx context.Context, api *client.Client, w withMany) error {
 	if len(w.ids) == 0 {
 		return list(s, wire.List[wire.BatchRow]{Items: []wire.BatchRow{}}, s.batchRowView(ctx))
 	}
-	if len(w.ids) > mostBulk {
-		return usage("Narrow the filters, and do the rest after it.", "More than %d match: that is more than is done at a time.", mostBulk)
+	if len(w.ids) > mostInBatch {
+		return usage("Narrow the filters, and do the rest after it.", "These are more than %d: that is more than is done at a time.", mostInBatch)
 	}
 	b, err := api.PrepareBatch(ctx, wire.NewBatch{Act: w.act, IDs: w.ids, Chosen: w.chosen})
 	if err != nil {
@@ -234,7 +232,11 @@ func (s *session) bulk(ctx context.Context, api *client.Client, w bulk) error {
 			return err
 		}
 		if w.dry {
-			s.note("margay batch start %s", b.ID)
+			command := "margay batch start " + b.ID
+			if w.reason != "" {
+				command += " --reason " + strconv.Quote(w.reason)
+			}
+			s.note("%s", command)
 			return nil
 		}
 		return part(b.Counts.LeftOut, b.Counts.LeftOut, "were left out: nothing can be done with them")
@@ -272,7 +274,7 @@ func (s *session) startBatch(ctx context.Context, api *client.Client, id, reason
 	}
 	told := 0
 	b, err := follow(ctx, 0, func(ctx context.Context) (wire.Batch, error) { return api.Batch(ctx, id) }, func(b wire.Batch) bool {
-		if now := b.Counts.Done + b.Counts.Refused; now >= told+mostPage {
+		if now := b.Counts.Done + b.Counts.Refused; now >= told+largestPage {
 			told = now
 			fmt.Fprintf(s.err, "%d of %d.\n", now, now+b.Counts.Ready)
 		}

@@ -75,7 +75,8 @@ func TestExamplesOfRunsAndWorkflows(t *testing.T) {
 func TestVerbs(t *testing.T) {
 	verbs := []string{
 		"list", "show", "new", "add", "edit", "delete", "watch", "check", "call", "methods", "install", "approve", "deny", "withdraw", "revoke",
-		"calls", "pause", "resume", // of connections
+		"calls", "pause", "resume", "retire", // of connections
+		"start", "stop", // of batches
 		"extend", "reduce", "done", "fail", "method", // of access and tasks
 		"import", "disable", "sign-in", "comment", "history", "diff", // of people, groups, requests and policies
 		"retry", "verify", "token", "users", "collections", "search", "usage", "server-info", "session", // of tableau, after what it has

@@ -34,7 +34,7 @@ func (f *manyFlags) act(ctx context.Context, s *session, api *client.Client, arg
 		case f.dry:
 			return usage("", "--dry-run shows the runs that --state chooses: give it a state.")
 		}
-		return s.bulk(ctx, api, bulk{act: act, ids: args})
+		return s.doMany(ctx, api, withMany{act: act, ids: args})
 	}
 	found, err := f.matching(ctx, s, api, args)
 	if err != nil {
@@ -48,7 +48,7 @@ func (f *manyFlags) act(ctx context.Context, s *session, api *client.Client, arg
 	if f.workflow != "" {
 		chosen += ", workflow " + f.workflow
 	}
-	return s.bulk(ctx, api, bulk{act: act, ids: ids, chosen: chosen, dry: f.dry})
+	return s.doMany(ctx, api, withMany{act: act, ids: ids, chosen: chosen, dry: f.dry})
 }
 
 // matching lists the runs that the flags pick.
@@ -68,7 +68,7 @@ func (f *manyFlags) matching(ctx context.Context, s *session, api *client.Client
 		}
 		filter.Workflow = id
 	}
-	return pages(s, paging{all: true, limit: mostPage}, func(page client.Page) (wire.List[wire.Run], error) { return api.Runs(ctx, filter, page) })
+	return pages(s, paging{limit: mostInBatch + 1}, func(page client.Page) (wire.List[wire.Run], error) { return api.Runs(ctx, filter, page) })
 }
 
 // workflowName is how a workflow is called; its id when it cannot be read.

@@ -11,13 +11,17 @@ import (
 
 // Same returns the connections of an integration that go where the settings say,
 // and of them first those with the same credentials, as far as these are no secret.
-// Settings are as they are stored; the connection of the id except is left out.
+// Settings are as they are stored; the connection of the id except is left out. Who
+// may change connections may know it too.
 func (s *Service) Same(ctx context.Context, who identity.Actor, kind string, settings integration.Settings, except string) (credentials, place []Connection, err error) {
 	in, err := s.registry.Get(kind)
 	if err != nil {
 		return nil, nil, err
 	}
-	all, err := s.List(ctx, who)
+	if err := who.NeedAdmin(identity.ScopeConnectionsWrite); err != nil && who.NeedAdmin(identity.ScopeAccessRead) != nil {
+		return nil, nil, err
+	}
+	all, err := s.store.Connections(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

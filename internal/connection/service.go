@@ -34,9 +34,9 @@ type Store interface {
 	// an app is bound to it or access through it is live: a fault.Conflict. The
 	// stored version must be c.Version-1.
 	RetireConnection(ctx context.Context, c Connection, events ...audit.Event) error
-	// PauseConnection notes since when and by whom a connection is paused; zero:
-	// it is not.
-	PauseConnection(ctx context.Context, id string, at time.Time, by Author, events ...audit.Event) error
+	// PauseConnection notes since when and by whom a connection is paused; zero: it
+	// is not. One that was saved, or retired, since c was read is a fault.Conflict.
+	PauseConnection(ctx context.Context, c Connection, events ...audit.Event) error
 	// ConnectionUse says what depends on a connection.
 	ConnectionUse(ctx context.Context, id string) (Use, error)
 	// KeepChecks keeps the results as the last of their checks. Those of a
@@ -261,7 +261,7 @@ func (s *Service) pause(ctx context.Context, who identity.Actor, id string, paus
 	if paused {
 		kind, c.PausedAt, c.PausedBy = Paused, now, authorOf(who)
 	}
-	err = s.store.PauseConnection(ctx, id, c.PausedAt, c.PausedBy, s.event(kind, who, c, now))
+	err = s.store.PauseConnection(ctx, c, s.event(kind, who, c, now))
 	return c, err
 }
 

@@ -33,6 +33,7 @@ type batchRow struct {
 	PersonID      string
 	Scopes        string
 	Admin         bool
+	Via           string
 	Chosen        string
 	Note          string
 	State         string
@@ -46,7 +47,7 @@ type batchRow struct {
 
 func batchFrom(r batchRow) (batch.Batch, error) {
 	b := batch.Batch{
-		ID: batch.ID(r.ID), Act: r.Act, By: identity.PersonID(r.PersonID), Admin: r.Admin, Chosen: r.Chosen, Note: r.Note, State: batch.State(r.State), Begun: r.Begun,
+		ID: batch.ID(r.ID), Act: r.Act, By: identity.PersonID(r.PersonID), Admin: r.Admin, Via: r.Via, Chosen: r.Chosen, Note: r.Note, State: batch.State(r.State), Begun: r.Begun,
 		PreparedAt: at(r.PreparedMs), StartedAt: at(r.StartedMs), EndedAt: at(r.EndedMs), StoppedBy: r.StoppedBy,
 	}
 	var err error
@@ -94,7 +95,7 @@ func (r reader) Batches(ctx context.Context, f batch.Filter) ([]batch.Batch, err
 // SaveBatch implements [batch.Tx].
 func (t *tx) SaveBatch(ctx context.Context, b batch.Batch) error {
 	row := batchRow{
-		ID: string(b.ID), Act: b.Act, PersonID: string(b.By), Scopes: text(b.Scopes), Admin: b.Admin, Chosen: b.Chosen, Note: b.Note, State: string(b.State),
+		ID: string(b.ID), Act: b.Act, PersonID: string(b.By), Scopes: text(b.Scopes), Admin: b.Admin, Via: b.Via, Chosen: b.Chosen, Note: b.Note, State: string(b.State),
 		Counts: text(b.Counts), Begun: b.Begun, PreparedMs: ms(b.PreparedAt), StartedMs: ms(b.StartedAt), EndedMs: ms(b.EndedAt), StoppedBy: b.StoppedBy,
 	}
 	_, err := t.sql.NewInsert().Model(&row).On("CONFLICT (id) DO UPDATE").Exec(ctx)

@@ -88,10 +88,18 @@ func (db *DB) RetireConnection(ctx context.Context, c connection.Connection, eve
 }
 
 // PauseConnection implements [connection.Store].
-func (db *DB) PauseConnection(ctx context.Context, id string, at time.Time, by connection.Author, events ...audit.Event) error {
+func (db *DB) PauseConnection(ctx context.Context, c connection.Connection, events ...audit.Event) error {
 	return db.change(ctx, func(tx *tx) error {
-		if _, err := tx.sql.NewRaw("UPDATE connections SET paused_ms = ?, paused_by = ? WHERE id = ?", ms(at), text(by), id).Exec(ctx); err != nil {
+		res, err := tx.sql.NewRaw("UPDATE connections SET paused_ms = ?, paused_by = ? WHERE id = ? AND version = ?", ms(c.PausedAt), text(c.PausedBy), c.ID, c.Version).Exec(ctx)
+		if err != nil {
 			return wrap("pause connection", err)
+		}
+		n, err := res.RowsAffected()
+		if err != nil {
+			return wrap("pause connection", err)
+		}
+		if n == 0 {
+			return fault.New(fault.Conflict, "Somebody changed the connection %s meanwhile.", c.DisplayName).WithCode("conflict").WithHint("Look at it as it is now.")
 		}
 		return tx.Record(ctx, events...)
 	})
@@ -305,15 +313,14 @@ func (db *DB) ConnectionUse(ctx context.Context, id string) (connection.Use, err
 	return u, err
 }
 
-// over are the states of a grant in which no access is there.
-var over = []string{string(access.GrantEnded), string(access.GrantNotSetUp)}
-
 func connectionUse(ctx context.Context, db bun.IDB, id string) (connection.Use, error) {
 	var u connection.Use
 	if err := db.NewSelect().Table("apps").Column("name", "id").Where("connection_id = ?", id).Order("name", "id").Scan(ctx, &u.Apps, &u.AppIDs); err != nil {
 		return u, wrap("read the apps of a connection", err)
 	}
-	err := db.NewSelect().Table("grants").ColumnExpr("COUNT(*), COUNT(CASE WHEN state NOT IN (?) THEN 1 END)", bun.List(over)).
+	// Of access that was not set up something may be there, or it is tried again.
+	err := db.NewSelect().Table("grants").ColumnExpr("COUNT(*), COUNT(CASE WHEN state NOT IN (?, ?) OR state = ? AND (starts_ms > 0 OR next_run_id <> '') THEN 1 END)",
+		access.GrantEnded, access.GrantNotSetUp, access.GrantNotSetUp).
 		Where("connection_id = ?", id).Scan(ctx, &u.Grants, &u.LiveGrants)
 	return u, wrap("count the grants of a connection", err)
 }

@@ -31,8 +31,13 @@ func (db *DB) Tokens(ctx context.Context, owner identity.PersonID) ([]identity.T
 
 // TokenByID implements [identity.TokenStore].
 func (db *DB) TokenByID(ctx context.Context, id string) (identity.Token, error) {
+	return reader{db.read}.Token(ctx, id)
+}
+
+// Token implements [batch.Reader].
+func (r reader) Token(ctx context.Context, id string) (identity.Token, error) {
 	var row tokenRow
-	if err := db.read.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
+	if err := r.q.NewSelect().Model(&row).Where("id = ?", id).Scan(ctx); err != nil {
 		return identity.Token{}, missing(err, "token", id)
 	}
 	return tokenFrom(row)

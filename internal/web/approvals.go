@@ -24,6 +24,7 @@ type inbox struct {
 	dir      directory
 	requests []access.Request // the oldest first
 	more     bool
+	waiting  int // how many there are, when there are more
 	extends  map[access.RequestID]access.Extension
 }
 
@@ -46,7 +47,9 @@ func (s *site) manyApprovals(r *Request) error {
 
 // many is what may be done with many of the inbox.
 func (b inbox) many() many {
-	return many{address: "/approvals/many", acts: []manyAct{{act: batch.ApproveRequest}, {act: batch.DenyRequest}}}
+	return many{
+		address: "/approvals/many", more: b.more, acts: []manyAct{{act: batch.ApproveRequest, all: b.waiting}, {act: batch.DenyRequest, all: b.waiting}},
+	}
 }
 
 // mostWaiting is how many requests an inbox shows.
@@ -73,6 +76,12 @@ func (s *site) inbox(r *Request) (inbox, error) {
 	}
 	if box.more = len(box.requests) > mostWaiting; box.more {
 		box.requests = box.requests[:mostWaiting]
+		f.Limit = batch.Most + 1
+		all, err := s.Access.Requests(r.Context(), r.Actor, f, true)
+		if err != nil {
+			return box, err
+		}
+		box.waiting = len(all)
 	}
 	slices.Reverse(box.requests)
 	box.extends, err = s.Access.Extensions(r.Context(), box.requests)

@@ -221,8 +221,8 @@ func (s *site) connect(r *Request) error {
 		return err
 	}
 	same, _, err := s.Connections.Same(r.Context(), r.Actor, in.Kind, c.Settings, c.ID)
-	if err != nil {
-		return err
+	if err != nil { // it is made all the same
+		s.Log.WarnContext(r.Context(), "a new connection was not compared with the others", "connection", c.ID, "error", err)
 	}
 	warning := connection.SameWarning(same)
 	if warning != "" {
@@ -446,7 +446,7 @@ func (s *site) edit(r *Request) error {
 	if err = s.prove(r); err == nil {
 		plan, err = s.Connections.Preview(r.Context(), r.Actor, o.ID, e)
 	}
-	if err == nil && plan.Moves && !e.Agreed && (plan.Use.LiveGrants > 0 || r.Value(seenTarget) != plan.Target.String()) {
+	if err == nil && plan.Moves && (r.Value(seenTarget) != plan.Target.String() || plan.Use.LiveGrants > 0 && !e.Agreed) {
 		view.plan = &plan
 		return s.showEdit(r, http.StatusUnprocessableEntity, view)
 	}

@@ -137,14 +137,19 @@ func (s *site) driftMany(r *Request, v *driftSheet) error {
 		return nil
 	}
 	v.many = many{address: driftAddress(v.app.ID) + "/many", more: v.next != "" || r.Value("before") != ""}
+	var open []access.ShownDifference
+	if v.many.more {
+		var err error
+		if open, err = s.open(r, v.app.ID); err != nil {
+			return err
+		}
+	}
 	for _, act := range []batch.Act{batch.RestoreAccess, batch.AcceptChange, batch.RevokeAccess} {
 		offer := manyAct{act: act}
-		if v.many.more {
-			open, err := s.open(r, v.app.ID, settleMany[act.Code])
-			if err != nil {
-				return err
+		for _, d := range open {
+			if settles(d, settleMany[act.Code]) {
+				offer.all++
 			}
-			offer.all = len(open)
 		}
 		v.many.acts = append(v.many.acts, offer)
 	}
@@ -235,29 +240,35 @@ func (s *site) manyDrift(r *Request) error {
 		return err
 	}
 	return s.prepare(r, act, filterWords("differences of", app.Name), func() ([]string, error) {
-		found, err := s.open(r, app.ID, settleMany[act.Code])
-		ids := make([]string, len(found))
-		for i, d := range found {
-			ids[i] = string(d.Grant)
+		found, err := s.open(r, app.ID)
+		var ids []string
+		for _, d := range found {
+			if settles(d, settleMany[act.Code]) && len(ids) <= batch.Most {
+				ids = append(ids, string(d.Grant))
+			}
 		}
 		return ids, err
 	})
 }
 
-// open reads the differences of the newest comparison that the act settles.
-func (s *site) open(r *Request, app access.AppID, act access.Act) ([]access.ShownDifference, error) {
+// mostOpen bounds how many differences are looked through for those that are not
+// settled.
+const mostOpen = 5 * batch.Most
+
+// open reads the differences of the newest comparison that ask for a decision.
+func (s *site) open(r *Request, app access.AppID) ([]access.ShownDifference, error) {
 	last, err := s.Access.LastCompared(r.Context(), r.Actor, app)
 	if err != nil || last == nil {
 		return nil, err
 	}
-	f := access.DifferenceFilter{Comparison: last.ID}
+	f := access.DifferenceFilter{Comparison: last.ID, Limit: mostOpen}
 	for _, k := range access.DifferenceKinds() {
-		if slices.Contains(k.Next, act) {
-			f.Kinds = append(f.Kinds, access.DifferenceKind(k.Code))
+		if kind := access.DifferenceKind(k.Code); kind != access.DifferenceUnmanaged {
+			f.Kinds = append(f.Kinds, kind)
 		}
 	}
 	found, err := s.Access.Differences(r.Context(), r.Actor, app, f)
-	return slices.DeleteFunc(found, func(d access.ShownDifference) bool { return !settles(d, act) }), err
+	return slices.DeleteFunc(found, func(d access.ShownDifference) bool { return d.Settled }), err
 }
 
 // allSettled says whether nothing on the page asks for a decision any more.

@@ -412,6 +412,7 @@ func promisedEdit(c connecting, cloud, onPremises *tableautest.Server) {
 		// A move to another site is shown first, and saved as it was shown.
 		if p := c.v.Post(page+"/edit", form); p.Status == http.StatusUnprocessableEntity && strings.Contains(p.Body, "What will change") {
 			form.Set("agree", "true")
+			form.Set("seen_target", seenTarget(p.Body))
 		} else if p.Status == http.StatusSeeOther {
 			c.says(page, says...)
 			return
@@ -480,4 +481,11 @@ func promisedTraffic(c connecting, cloud, _ *tableautest.Server) {
 	c.w.Until("the run to wait", func() bool {
 		return strings.Contains(words(c.v.Get(page).Body), "Runs that wait Retrying Give access next try")
 	})
+}
+
+// seenTarget is the target that the form of an edit has told of.
+func seenTarget(body string) string {
+	_, rest, _ := strings.Cut(body, `name="seen_target" value="`)
+	target, _, _ := strings.Cut(rest, `"`)
+	return html.UnescapeString(target)
 }

@@ -360,8 +360,11 @@ func (s *sieve) members() {
 		if !isOne(f.name, pairNames) {
 			return false
 		}
+		if f.from >= len(s.text) || strings.ContainsRune("{[", rune(s.text[f.from])) { // looked at once, not to the end for each name
+			return false
+		}
 		n := s.lengthAt(f)
-		return n > 0 && !strings.ContainsRune("{[", rune(s.text[f.from])) && secretName(plainName(s.text[f.from:f.from+n], f.backslashes))
+		return n > 0 && secretName(plainName(s.text[f.from:f.from+n], f.backslashes))
 	})
 	done := 0
 	for _, f := range fields {

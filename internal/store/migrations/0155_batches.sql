@@ -7,6 +7,7 @@ CREATE TABLE batches (
   person_id   TEXT NOT NULL,
   scopes      TEXT NOT NULL,
   admin       BOOLEAN NOT NULL,
+  via         TEXT NOT NULL,
   chosen      TEXT NOT NULL,
   note        TEXT NOT NULL,
   state       TEXT NOT NULL,
