@@ -129,9 +129,6 @@ func sweep[T any](ctx context.Context, s *Service, all []T, chore Chore, subject
 	if err == nil || ctx.Err() != nil {
 		return n, err
 	}
-	if len(all) == 1 {
-		return n, s.postpone(ctx, chore, subject(all[0]), err)
-	}
 	var errs []error
 	for _, one := range all {
 		done, err := some([]T{one})
