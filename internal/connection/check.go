@@ -48,21 +48,15 @@ const LongestCheck = 5 * time.Minute
 // Check runs the connection's health checks of these keys, all for none, side by
 // side on one exchange. It keeps the results and returns them in their order.
 func (s *Service) Check(ctx context.Context, who identity.Actor, id string, keys ...string) ([]CheckReport, error) {
-	return s.CheckEach(ctx, who, id, keys, nil)
-}
-
-// CheckEach does what Check does, and tells done of each result as soon as it is
-// there, one at a time.
-func (s *Service) CheckEach(ctx context.Context, who identity.Actor, id string, keys []string, done func(CheckReport)) ([]CheckReport, error) {
 	run, err := s.BeginChecks(ctx, who, id, keys...)
 	if err != nil {
 		return nil, err
 	}
-	return run(ctx, done)
+	return run(ctx)
 }
 
 // Checking runs checks that were begun. It is called once.
-type Checking func(ctx context.Context, done func(CheckReport)) ([]CheckReport, error)
+type Checking func(ctx context.Context) ([]CheckReport, error)
 
 // BeginChecks notes that checks run, for all who look, and returns what runs
 // them. What keeps them from a result is noted likewise.
@@ -97,11 +91,11 @@ func (s *Service) BeginChecks(ctx context.Context, who identity.Actor, id string
 		leave()
 		return nil, err
 	}
-	return func(ctx context.Context, done func(CheckReport)) ([]CheckReport, error) {
+	return func(ctx context.Context) ([]CheckReport, error) {
 		defer leave()
 		ctx, cancel := context.WithTimeout(ctx, LongestCheck)
 		defer cancel()
-		reports, err := s.check(ctx, who, o, checks, began, done)
+		reports, err := s.check(ctx, who, o, checks, began)
 		trouble, hint := "", ""
 		switch {
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -126,7 +120,7 @@ func inVain(runs []CheckRun, err error) []CheckRun {
 }
 
 // check runs checks that are noted as running, and keeps what they find.
-func (s *Service) check(ctx context.Context, who identity.Actor, o *opened, checks []integration.Check, began time.Time, done func(CheckReport)) ([]CheckReport, error) {
+func (s *Service) check(ctx context.Context, who identity.Actor, o *opened, checks []integration.Check, began time.Time) ([]CheckReport, error) {
 	id := o.connection.ID
 	last, err := s.store.LastChecks(ctx, id)
 	if err != nil {
@@ -143,9 +137,6 @@ func (s *Service) check(ctx context.Context, who identity.Actor, o *opened, chec
 		// Each is kept as soon as it is there: pages follow a run by what is kept,
 		// also those that another node serves.
 		lost = errors.Join(lost, s.store.KeepChecks(ctx, id, []CheckReport{r}))
-		if done != nil {
-			done(r)
-		}
 	})
 	if ctx.Err() != nil {
 		return reports, nil

@@ -147,7 +147,6 @@ func (s *Service) edited(c Connection, in integration.Integration, settings inte
 
 // cleanEdit returns the settings after an edit. A field whose blank is saved,
 // given as blank, is not filled from what was pasted into another: it was chosen.
-// S46.
 func cleanEdit(in integration.Integration, settings, kept integration.Settings) (integration.Settings, error) {
 	clean, err := cleaned(in, settings, kept)
 	if err != nil {

@@ -297,9 +297,8 @@ func TestChecksAreKept(t *testing.T) {
 		if s := state(); s.State != connection.StateNeverChecked || len(s.Next) == 0 {
 			t.Errorf("%+v", s)
 		}
-		var told []string
-		if _, err := f.CheckEach(t.Context(), ana, c.ID, nil, func(r connection.CheckReport) { told = append(told, r.Key) }); err != nil || len(told) != 1 {
-			t.Errorf("told of %v, %v", told, err)
+		if reports, err := f.Check(t.Context(), ana, c.ID); err != nil || len(reports) != 1 {
+			t.Errorf("found %v, %v", reports, err)
 		}
 		if s := state(); s.State != connection.StateHealthy {
 			t.Errorf("%+v", s)

@@ -37,7 +37,7 @@ func TestRunsOfChecks(t *testing.T) {
 		if o := look(); o.Running() != 1 || len(o.Checks) != 0 {
 			t.Errorf("begun: %+v", o.Runs)
 		}
-		if _, err := run(t.Context(), nil); err != nil {
+		if _, err := run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if o := look(); len(o.Runs) != 0 || len(o.Checks) != 1 {
@@ -48,14 +48,14 @@ func TestRunsOfChecks(t *testing.T) {
 		run = begin()
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := run(gone, nil); err != nil || len(look().Runs) != 0 {
+		if _, err := run(gone); err != nil || len(look().Runs) != 0 {
 			t.Errorf("given up: %+v, %v", look().Runs, err)
 		}
 		// A run whose time is over says so at once, and the next one forgets it.
 		run = begin()
 		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 		defer cancel()
-		if _, err := run(late, nil); err != nil {
+		if _, err := run(late); err != nil {
 			t.Fatal(err)
 		}
 		if o := look(); o.Running() != 0 || len(o.Runs) != 1 || o.Runs[0].Trouble != "It did not come to an end in time." || len(o.Checks) != 1 {

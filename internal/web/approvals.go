@@ -34,15 +34,19 @@ func (s *site) manyApprovals(r *Request) error {
 	if err != nil {
 		return err
 	}
-	return s.prepare(r, act, filterWords(), func() ([]string, error) {
-		f := access.RequestFilter{State: access.RequestWaiting, Limit: batch.Most + 1}
-		requests, err := s.Access.Requests(r.Context(), r.Actor, f, true)
-		ids := make([]string, len(requests))
-		for i, q := range requests {
-			ids[i] = string(q.ID)
-		}
-		return ids, err
-	})
+	return s.prepare(r, act, filterWords(), func() ([]string, error) { return s.decidable(r) })
+}
+
+// decidable reads the ids of the requests that wait for somebody's decision, at
+// most one more than a batch has.
+func (s *site) decidable(r *Request) ([]string, error) {
+	f := access.RequestFilter{State: access.RequestWaiting, Limit: batch.Most + 1}
+	requests, err := s.Access.Requests(r.Context(), r.Actor, f, true)
+	ids := make([]string, len(requests))
+	for i, q := range requests {
+		ids[i] = string(q.ID)
+	}
+	return ids, err
 }
 
 // many is what may be done with many of the inbox.
@@ -60,6 +64,13 @@ func (s *site) approvals(r *Request) error {
 	if err != nil {
 		return err
 	}
+	if box.more { // Home, which shows a few of them, needs no number
+		all, err := s.decidable(r)
+		if err != nil {
+			return err
+		}
+		box.waiting = len(all)
+	}
 	lead := "What waits for your decision, the longest waiting first."
 	return r.Page(ui.Head{Title: "Approvals", Lead: lead}, nil, approvalsView(box))
 }
@@ -76,12 +87,6 @@ func (s *site) inbox(r *Request) (inbox, error) {
 	}
 	if box.more = len(box.requests) > mostWaiting; box.more {
 		box.requests = box.requests[:mostWaiting]
-		f.Limit = batch.Most + 1
-		all, err := s.Access.Requests(r.Context(), r.Actor, f, true)
-		if err != nil {
-			return box, err
-		}
-		box.waiting = len(all)
 	}
 	slices.Reverse(box.requests)
 	box.extends, err = s.Access.Extensions(r.Context(), box.requests)

@@ -363,7 +363,7 @@ func (s *site) runChecks(r *Request) error {
 	if run != nil {
 		ctx := context.WithoutCancel(r.Context())
 		go func() {
-			if _, err := run(ctx, nil); err != nil {
+			if _, err := run(ctx); err != nil {
 				s.Log.WarnContext(ctx, "checks did not end well", "connection", o.ID, "error", err)
 			}
 		}()
